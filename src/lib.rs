@@ -1,1 +1,14 @@
-//! oneloop
+//! oneloop: a non-blocking socket server on one epoll loop.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("oneloop shows what Linux does (epoll, accept4, signalfd): build it on Linux");
+
+pub mod buf;
+pub mod clock;
+pub mod metrics;
+pub mod net;
+pub mod proto;
+pub mod reactor;
+pub mod service;
+pub mod session;
+pub mod sys;

@@ -1,0 +1,96 @@
+//! A bounded pool of equal blocks.
+//!
+//! **What.** [`Pool::take`] hands out a block of [`BLOCK_BYTES`], [`Pool::give`] takes it back. The
+//! number that may be out at once is fixed: it is the memory limit for all that is stuck.
+//!
+//! **Why this way.** Equal blocks fit every hole, so nothing fragments and one number bounds the
+//! memory. A few are kept for the next stall; the rest goes back to the allocator, so that after a
+//! burst the memory returns to where it was. A block is a plain `Vec<u8>` that never grows:
+//! filling it appends, so it is never zeroed first.
+//!
+//! **Costs.** One `malloc` when a connection gets stuck while the pool is empty, none in steady work.
+//!
+//! **Read next.** `src/buf/backlog.rs`.
+
+/// Bytes in a block: the longest line, an HTTP head or a TLS record fits into one.
+pub const BLOCK_BYTES: usize = 16 * 1024;
+
+/// Blocks kept for the next stall: 1 MiB.
+const SPARE_MAX: usize = 64;
+
+/// Up to [`BLOCK_BYTES`] bytes. Its capacity is exactly that and never changes.
+pub type Block = Vec<u8>;
+
+/// All blocks that may be out are out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhausted;
+
+/// Hands out blocks up to a limit.
+#[derive(Debug)]
+pub struct Pool {
+    /// Empty blocks, at most [`SPARE_MAX`].
+    spare: Vec<Block>,
+    /// Blocks handed out and not yet given back; at most `out_max`.
+    out: usize,
+    out_max: usize,
+}
+
+impl Pool {
+    /// A pool that hands out at most `bytes_max` bytes (rounded down to whole blocks, at least one).
+    pub fn new(bytes_max: u64) -> Pool {
+        let blocks = usize::try_from(bytes_max / BLOCK_BYTES as u64).unwrap_or(usize::MAX);
+        Pool { spare: Vec::new(), out: 0, out_max: blocks.max(1) }
+    }
+
+    /// An empty block.
+    ///
+    /// # Errors
+    /// [`Exhausted`]: the limit is reached; the caller's connection is the one that must give way.
+    pub fn take(&mut self) -> Result<Block, Exhausted> {
+        if self.out == self.out_max {
+            return Err(Exhausted);
+        }
+        self.out += 1;
+        Ok(self.spare.pop().unwrap_or_else(|| Block::with_capacity(BLOCK_BYTES)))
+    }
+
+    /// Takes a block back.
+    pub fn give(&mut self, mut block: Block) {
+        debug_assert_eq!(block.capacity(), BLOCK_BYTES);
+        self.out -= 1;
+        if self.spare.len() < SPARE_MAX {
+            block.clear();
+            self.spare.push(block);
+        }
+    }
+
+    /// Blocks that are out now.
+    pub fn blocks_out(&self) -> usize {
+        self.out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_holds_and_one_past_it_is_refused() {
+        let mut pool = Pool::new(3 * BLOCK_BYTES as u64);
+        let mut blocks: Vec<Block> = (0..3).map(|_| pool.take().expect("within")).collect();
+        assert_eq!(pool.take(), Err(Exhausted));
+        pool.give(blocks.pop().expect("three"));
+        assert!(pool.take().is_ok());
+        assert_eq!(pool.take(), Err(Exhausted));
+    }
+
+    #[test]
+    fn a_burst_leaves_only_the_spare_blocks_behind() {
+        let mut pool = Pool::new(u64::MAX);
+        let blocks: Vec<Block> = (0..1_000).map(|_| pool.take().expect("no limit")).collect();
+        assert_eq!(pool.blocks_out(), 1_000);
+        blocks.into_iter().for_each(|block| pool.give(block));
+        assert_eq!(pool.blocks_out(), 0);
+        assert_eq!(pool.spare.len(), SPARE_MAX);
+    }
+}

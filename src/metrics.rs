@@ -1,0 +1,173 @@
+//! Plain counters.
+//!
+//! **What.** [`Metrics`] counts what one worker did; [`CloseReason`] and [`RefuseReason`] say why a
+//! connection ended or never began.
+//!
+//! **Why this way.** One thread owns them, so a counter is a `u64` and counting is an addition.
+//! Atomics and label maps were rejected: they cost at each event what a reader needs once a second.
+//! The books must balance: see [`Metrics::open`].
+//!
+//! **Costs.** An addition an event; a few hundred bytes a worker.
+//!
+//! **Read next.** `src/server/mod.rs`, which counts.
+
+/// Makes an enum whose variants have a number and a name, for counters by reason.
+macro_rules! reasons {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &[$name] = &[$($name::$variant,)*];
+
+            /// The name that logs and metrics use.
+            pub const fn name(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why a connection ended.
+    CloseReason {
+        /// The peer ended its side and everything owed to it was sent.
+        PeerClosed = "peer_closed",
+        /// The service asked for it.
+        ServiceClosed = "service_closed",
+        /// The peer reset the connection, or the network did.
+        Reset = "reset",
+        /// No byte moved for `idle_timeout_ms`.
+        IdleTimeout = "idle_timeout",
+        /// The peer did not finish the closing within `linger_ms`.
+        LingerTimeout = "linger_timeout",
+        /// More unsent output than `backlog_bytes_max`: the peer reads too slowly.
+        SlowConsumer = "slow_consumer",
+        /// A line longer than `line_bytes_max`.
+        LineTooLong = "line_too_long",
+        /// `buffers_bytes_max` is used up by stuck connections.
+        BuffersExhausted = "buffers_exhausted",
+        /// Made room for a new connection (`evict-idle`).
+        Evicted = "evicted",
+        /// The server is draining.
+        Drained = "drained",
+        /// The server stopped before the connection was done.
+        DrainTimeout = "drain_timeout",
+        /// The kernel would not watch the socket (`epoll_ctl(2)` failed).
+        Unwatchable = "unwatchable",
+    }
+}
+
+reasons! {
+    /// Why a connection was accepted only to be told no.
+    RefuseReason {
+        /// The cap is reached.
+        Full = "full",
+        /// No descriptor is left, although the cap is not reached.
+        NoDescriptor = "no_descriptor",
+        /// The address already has `per_ip_max` connections.
+        PerIp = "per_ip",
+        /// The address connects more often than `accept_rate` a second.
+        Rate = "rate",
+    }
+}
+
+/// What one worker counted since it started.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Connections taken in.
+    pub accepted: u64,
+    /// Connections told no, by [`RefuseReason`].
+    pub refused: [u64; RefuseReason::ALL.len()],
+    /// Connections ended, by [`CloseReason`].
+    pub closed: [u64; CloseReason::ALL.len()],
+    /// `accept4(2)` failed for want of descriptors or memory.
+    pub accept_failures: u64,
+    /// `accept4(2)` failed for the connection itself (gone already, forbidden by a firewall).
+    pub accept_aborted: u64,
+    /// Events for connections that were gone.
+    pub stale_events: u64,
+    /// Bytes read from streams.
+    pub bytes_in: u64,
+    /// Bytes written to streams.
+    pub bytes_out: u64,
+    /// Messages given to a service (for a byte stream: reads).
+    pub messages_in: u64,
+    /// Times that a connection's output did not fit the socket.
+    pub stalls: u64,
+    /// Messages a service sent to a whole listener.
+    pub broadcasts: u64,
+    /// Copies of them that were due: one for each receiver. Equals delivered + dropped + queued.
+    pub deliveries: u64,
+    /// Copies handed to a receiver's socket or backlog.
+    pub delivered: u64,
+    /// Copies whose receiver was gone, or was closed as too slow.
+    pub deliveries_dropped: u64,
+    /// Datagrams received.
+    pub datagrams_in: u64,
+    /// Datagrams sent.
+    pub datagrams_out: u64,
+    /// Datagrams that the service left unanswered on purpose.
+    pub datagrams_unanswered: u64,
+    /// Answers cut off because they were longer than the question.
+    pub datagrams_cut: u64,
+    /// Answers that the socket did not take.
+    pub datagrams_dropped: u64,
+    /// Turns of the loop.
+    pub turns: u64,
+}
+
+impl Metrics {
+    /// Connections that should be open now: accepted less closed.
+    pub fn open(&self) -> u64 {
+        self.accepted - self.closed.iter().sum::<u64>()
+    }
+
+    /// Counts an ended connection.
+    pub fn count_close(&mut self, reason: CloseReason) {
+        self.closed[reason as usize] += 1;
+    }
+
+    /// Counts a connection that was told no.
+    pub fn count_refusal(&mut self, reason: RefuseReason) {
+        self.refused[reason as usize] += 1;
+    }
+
+    /// Connections told no, for all reasons.
+    pub fn refused_total(&self) -> u64 {
+        self.refused.iter().sum()
+    }
+
+    /// Every counter with its name; the reasons have theirs appended (`closed_reset`).
+    pub fn each(&self) -> impl Iterator<Item = (String, u64)> {
+        let plain = [
+            ("accepted", self.accepted),
+            ("accept_failures", self.accept_failures),
+            ("accept_aborted", self.accept_aborted),
+            ("stale_events", self.stale_events),
+            ("bytes_in", self.bytes_in),
+            ("bytes_out", self.bytes_out),
+            ("messages_in", self.messages_in),
+            ("stalls", self.stalls),
+            ("broadcasts", self.broadcasts),
+            ("deliveries", self.deliveries),
+            ("delivered", self.delivered),
+            ("deliveries_dropped", self.deliveries_dropped),
+            ("datagrams_in", self.datagrams_in),
+            ("datagrams_out", self.datagrams_out),
+            ("datagrams_unanswered", self.datagrams_unanswered),
+            ("datagrams_cut", self.datagrams_cut),
+            ("datagrams_dropped", self.datagrams_dropped),
+            ("turns", self.turns),
+        ];
+        let plain = plain.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let refused = RefuseReason::ALL.iter().zip(self.refused);
+        let closed = CloseReason::ALL.iter().zip(self.closed);
+        plain
+            .chain(refused.map(|(reason, n)| (format!("refused_{}", reason.name()), n)))
+            .chain(closed.map(|(reason, n)| (format!("closed_{}", reason.name()), n)))
+    }
+}

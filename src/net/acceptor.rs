@@ -1,0 +1,288 @@
+//! Listening: socket, bind, listen, accept.
+//!
+//! **What.** [`Acceptor`] owns a listening socket; [`Acceptor::accept`] takes one connection.
+//! [`bind_datagram`] makes the UDP counterpart.
+//!
+//! **Why this way.** Options are set on the listener, because accepted sockets inherit them: an
+//! accept costs no `setsockopt`. `SO_REUSEADDR` is always set (a restart must not wait for TIME_WAIT
+//! to pass); `SO_REUSEPORT` only when asked, for with it two servers share a port without noticing.
+//! A Unix socket's file outlives its server; it is removed only if nobody answers on it.
+//!
+//! **Costs.** `accept4` a connection, nothing else.
+//!
+//! **Read next.** `src/net/link.rs`; `src/server/admission.rs` for who may stay.
+
+use super::{Address, Endpoint, SocketOptions, Stream, holder};
+use crate::sys;
+use mio::event::Source;
+use mio::net::{TcpListener, UdpSocket, UnixListener};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What an attempt to accept brought.
+#[derive(Debug)]
+pub enum Accept {
+    /// A connection, and the address it came from (none for a Unix socket).
+    Taken(Stream, Option<IpAddr>),
+    /// Nobody waits: the edge is spent.
+    Empty,
+    /// This connection is lost, but others may wait (`accept(2)`, "Error handling").
+    Aborted,
+    /// The process or the system has no descriptor or memory left. Those who wait are still
+    /// waiting, and **no event will tell** when there is room: look again on a close and by timer.
+    NoDescriptor(io::Error),
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub struct Acceptor {
+    /// Where it really listens: port 0 is replaced by the port the system chose.
+    endpoint: Endpoint,
+    listener: Listener,
+}
+
+#[derive(Debug)]
+enum Listener {
+    Tcp(TcpListener),
+    /// With the file to remove at the end.
+    Unix(UnixListener, PathBuf),
+}
+
+impl Acceptor {
+    /// Opens a listening socket.
+    ///
+    /// # Errors
+    /// The system's error, its message completed with who holds the address or what would help.
+    pub fn bind(endpoint: &Endpoint) -> io::Result<Acceptor> {
+        let mut endpoint = endpoint.clone();
+        let listener = match &mut endpoint.address {
+            Address::Tcp(address) => {
+                let socket = bind_tcp(*address, &endpoint.options)
+                    .map_err(|error| explain_tcp(error, *address))?;
+                let listener = TcpListener::from_std(socket.into());
+                *address = listener.local_addr()?;
+                Listener::Tcp(listener)
+            }
+            Address::Unix(path) => {
+                let socket = bind_unix(path, endpoint.options.backlog)
+                    .map_err(|error| explain_unix(error, path))?;
+                Listener::Unix(UnixListener::from_std(socket.into()), path.clone())
+            }
+            Address::Udp(_) => return Err(invalid("a datagram socket does not accept")),
+        };
+        Ok(Acceptor { endpoint, listener })
+    }
+
+    /// Where it listens, with the real port.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Takes one connection, non-blocking and close-on-exec (`accept4(2)`).
+    pub fn accept(&self) -> Accept {
+        let accepted = match &self.listener {
+            Listener::Tcp(listener) => listener
+                .accept()
+                .map(|(stream, from)| (Stream::Tcp(stream), Some(from.ip().to_canonical()))),
+            Listener::Unix(listener, _) => {
+                listener.accept().map(|(stream, _)| (Stream::Unix(stream), None))
+            }
+        };
+        match accepted {
+            Ok((stream, from)) => Accept::Taken(stream, from),
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EAGAIN) => Accept::Empty,
+                Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+                    Accept::NoDescriptor(error)
+                }
+                _ => Accept::Aborted,
+            },
+        }
+    }
+}
+
+impl Drop for Acceptor {
+    fn drop(&mut self) {
+        if let Listener::Unix(_, path) = &self.listener {
+            // Somebody else may have removed it; there is nothing to be done about that.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Source for Acceptor {
+    fn register(&mut self, registry: &Registry, token: Token, what: Interest) -> io::Result<()> {
+        match &mut self.listener {
+            Listener::Tcp(listener) => listener.register(registry, token, what),
+            Listener::Unix(listener, _) => listener.register(registry, token, what),
+        }
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, what: Interest) -> io::Result<()> {
+        match &mut self.listener {
+            Listener::Tcp(listener) => listener.reregister(registry, token, what),
+            Listener::Unix(listener, _) => listener.reregister(registry, token, what),
+        }
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match &mut self.listener {
+            Listener::Tcp(listener) => listener.deregister(registry),
+            Listener::Unix(listener, _) => listener.deregister(registry),
+        }
+    }
+}
+
+/// Opens a datagram socket and puts the real port into `endpoint`.
+///
+/// # Errors
+/// As [`Acceptor::bind`].
+pub fn bind_datagram(endpoint: &mut Endpoint) -> io::Result<UdpSocket> {
+    let Address::Udp(address) = &mut endpoint.address else {
+        return Err(invalid("not a datagram address"));
+    };
+    let open = || -> io::Result<Socket> {
+        let socket = open(*address, Type::DGRAM, Protocol::UDP, &endpoint.options)?;
+        socket.bind(&SockAddr::from(*address))?;
+        Ok(socket)
+    };
+    let socket = UdpSocket::from_std(open().map_err(|error| explain(error, *address))?.into());
+    *address = socket.local_addr()?;
+    Ok(socket)
+}
+
+fn bind_tcp(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
+    let socket = open(address, Type::STREAM, Protocol::TCP, options)?;
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(options.nodelay)?;
+    if let Some(idle) = options.keepalive {
+        // The option counts whole seconds and refuses 0.
+        let idle = Duration::from_secs(idle.as_secs().clamp(1, 32_767));
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
+    }
+    if let Some(timeout) = options.user_timeout {
+        socket.set_tcp_user_timeout(Some(timeout))?;
+    }
+    if let Some(wait) = options.defer_accept {
+        let seconds = i32::try_from(wait.as_secs().max(1)).unwrap_or(i32::MAX);
+        sys::socket::set_defer_accept(&socket, seconds)?;
+    }
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+    Ok(socket)
+}
+
+/// A non-blocking socket with the options that TCP and UDP share.
+fn open(
+    address: SocketAddr,
+    kind: Type,
+    protocol: Protocol,
+    options: &SocketOptions,
+) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind.nonblocking(), Some(protocol))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(options.v6only)?;
+    }
+    if options.reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    // Before `listen`, so that the window that the handshake offers fits the buffer.
+    if let Some(bytes) = options.rcvbuf {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = options.sndbuf {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    Ok(socket)
+}
+
+fn bind_unix(path: &Path, backlog: u32) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    let address = SockAddr::unix(path)?;
+    if let Err(error) = socket.bind(&address) {
+        if error.kind() != io::ErrorKind::AddrInUse || !is_stale(path) {
+            return Err(error);
+        }
+        std::fs::remove_file(path)?;
+        socket.bind(&address)?;
+    }
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket)
+}
+
+/// A socket file that nobody listens on any more.
+fn is_stale(path: &Path) -> bool {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    let refused = || {
+        std::os::unix::net::UnixStream::connect(path)
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    };
+    is_socket && refused()
+}
+
+fn explain_tcp(error: io::Error, address: SocketAddr) -> io::Error {
+    if error.kind() != io::ErrorKind::AddrInUse {
+        return explain(error, address);
+    }
+    let holder = match holder::tcp_listener(address) {
+        Some((pid, name)) => format!("process {pid} ({name}) holds it"),
+        None => "the system does not tell who holds it".to_owned(),
+    };
+    let fix = "stop that process, or choose another port (0 takes a free one)";
+    io::Error::new(error.kind(), format!("address in use: {holder}; {fix}"))
+}
+
+fn explain(error: io::Error, address: SocketAddr) -> io::Error {
+    let port = address.port();
+    let fix = match error.raw_os_error() {
+        Some(libc::EACCES) => format!(
+            "port {port} is privileged: use one from 1024 up, or grant the program \
+             cap_net_bind_service"
+        ),
+        Some(libc::EADDRINUSE) => "choose another port (0 takes a free one)".to_owned(),
+        Some(libc::EADDRNOTAVAIL) => {
+            format!("{} is no address of this machine: use 127.0.0.1 or 0.0.0.0", address.ip())
+        }
+        Some(libc::EAFNOSUPPORT) => "this system has no such protocol: use IPv4".to_owned(),
+        _ => return error,
+    };
+    io::Error::new(error.kind(), format!("{}; {fix}", describe(&error)))
+}
+
+fn explain_unix(error: io::Error, path: &Path) -> io::Error {
+    let fix = match error.kind() {
+        io::ErrorKind::AddrInUse => match unix_holder(path) {
+            Some(holder) => format!("{holder} answers on it; stop it or choose another path"),
+            None => "it exists and is not a stale socket; remove it or choose another path".into(),
+        },
+        io::ErrorKind::NotFound => {
+            let parent = path.parent().unwrap_or(Path::new("/"));
+            format!("the directory {0} is missing: mkdir -p {0}", parent.display())
+        }
+        io::ErrorKind::PermissionDenied => "choose a directory that you may write to".to_owned(),
+        io::ErrorKind::InvalidInput => "a socket's path has at most 107 bytes".to_owned(),
+        _ => return error,
+    };
+    io::Error::new(error.kind(), format!("{}; {fix}", describe(&error)))
+}
+
+fn unix_holder(path: &Path) -> Option<String> {
+    let stream = std::os::unix::net::UnixStream::connect(path).ok()?;
+    let pid = u32::try_from(sys::socket::peer_pid(&stream).ok()?).ok()?;
+    Some(format!("process {pid} ({})", holder::process_name(pid)))
+}
+
+/// The system's words for an error, without the number that Rust appends.
+fn describe(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
+fn invalid(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reason)
+}

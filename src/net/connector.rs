@@ -1,0 +1,82 @@
+//! Connecting, from the client's side.
+//!
+//! **What.** [`connect`] begins a connection and returns at once; when the socket becomes writable,
+//! [`connected`] says how it went.
+//!
+//! **Why this way.** A non-blocking `connect` is in progress until the handshake is done; the result
+//! waits in `SO_ERROR`. A source address may be given, because ports run out per source address
+//! (the cliff that `docs/kernel-facts.md` measures); the port is then left open until `connect`.
+//!
+//! **Costs.** `socket`, `connect` (and `setsockopt`, `bind` with a source address), then one
+//! `getsockopt`.
+//!
+//! **Read next.** `src/load/mod.rs`, which connects by the thousand.
+
+use super::{Address, Stream};
+use crate::sys;
+use mio::net::{TcpStream, UnixStream};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+/// How an attempt to connect stands.
+#[derive(Debug)]
+pub enum Connect {
+    /// The handshake is under way: wait until the socket is writable.
+    InProgress(Stream),
+    /// Connected at once (a Unix socket).
+    Done(Stream),
+    /// The listener's queue is full (a Unix socket): try again later; no event will tell.
+    Busy,
+}
+
+/// Begins to connect to `address`, from `source` if it is given.
+///
+/// # Errors
+/// As `socket(2)`, `bind(2)` and `connect(2)`, except that it is in progress.
+pub fn connect(address: &Address, source: Option<IpAddr>) -> io::Result<Connect> {
+    match address {
+        Address::Tcp(to) => {
+            let kind = Type::STREAM.nonblocking();
+            let socket = Socket::new(Domain::for_address(*to), kind, Some(Protocol::TCP))?;
+            socket.set_tcp_nodelay(true)?;
+            if let Some(source) = source {
+                sys::socket::set_bind_address_no_port(&socket)?;
+                socket.bind(&SocketAddr::new(source, 0).into())?;
+            }
+            let outcome = socket.connect(&(*to).into());
+            let stream = Stream::Tcp(TcpStream::from_std(socket.into()));
+            match outcome {
+                Ok(()) => Ok(Connect::Done(stream)),
+                Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {
+                    Ok(Connect::InProgress(stream))
+                }
+                Err(error) => Err(error),
+            }
+        }
+        Address::Unix(path) => {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+            match socket.connect(&SockAddr::unix(path)?) {
+                Ok(()) => Ok(Connect::Done(Stream::Unix(UnixStream::from_std(socket.into())))),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Connect::Busy),
+                Err(error) => Err(error),
+            }
+        }
+        Address::Udp(_) => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a datagram socket has no connection to begin",
+        )),
+    }
+}
+
+/// Whether a connection in progress is established; to be asked when its socket is writable.
+/// `false` if it is still under way.
+///
+/// # Errors
+/// Why it failed: refused, timed out, unreachable.
+pub fn connected(stream: &Stream) -> io::Result<bool> {
+    match stream.take_error()? {
+        Some(error) => Err(error),
+        None => Ok(stream.peer().is_some() || matches!(stream, Stream::Unix(_))),
+    }
+}

@@ -1,0 +1,27 @@
+//! Sockets: from an address to bytes.
+//!
+//! **What.** [`Endpoint`] is where to listen or connect and how; an [`Acceptor`] listens, a
+//! [`connect`] begins a connection, a [`Link`] moves bytes.
+//!
+//! **Why this way.** Everything the kernel can say comes out as a value with a name (`Short`,
+//! `Eof`, `NoDescriptor`), so that no caller handles raw `io::Error`s of normal life.
+//!
+//! **Costs.** Said at each of them.
+//!
+//! **Read next.** `src/net/endpoint.rs`, `src/net/acceptor.rs`, `src/net/link.rs`.
+
+mod acceptor;
+mod connector;
+mod endpoint;
+mod holder;
+mod link;
+mod stream;
+
+pub use acceptor::{Accept, Acceptor, bind_datagram};
+pub use connector::{Connect, connect, connected};
+pub(crate) use endpoint::unknown;
+pub use endpoint::{
+    Address, Endpoint, EndpointError, OPTIONS, OptionDoc, SocketOptions, parse_bytes,
+};
+pub use link::{Link, LinkIo, Received, SendError, Sent};
+pub use stream::Stream;

@@ -1,0 +1,219 @@
+//! The loop.
+//!
+//! **What.** [`Reactor`] waits for readiness and calls a [`Handler`]. It knows sockets' tokens and
+//! time, and no protocol. The server is one handler, the load generator another.
+//!
+//! **Why this way.** One thread, one `epoll_wait`, one order of work (see [`Reactor::turn`]), so that
+//! what happens when is readable in one function. The handler is a type parameter: calls are static,
+//! nothing is boxed and no callback is stored. A completion API (io_uring) was rejected as the core:
+//! readiness is what mio offers and what this project explains.
+//!
+//! **Costs.** One `epoll_wait` a turn, shared by up to 1,024 events (12 KiB of them). mio registers
+//! edge-triggered only: an event says that something *arrived*, once. A handler that does not take
+//! all of it must put itself on the again-queue, or the rest stays there in silence.
+//!
+//! **Read next.** `src/reactor/token.rs`, then `src/net/link.rs` for what a handler does when ready.
+
+mod timer;
+mod token;
+
+pub use timer::{TimerKey, TimerWheel};
+pub use token::{ConnId, Source};
+
+use crate::clock::{Clock, Time};
+use mio::event::Event;
+use mio::{Events, Poll, Registry};
+use std::collections::VecDeque;
+use std::io;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+/// Events taken from the kernel in one turn; more wait for the next.
+const EVENTS_MAX: usize = 1024;
+/// Timers handled in one turn; more wait for the next.
+const TIMERS_PER_TURN: u32 = 4096;
+
+/// What the kernel said of a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// There is something to read, or the stream ended.
+    pub readable: bool,
+    /// There is room to write again.
+    pub writable: bool,
+    /// The peer sent its FIN (RDHUP): a short read is the last one.
+    pub peer_finished: bool,
+    /// Both directions are down or an error is pending. What was received can still be read.
+    pub broken: bool,
+}
+
+impl Readiness {
+    /// "Look again": the handler asked for it through the again-queue.
+    pub const AGAIN: Readiness =
+        Readiness { readable: true, writable: false, peer_finished: false, broken: false };
+
+    fn of(event: &Event) -> Readiness {
+        Readiness {
+            readable: event.is_readable(),
+            writable: event.is_writable(),
+            peer_finished: event.is_read_closed(),
+            broken: event.is_error() || event.is_write_closed(),
+        }
+    }
+}
+
+/// What a handler may touch during a turn.
+pub struct Cx<'a> {
+    /// Where sockets are registered.
+    pub registry: &'a Registry,
+    /// The time, read once a turn after the wait.
+    pub now: Time,
+    /// Deadlines, by key.
+    pub timers: &'a mut TimerWheel,
+    /// Sources to look at again in the next turn, because their edge is spent and their data is
+    /// not. The handler sees to it that a source is on it once.
+    pub again: &'a mut VecDeque<Source>,
+}
+
+/// What is done when something is ready. The methods are in the order of the turn.
+pub trait Handler {
+    /// Step 4: a signal, a waker or another fixed source is ready.
+    fn control(&mut self, _cx: &mut Cx<'_>, _index: u16) {}
+    /// Steps 5 and 6: a connection is ready, or asked to be looked at again. `id` may be stale.
+    fn ready(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness);
+    /// Steps 5 and 6: a datagram socket is ready, or asked to be looked at again.
+    fn datagram(&mut self, _cx: &mut Cx<'_>, _index: u16, _readiness: Readiness) {}
+    /// Step 7: a listener has connections waiting, or asked to be looked at again.
+    fn accept(&mut self, _cx: &mut Cx<'_>, _index: u16) {}
+    /// Step 8: a timer has expired.
+    fn timer(&mut self, cx: &mut Cx<'_>, key: TimerKey);
+    /// Step 9: deliver what connections said to each other. True if some is left for the next turn.
+    fn mail(&mut self, _cx: &mut Cx<'_>) -> bool {
+        false
+    }
+    /// Step 10: the turn is over. `Break` ends the loop.
+    fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()>;
+}
+
+/// One epoll instance with its timers and its again-queue.
+pub struct Reactor {
+    poll: Poll,
+    events: Events,
+    clock: Clock,
+    timers: TimerWheel,
+    again: VecDeque<Source>,
+    /// Listeners to serve in step 7 of this turn. Empty between turns.
+    accepts: Vec<u16>,
+    /// Step 9 did not finish: do not sleep.
+    mail_left: bool,
+    now: Time,
+}
+
+impl Reactor {
+    /// Makes an epoll instance; `timers_max` is the number of timer keys to have room for.
+    ///
+    /// # Errors
+    /// `epoll_create1(2)`: no descriptor is left, or no memory.
+    pub fn new(timers_max: usize) -> io::Result<Reactor> {
+        Ok(Reactor {
+            poll: Poll::new()?,
+            events: Events::with_capacity(EVENTS_MAX),
+            clock: Clock::start(),
+            timers: TimerWheel::with_capacity(timers_max),
+            again: VecDeque::new(),
+            accepts: Vec::new(),
+            mail_left: false,
+            now: Time::ZERO,
+        })
+    }
+
+    /// The context outside a turn: to register sockets and arm timers before the loop runs.
+    pub fn cx(&mut self) -> Cx<'_> {
+        self.now = self.clock.now();
+        Cx {
+            registry: self.poll.registry(),
+            now: self.now,
+            timers: &mut self.timers,
+            again: &mut self.again,
+        }
+    }
+
+    /// The clock that the turns are timed by.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Turns until the handler breaks.
+    ///
+    /// # Errors
+    /// `epoll_wait(2)` failed for another reason than a signal.
+    pub fn run<H: Handler>(&mut self, handler: &mut H) -> io::Result<()> {
+        while self.turn(handler)?.is_continue() {}
+        Ok(())
+    }
+
+    /// One turn, in exactly this order.
+    ///
+    /// # Errors
+    /// `epoll_wait(2)` failed for another reason than a signal.
+    pub fn turn<H: Handler>(&mut self, handler: &mut H) -> io::Result<ControlFlow<()>> {
+        // 1. How long may we sleep?  2. Wait.  3. Read the clock, once.
+        let timeout = self.timeout();
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        let again_now = self.again.len();
+        self.now = self.clock.now();
+        let cx = &mut Cx {
+            registry: self.poll.registry(),
+            now: self.now,
+            timers: &mut self.timers,
+            again: &mut self.again,
+        };
+
+        // 4. Signals and wakers, before the work that they may call off.
+        for event in &self.events {
+            if let Source::Control(index) = Source::of(event.token()) {
+                handler.control(cx, index);
+            }
+        }
+        // 5. Ready connections and datagram sockets.
+        for event in &self.events {
+            match Source::of(event.token()) {
+                Source::Conn(id) => handler.ready(cx, id, Readiness::of(event)),
+                Source::Datagram(index) => handler.datagram(cx, index, Readiness::of(event)),
+                Source::Listener(index) => self.accepts.push(index),
+                Source::Control(_) => {}
+            }
+        }
+        // 6. The again-queue: only what was on it when the turn began.
+        for _ in 0..again_now {
+            match cx.again.pop_front() {
+                Some(Source::Conn(id)) => handler.ready(cx, id, Readiness::AGAIN),
+                Some(Source::Datagram(index)) => handler.datagram(cx, index, Readiness::AGAIN),
+                Some(Source::Listener(index)) => self.accepts.push(index),
+                Some(Source::Control(_)) | None => {}
+            }
+        }
+        // 7. New connections, after those that are already being served.
+        for index in self.accepts.drain(..) {
+            handler.accept(cx, index);
+        }
+        // 8. Expired timers.
+        let mut budget = TIMERS_PER_TURN;
+        while let Some(key) = cx.timers.pop_expired(cx.now, &mut budget) {
+            handler.timer(cx, key);
+        }
+        // 9. Mail.  10. The end.
+        self.mail_left = handler.mail(cx);
+        Ok(handler.turn_end(cx))
+    }
+
+    /// Zero if work is left, else until the next timer, else for ever: an idle loop sleeps.
+    fn timeout(&self) -> Option<Duration> {
+        if self.mail_left || !self.again.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        self.timers.next_due().map(|due| due.since(self.clock.now()))
+    }
+}

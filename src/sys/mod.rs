@@ -1,0 +1,25 @@
+//! The syscalls that no safe crate offers.
+//!
+//! **What.** Thin functions named as the man pages are: resource limits, signalfd, `recvmmsg` and
+//! `sendmmsg`, a few socket options.
+//!
+//! **Why this way.** Every `unsafe` line of the crate is in this folder, each with the reason why it
+//! is sound, so that a reader can check all of them in one sitting. What mio, socket2 or std offer
+//! is not repeated here.
+//!
+//! **Costs.** One syscall each, as named.
+//!
+//! **Read next.** `src/sys/signals.rs`, `src/sys/datagram.rs`.
+
+pub mod datagram;
+pub mod process;
+pub mod rlimit;
+pub mod signals;
+pub mod socket;
+
+use std::io;
+
+/// Turns a `-1` into the error that `errno` holds.
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

@@ -1,0 +1,50 @@
+//! What this process holds and used.
+//!
+//! **What.** The number of open descriptors, CPU time, and giving freed memory back.
+//!
+//! **Why this way.** Descriptors are counted, not assumed: a shell, a supervisor or a library may
+//! have left some open, and the connection cap must be exact.
+//!
+//! **Costs.** [`open_descriptors`] reads a directory: one entry a descriptor, so not on a hot path.
+//!
+//! **Read next.** `src/server/admission.rs`, which sets the cap.
+
+use std::io;
+use std::time::Duration;
+
+/// Descriptors this process has open (`/proc/self/fd`, less the one that reads it).
+///
+/// # Errors
+/// `/proc` is not mounted, or no descriptor is left to read it.
+pub fn open_descriptors() -> io::Result<usize> {
+    let mut count = 0;
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        entry?;
+        count += 1;
+    }
+    Ok(count - 1)
+}
+
+/// User and system CPU time of this process so far (`getrusage(2)`).
+///
+/// # Errors
+/// None that the manual page names for these arguments.
+pub fn cpu_time() -> io::Result<Duration> {
+    // SAFETY: all-zero is a valid `rusage`, plain integers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` is valid to write to.
+    super::check(unsafe { libc::getrusage(libc::RUSAGE_SELF, &mut usage) })?;
+    let of = |time: libc::timeval| {
+        Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
+    };
+    Ok(of(usage.ru_utime) + of(usage.ru_stime))
+}
+
+/// Asks the allocator to give free memory back to the kernel (`malloc_trim(3)`, glibc).
+pub fn trim_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no preconditions.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
