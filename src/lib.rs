@@ -9,6 +9,7 @@ pub mod metrics;
 pub mod net;
 pub mod proto;
 pub mod reactor;
+pub mod server;
 pub mod service;
 pub mod session;
 pub mod sys;

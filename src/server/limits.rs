@@ -1,0 +1,194 @@
+//! Every limit of a server, in one place.
+//!
+//! **What.** [`Limits`] is all that bounds a server; [`Limits::check`] holds the numbers against each
+//! other before anything starts.
+//!
+//! **Why this way.** Whatever is not limited is limited by the machine, at the worst moment and
+//! without a word. Each limit has a default, a name (the flag is the same with dashes) and a reason.
+//!
+//! **Costs.** Nothing.
+//!
+//! **Read next.** `src/server/admission.rs`, which enforces the first of them.
+
+use crate::buf::BLOCK_BYTES;
+use std::fmt;
+
+/// Bytes one read may bring. It is also the fairness budget of a connection in one turn: whoever
+/// sends more waits for the next turn. 64 KiB is where fewer, larger reads stop paying.
+pub const READ_BYTES: usize = 64 * 1024;
+
+/// A connection whose backlog is larger is not read from any more (the high watermark): it takes
+/// more than it can be answered.
+pub const BACKLOG_HIGH_BYTES: usize = READ_BYTES;
+
+/// A backlog must shrink to this before the connection is read from again (the low watermark).
+pub const BACKLOG_LOW_BYTES: usize = READ_BYTES / 4;
+
+/// Connections a listener accepts in one turn. More than a handful, because each turn costs an
+/// `epoll_wait`; not all, because those who are connected come first.
+pub const ACCEPTS_PER_TURN: usize = 64;
+
+/// Copies of broadcasts delivered in one turn; a larger audience is served over several.
+pub const DELIVERIES_PER_TURN: usize = 1024;
+
+/// Broadcasts that wait for delivery; a listener that has more is not read from until they are out.
+pub const MAIL_HIGH_BYTES: usize = 256 * 1024;
+
+/// How often a listener that could not accept tries again, beside trying at each close.
+pub const ACCEPT_RETRY_MS: u64 = 50;
+
+/// What to do with a connection that arrives when the cap is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtLimit {
+    /// Accept it, say why not, close it. The client knows at once.
+    #[default]
+    Shed,
+    /// Leave it in the kernel's queue until there is room. The client waits, unknowing.
+    Pause,
+    /// Close the connection that was idle longest and take the new one.
+    EvictIdle,
+    /// Close the listener, so that the kernel refuses for us.
+    Refuse,
+}
+
+impl AtLimit {
+    /// All policies with their names on the command line.
+    pub const NAMES: [(&str, AtLimit); 4] = [
+        ("shed", AtLimit::Shed),
+        ("pause", AtLimit::Pause),
+        ("evict-idle", AtLimit::EvictIdle),
+        ("refuse", AtLimit::Refuse),
+    ];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        AtLimit::NAMES.iter().find(|(_, policy)| *policy == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// The soft limit of open files that the server asks for (`RLIMIT_NOFILE`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nofile {
+    /// Raise it to the hard limit.
+    #[default]
+    Max,
+    /// Leave it as the shell set it.
+    Keep,
+    /// Set it to this, lower or higher.
+    Set(u64),
+}
+
+/// Every limit of a server. Zero means "none" where the text says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open files this process may have.
+    pub nofile: Nofile,
+    /// Connections, if fewer than descriptors and memory allow; 0 leaves it to those.
+    pub max_connections: usize,
+    /// What to do with one more.
+    pub at_limit: AtLimit,
+    /// `evict-idle` spares connections that were active within this time.
+    pub evict_idle_after_ms: u64,
+    /// Connections from one address (IPv4) or /64 network (IPv6); 0 is no limit.
+    pub per_ip_max: u32,
+    /// New connections a second from one address or /64 network; 0 is no limit. As many may come
+    /// at once.
+    pub accept_rate: u32,
+    /// A connection on which no byte moved for so long is closed; 0 is never.
+    pub idle_timeout_ms: u64,
+    /// How long a closing waits for the peer's end before it is final.
+    pub linger_ms: u64,
+    /// Unsent output of one connection; one that has more is closed as a slow consumer.
+    pub backlog_bytes_max: usize,
+    /// Memory of all stuck connections together (backlogs and half messages).
+    pub buffers_bytes_max: u64,
+    /// Bytes of a line, its ending included, at most one block (16 KiB).
+    pub line_bytes_max: usize,
+    /// How long a drain may take before what is left is cut off.
+    pub drain_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            nofile: Nofile::Max,
+            max_connections: 0,
+            at_limit: AtLimit::Shed,
+            evict_idle_after_ms: 1_000,
+            per_ip_max: 0,
+            accept_rate: 0,
+            idle_timeout_ms: 0,
+            linger_ms: 1_000,
+            backlog_bytes_max: 1024 * 1024,
+            buffers_bytes_max: 256 * 1024 * 1024,
+            line_bytes_max: BLOCK_BYTES,
+            drain_ms: 10_000,
+        }
+    }
+}
+
+/// A limit that cannot hold: its name, its value, and what is possible instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitError {
+    /// The field of [`Limits`].
+    pub name: &'static str,
+    /// Why it cannot hold, and what can.
+    pub reason: String,
+}
+
+impl fmt::Display for LimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.reason)
+    }
+}
+
+impl std::error::Error for LimitError {}
+
+impl Limits {
+    /// Holds the limits against each other.
+    ///
+    /// # Errors
+    /// The first [`LimitError`] found.
+    pub fn check(&self) -> Result<(), LimitError> {
+        let least = BACKLOG_HIGH_BYTES + READ_BYTES;
+        let backlog = self.backlog_bytes_max;
+        let range = |name, value: u64, min: u64, max: u64| {
+            if (min..=max).contains(&value) {
+                return Ok(());
+            }
+            Err(LimitError { name, reason: format!("{value} is not within {min}..{max}") })
+        };
+        range("line_bytes_max", self.line_bytes_max as u64, 2, BLOCK_BYTES as u64)?;
+        // Reading stops at the high watermark, and one more read may be answered by then.
+        range("backlog_bytes_max", backlog as u64, least as u64, u64::MAX)?;
+        range("buffers_bytes_max", self.buffers_bytes_max, backlog as u64, u64::MAX)?;
+        range("linger_ms", self.linger_ms, 1, u64::MAX)?;
+        range("drain_ms", self.drain_ms, 1, u64::MAX)
+    }
+}
+
+const _: () = assert!(BACKLOG_LOW_BYTES < BACKLOG_HIGH_BYTES);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_hold_and_each_relation_is_checked_at_its_edge() {
+        assert_eq!(Limits::default().check(), Ok(()));
+        let name = |limits: Limits| limits.check().map_err(|error| error.name);
+        let with = |change: fn(&mut Limits)| {
+            let mut limits = Limits::default();
+            change(&mut limits);
+            name(limits)
+        };
+        assert_eq!(with(|l| l.line_bytes_max = BLOCK_BYTES + 1), Err("line_bytes_max"));
+        assert_eq!(with(|l| l.line_bytes_max = 1), Err("line_bytes_max"));
+        assert_eq!(with(|l| l.line_bytes_max = 2), Ok(()));
+        assert_eq!(with(|l| l.backlog_bytes_max = 128 * 1024 - 1), Err("backlog_bytes_max"));
+        assert_eq!(with(|l| l.backlog_bytes_max = 128 * 1024), Ok(()));
+        assert_eq!(with(|l| l.buffers_bytes_max = 1024 * 1024 - 1), Err("buffers_bytes_max"));
+        assert_eq!(with(|l| l.drain_ms = 0), Err("drain_ms"));
+        assert_eq!(with(|l| l.linger_ms = 0), Err("linger_ms"));
+    }
+}

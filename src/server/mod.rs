@@ -1,0 +1,3 @@
+//! stub
+mod limits;
+pub use limits::{AtLimit, LimitError, Limits, Nofile};
