@@ -11,7 +11,7 @@
 //! flags and not a summary of them. Rejected: fixed sleeps (slow and still wrong on a busy
 //! machine) and packet captures (need privileges, show less).
 //!
-//! **Costs.** A few seconds. "No event follows" is a wait of `QUIET_MS`; "this arrives" is a wait
+//! **Costs.** Under a second. "No event follows" is a wait of `QUIET_MS`; "this arrives" is a wait
 //! for the condition, bounded by `PATIENCE_MS`. What would disturb other tests (a lowered
 //! RLIMIT_NOFILE, sysctls) happens in a child process, see `child.rs`.
 //!
@@ -20,6 +20,7 @@
 mod child;
 mod emfile;
 mod listening;
+mod page;
 mod ports;
 mod reading;
 mod reuseport;
