@@ -1,1 +1,5 @@
 //! oneloop
+
+#[cfg(feature = "cli")]
+pub mod limits;
+pub mod sys;
