@@ -63,6 +63,9 @@ pub struct Report {
     /// The N that was asked about.
     #[serde(rename = "for")]
     pub for_n: Option<u64>,
+    /// What the limits' `lift` is enough for: N, else where the next limit binds, else twice what
+    /// is held now.
+    pub lifts_to: u64,
     fits: bool,
     /// With the clients on other machines.
     pub held: Held,
@@ -99,7 +102,8 @@ pub fn examine(facts: &Facts, for_n: Option<u64>, reserve_fds: u64) -> Report {
     let mut limits = limit::all(facts, 1, reserve_fds);
     let held = held(&limits);
     let held_here = self::held(&limit::all(facts, 2, reserve_fds));
-    let goal = for_n.or(held.next_connections).or(held.connections).unwrap_or(0);
+    let twice = held.connections.map(|held| held.saturating_mul(2));
+    let goal = for_n.or(held.next_connections).or(twice).unwrap_or(0);
     let processes = Processes::for_goal(facts, goal, reserve_fds);
     for limit in &mut limits {
         limit.verdict = verdict(limit, for_n, &held);
@@ -113,6 +117,7 @@ pub fn examine(facts: &Facts, for_n: Option<u64>, reserve_fds: u64) -> Report {
     Report {
         conclusion: conclusion(&limits, &held, plan.as_ref()),
         for_n,
+        lifts_to: goal,
         fits,
         held,
         held_with_clients_here: held_here,

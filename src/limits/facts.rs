@@ -12,7 +12,8 @@
 use super::cgroup::{self, CgroupMemory};
 use crate::sys::rlimit::{self, Rlimit};
 use procfs::{Current, process::Process};
-use std::{fs, io};
+use std::fs;
+use std::path::Path;
 
 /// A value read from the machine, or why it could not be read.
 pub type Fact<T> = Result<T, String>;
@@ -174,16 +175,16 @@ fn tcp_table(tcp_mem: &str, sockstat: &str) -> Fact<Table> {
     Ok(Table { max, used: number(used)? })
 }
 
-/// The files are there when the module is loaded, and only then.
+/// The files are there when the module is loaded; a hidden `/proc/sys` is another matter.
 fn conntrack() -> Fact<Option<Table>> {
-    let path = "/proc/sys/net/netfilter/nf_conntrack_max";
-    match fs::metadata(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        _ => Ok(Some(Table {
-            max: sysctl("net/netfilter/nf_conntrack_max")?,
-            used: sysctl("net/netfilter/nf_conntrack_count")?,
-        })),
+    let sysctls = Path::new("/proc/sys/net");
+    if sysctls.exists() && !sysctls.join("netfilter/nf_conntrack_max").exists() {
+        return Ok(None);
     }
+    Ok(Some(Table {
+        max: sysctl("net/netfilter/nf_conntrack_max")?,
+        used: sysctl("net/netfilter/nf_conntrack_count")?,
+    }))
 }
 
 /// The mask of status' `Cpus_allowed`, counted.

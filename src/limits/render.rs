@@ -41,9 +41,9 @@ pub fn text(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn table(report: &Report) -> Table {
-    let lifts = match (report.for_n, report.held.next_connections) {
-        (None, Some(next)) => format!("what lifts it to {}", grouped(next)),
-        _ => "what lifts it".into(),
+    let lifts = match report.for_n {
+        None => format!("what lifts it to {}", grouped(report.lifts_to)),
+        Some(_) => "what lifts it".into(),
     };
     let mut table = Table::new();
     table
@@ -157,12 +157,12 @@ fn assumptions(report: &Report) -> String {
     let assumed = &report.assumed;
     let (kernel, user) = (assumed.kernel_bytes_per_end, assumed.user_bytes_per_connection);
     let here = report.held_with_clients_here.connections.map_or("unknown".into(), grouped);
-    let cpus = report.cpus.allowed.map_or("unknown".into(), grouped);
     let quota = report.cpus.quota.map_or("no quota".into(), |cpus| format!("quota {cpus:.2}"));
+    let cpus = report.cpus.allowed.map_or("unknown".into(), |cpus| format!("{cpus}, {quota}"));
     format!(
         "Assumed: clients on other machines (with them here too, one process holds {here} now), \
          {} fds kept for the server itself, {} of kernel memory an end and {} of user memory a \
-         connection. CPUs allowed: {cpus}, {quota}; one loop uses one.",
+         connection. CPUs allowed: {cpus}; one loop uses one.",
         assumed.reserve_fds,
         bytes(kernel),
         bytes(user),

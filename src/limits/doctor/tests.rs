@@ -128,6 +128,12 @@ fn what_is_next_is_what_binds_once_the_first_is_lifted() {
     let report = examine(&facts, None, RESERVE_FDS);
     let lift = report.limit(Id::NofileSoft).and_then(|limit| limit.lift.clone());
     assert_eq!(lift.as_deref(), Some("ulimit -Sn 532"), "as far as the next one");
+
+    let alone = Facts { nofile: Ok(Rlimit { soft: 132, hard: 132 }), ..nothing_readable() };
+    let report = examine(&alone, None, RESERVE_FDS);
+    assert_eq!((report.held.next_connections, report.lifts_to), (None, 200), "no next: twice");
+    let lift = report.limit(Id::NofileSoft).and_then(|limit| limit.lift.clone());
+    assert_eq!(lift.as_deref(), Some("start 2 worker processes"));
 }
 
 #[test]
@@ -277,7 +283,9 @@ fn text_fits_the_terminal_and_json_keeps_its_keys() {
         let mut json = Vec::new();
         render::json(&report, &mut json).expect("a Vec takes all");
         let json: serde_json::Value = serde_json::from_slice(&json).expect("valid JSON");
-        for key in ["conclusion", "for", "fits", "held", "plan", "assumed", "limits", "cpus"] {
+        for key in
+            ["conclusion", "for", "lifts_to", "fits", "held", "plan", "assumed", "limits", "cpus"]
+        {
             assert!(json.get(key).is_some(), "{key}");
         }
         let limits = json["limits"].as_array().expect("a list");
