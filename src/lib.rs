@@ -5,6 +5,8 @@ compile_error!("oneloop shows what Linux does (epoll, accept4, signalfd): build 
 
 pub mod buf;
 pub mod clock;
+#[cfg(feature = "cli")]
+pub mod limits;
 pub mod metrics;
 pub mod net;
 pub mod proto;

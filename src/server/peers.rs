@@ -30,6 +30,8 @@ struct Peer {
     /// Connections it may open now, in thousandths; at most a second's worth.
     tokens_milli: u64,
     refilled: Time,
+    /// It is on the list of those that may be forgotten, once.
+    listed: bool,
 }
 
 /// Addresses and what they hold.
@@ -38,7 +40,7 @@ pub(super) struct Peers {
     accept_rate: u32,
     peers: Slab<Peer>,
     index: HashMap<(bool, u64), usize>,
-    /// Entries that had no connection when they were put here, oldest first.
+    /// Entries that had no connection when they were put here, oldest first. May have some now.
     gone: VecDeque<usize>,
 }
 
@@ -93,7 +95,7 @@ impl Peers {
             return slot;
         }
         let tokens_milli = u64::from(self.accept_rate) * 1_000;
-        let peer = Peer { network, is_v6, connections: 0, tokens_milli, refilled: now };
+        let peer = Peer { network, is_v6, connections: 0, tokens_milli, refilled: now, listed: false };
         let slot = self.peers.insert(peer);
         self.index.insert((is_v6, network), slot);
         self.retire(slot);
@@ -102,11 +104,13 @@ impl Peers {
 
     /// Remembers an entry without connections for a while, and forgets the oldest such.
     fn retire(&mut self, slot: usize) {
-        self.gone.push_back(slot);
+        if !std::mem::replace(&mut self.peers[slot].listed, true) {
+            self.gone.push_back(slot);
+        }
         while self.gone.len() > GONE_MAX {
             let Some(oldest) = self.gone.pop_front() else { break };
-            let forget = self.peers.get(oldest).is_some_and(|peer| peer.connections == 0);
-            if forget && !self.gone.contains(&oldest) {
+            self.peers[oldest].listed = false;
+            if self.peers[oldest].connections == 0 {
                 let peer = self.peers.remove(oldest);
                 self.index.remove(&(peer.is_v6, peer.network));
             }
