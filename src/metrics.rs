@@ -70,6 +70,8 @@ reasons! {
         PerIp = "per_ip",
         /// The address connects more often than `accept_rate` a second.
         Rate = "rate",
+        /// The kernel would not watch the socket (`epoll_ctl(2)` failed).
+        Unwatchable = "unwatchable",
     }
 }
 

@@ -34,8 +34,15 @@ pub const DELIVERIES_PER_TURN: usize = 1024;
 /// Broadcasts that wait for delivery; a listener that has more is not read from until they are out.
 pub const MAIL_HIGH_BYTES: usize = 256 * 1024;
 
-/// How often a listener that could not accept tries again, beside trying at each close.
+/// How often a listener that found no descriptor tries again, beside trying at each close.
 pub const ACCEPT_RETRY_MS: u64 = 50;
+
+/// How often a listener that waits for room under the cap looks again: closes tell it at once, and
+/// only a cap raised from outside (`prlimit`) does not.
+pub const CAP_RETRY_MS: u64 = 1_000;
+
+/// Connections that `evict-idle` looks at to find an idle one.
+pub const EVICT_SAMPLES: usize = 64;
 
 /// What to do with a connection that arrives when the cap is reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

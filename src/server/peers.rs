@@ -70,8 +70,7 @@ impl Peers {
                 peer.tokens_milli = (peer.tokens_milli + earned).min(rate * 1_000);
                 peer.refilled = now;
             }
-            peer.tokens_milli =
-                peer.tokens_milli.checked_sub(1_000).ok_or(RefuseReason::Rate)?;
+            peer.tokens_milli = peer.tokens_milli.checked_sub(1_000).ok_or(RefuseReason::Rate)?;
         }
         peer.connections += 1;
         Ok(PeerSlot::MIN.saturating_add(slot as u32))
@@ -95,7 +94,8 @@ impl Peers {
             return slot;
         }
         let tokens_milli = u64::from(self.accept_rate) * 1_000;
-        let peer = Peer { network, is_v6, connections: 0, tokens_milli, refilled: now, listed: false };
+        let peer =
+            Peer { network, is_v6, connections: 0, tokens_milli, refilled: now, listed: false };
         let slot = self.peers.insert(peer);
         self.index.insert((is_v6, network), slot);
         self.retire(slot);

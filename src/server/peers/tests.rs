@@ -20,9 +20,8 @@ fn the_cap_of_an_address_is_exact_and_freed_by_a_close() {
 #[test]
 fn an_ipv6_network_counts_as_one() {
     let mut peers = Peers::new(1, 0);
-    let host = |network: u16, n: u16| {
-        IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, n))
-    };
+    let host =
+        |network: u16, n: u16| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, n));
     peers.admit(host(1, 1), Time::ZERO).expect("the first of the network");
     assert_eq!(peers.admit(host(1, 2), Time::ZERO), Err(RefuseReason::PerIp));
     peers.admit(host(2, 1), Time::ZERO).expect("another network");
