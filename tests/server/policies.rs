@@ -1,0 +1,109 @@
+//! **What.** The cap, and one connection more under each policy.
+//!
+//! **Why this way.** The cap is set low by `max_connections`: descriptors are `descriptors.rs`. That
+//! a policy holds "until somebody leaves" includes that somebody leaves and all is well again.
+//!
+//! **Costs.** A few dozen connections a test.
+//!
+//! **Read next.** `descriptors.rs`.
+
+use crate::support::*;
+use oneloop::metrics::{CloseReason, RefuseReason};
+use oneloop::server::{AtLimit, CapBy, Limits};
+use oneloop::service::Builtin;
+use std::io::{ErrorKind, Write};
+use std::net::TcpStream;
+
+const CAP: usize = 4;
+const FULL: &str = "-ERR full: 4 connections; try again later\n";
+
+fn capped(at_limit: AtLimit) -> Limits {
+    Limits { max_connections: CAP, at_limit, ..limits() }
+}
+
+/// As many clients as fit, all served.
+fn fill(server: &Running) -> Vec<TcpStream> {
+    let mut clients: Vec<TcpStream> = (0..CAP).map(|_| server.connect()).collect();
+    clients.iter_mut().for_each(ping);
+    clients
+}
+
+#[test]
+fn the_cap_is_what_was_configured() {
+    let server = bind([(TCP, Builtin::Echo)], capped(AtLimit::Shed));
+    assert_eq!(server.cap(), (CAP, CapBy::Configured));
+}
+
+#[test]
+fn shed_tells_one_more_why_and_serves_after_a_close() {
+    let server = serve_echo(capped(AtLimit::Shed));
+    let mut clients = fill(&server);
+    for size in [0, 1, 1_000, 60_000].repeat(10) {
+        let mut extra = server.connect();
+        // It may be told before it has finished: then the write fails, and the words are there.
+        let _ = extra.write_all(&pattern(0, size));
+        assert_eq!(last_words(&mut extra), FULL, "after {size} bytes");
+    }
+    clients.iter_mut().for_each(ping);
+    drop(clients.pop());
+    until("there is room", || is_served(&mut server.connect()));
+    clients.iter_mut().for_each(ping);
+    let books = server.finish();
+    assert!(refused(&books, RefuseReason::Full) >= 40);
+    assert_eq!(books.metrics.accepted, CAP as u64 + 1);
+}
+
+#[test]
+fn pause_lets_them_wait_and_serves_one_for_each_that_leaves() {
+    let server = serve_echo(capped(AtLimit::Pause));
+    let mut clients = fill(&server);
+    let mut waiting: Vec<TcpStream> = (0..6).map(|_| server.connect()).collect();
+    for client in &mut waiting {
+        client.write_all(b"ping").unwrap();
+    }
+    assert_silent(&mut waiting[0]);
+    for mut client in waiting {
+        drop(clients.remove(0));
+        assert_eq!(read_n(&mut client, 4), b"ping", "the first in the queue has its turn");
+        clients.push(client);
+    }
+    drop(clients);
+    let books = server.finish();
+    assert_eq!(books.metrics.accepted, CAP as u64 + 6);
+    assert_eq!(books.metrics.refused_total(), 0);
+}
+
+#[test]
+fn evict_idle_tells_the_newcomer_if_nobody_is_idle() {
+    let server = serve_echo(Limits { evict_idle_after_ms: 60_000, ..capped(AtLimit::EvictIdle) });
+    let mut clients = fill(&server);
+    assert_eq!(last_words(&mut server.connect()), FULL);
+    clients.iter_mut().for_each(ping);
+    let books = server.finish();
+    assert_eq!(refused(&books, RefuseReason::Full), 1);
+    assert_eq!(closed(&books, CloseReason::Evicted), 0);
+}
+
+#[test]
+fn refuse_lets_the_kernel_say_no_and_listens_again_on_the_same_port() {
+    let server = serve_echo(capped(AtLimit::Refuse));
+    let mut clients = fill(&server);
+    for _ in 0..3 {
+        until("the kernel refuses", || {
+            let refused = TcpStream::connect(address(server.at(0)));
+            refused.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+        });
+        clients.iter_mut().for_each(ping);
+        drop(clients.pop());
+        until("somebody is served on the same port", || {
+            let new = TcpStream::connect(address(server.at(0)));
+            let mut new = new.ok().map(patient);
+            clients.extend(new.take_if(|client| is_served(client)));
+            clients.len() == CAP
+        });
+    }
+    drop(clients);
+    let books = server.finish();
+    assert_eq!(books.metrics.accepted, CAP as u64 + 3);
+    assert_eq!(books.metrics.accept_failures, 0);
+}
