@@ -131,14 +131,14 @@ impl<S: Service> Worker<S> {
             Ok(peer) => peer,
             Err(reason) => return self.refuse(stream, reason),
         };
-        let id = self.conns.next_id();
         let full = self.conns.len() >= self.admission.cap();
         let refusal = if full && !(self.limits.at_limit == AtLimit::EvictIdle && self.evict(cx)) {
             Some(RefuseReason::Full)
-        } else if stream.register(cx.registry, id.token(), Interest::READABLE).is_err() {
-            Some(RefuseReason::Unwatchable)
         } else {
-            None
+            // Asked for only now: an eviction frees the slot that is given next.
+            let token = self.conns.next_id().token();
+            let watched = stream.register(cx.registry, token, Interest::READABLE);
+            watched.is_err().then_some(RefuseReason::Unwatchable)
         };
         if let Some(reason) = refusal {
             self.admission.release(peer);

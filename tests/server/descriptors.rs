@@ -165,6 +165,19 @@ fn recovers(mut server: Child, mut client: TcpStream) {
 }
 
 #[test]
+fn evict_idle_finds_a_descriptor_by_evicting() {
+    let test = "descriptors::evict_idle_finds_a_descriptor_by_evicting";
+    let (mut server, mut client) = robbed(test, AtLimit::EvictIdle);
+    pause_ms(10);
+    let mut new = connect(&server.at[0]);
+    ping(&mut new);
+    assert!(last_words(&mut client).starts_with("-ERR idle for "));
+    server.give_descriptors();
+    let books = server.finish();
+    assert_eq!(number(&books, "closed_evicted"), 1);
+}
+
+#[test]
 fn a_raised_limit_serves_those_who_wait() {
     let test = "descriptors::a_raised_limit_serves_those_who_wait";
     let server = Child::serve(test, &URL, tight(40, AtLimit::Pause));

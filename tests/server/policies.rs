@@ -74,6 +74,33 @@ fn pause_lets_them_wait_and_serves_one_for_each_that_leaves() {
 }
 
 #[test]
+fn evict_idle_makes_room_from_the_one_that_was_idle_longest() {
+    let server = serve_echo(Limits { evict_idle_after_ms: 20, ..capped(AtLimit::EvictIdle) });
+    let mut clients = fill(&server);
+    // Their order of age is not that of their places.
+    for i in [2, 0, 3, 1] {
+        ping(&mut clients[i]);
+        pause_ms(10);
+    }
+    pause_ms(20);
+    let mut new = server.connect();
+    ping(&mut new);
+    let told = last_words(&mut clients[2]);
+    assert!(
+        told.starts_with("-ERR idle for ") && told.ends_with(", closed to make room\n"),
+        "{told}"
+    );
+    for i in [0, 3, 1] {
+        ping(&mut clients[i]);
+    }
+    ping(&mut new);
+    drop(clients);
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::Evicted), 1);
+    assert_eq!(books.metrics.refused_total(), 0);
+}
+
+#[test]
 fn evict_idle_tells_the_newcomer_if_nobody_is_idle() {
     let server = serve_echo(Limits { evict_idle_after_ms: 60_000, ..capped(AtLimit::EvictIdle) });
     let mut clients = fill(&server);
@@ -82,6 +109,28 @@ fn evict_idle_tells_the_newcomer_if_nobody_is_idle() {
     let books = server.finish();
     assert_eq!(refused(&books, RefuseReason::Full), 1);
     assert_eq!(closed(&books, CloseReason::Evicted), 0);
+}
+
+/// Half a line is work under way, however old.
+#[test]
+fn evict_idle_spares_who_is_in_the_middle_of_something() {
+    let limits =
+        Limits { evict_idle_after_ms: 1, max_connections: 2, ..capped(AtLimit::EvictIdle) };
+    let server = serve([(TCP, Builtin::Broadcast)], limits);
+    let mut busy = server.connect();
+    busy.write_all(b"one\nha").unwrap();
+    assert_eq!(read_line(&mut busy), "one");
+    let mut idle = server.connect();
+    idle.write_all(b"two\n").unwrap();
+    assert_eq!((read_line(&mut busy), read_line(&mut idle)), ("two".into(), "two".into()));
+    pause_ms(20);
+    let mut new = server.connect();
+    assert!(last_words(&mut idle).starts_with("-ERR idle"));
+    new.write_all(b"three\n").unwrap();
+    assert_eq!(read_line(&mut new), "three");
+    busy.write_all(b"lf\n").unwrap();
+    assert_eq!((read_line(&mut busy), read_line(&mut busy)), ("three".into(), "half".into()));
+    server.finish();
 }
 
 #[test]

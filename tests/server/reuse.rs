@@ -21,6 +21,29 @@ const THREADS: usize = 6;
 const CLIENTS_A_THREAD: usize = 150;
 const BYTES: usize = 3 * READ_BYTES;
 
+#[test]
+fn nobody_gets_the_bytes_of_whoever_had_the_slot_before() {
+    let server = serve_echo(Limits {
+        max_connections: 3,
+        at_limit: AtLimit::EvictIdle,
+        evict_idle_after_ms: 0,
+        ..limits()
+    });
+    thread::scope(|scope| {
+        for t in 0..THREADS {
+            let at = server.at(0);
+            scope.spawn(move || {
+                for i in 0..CLIENTS_A_THREAD {
+                    assert_hears_only_itself(at, (t * CLIENTS_A_THREAD + i) as u64);
+                }
+            });
+        }
+    });
+    let books = server.finish();
+    println!("{}", books.to_json());
+    assert!(closed(&books, CloseReason::Evicted) > 0, "{}", books.to_json());
+}
+
 /// Sends its own bytes and reads to whatever end comes.
 fn assert_hears_only_itself(at: &Endpoint, seed: u64) {
     let mut client = connect(at);
