@@ -125,7 +125,8 @@ impl<S: Service> Worker<S> {
         let closes = out.is_closed();
         match outcome {
             Ok(messages) => self.metrics.messages_in += messages,
-            Err(SessionError::Exhausted) => return Err(CloseReason::BuffersExhausted),
+            // What was answered before is sent: left in the scratch, the next one would get it.
+            Err(SessionError::Exhausted) => {}
             Err(SessionError::LineTooLong) => {
                 let max = self.session_limits.line_bytes_max;
                 let notice = format!("-ERR line longer than {max} bytes\n");
@@ -134,7 +135,8 @@ impl<S: Service> Worker<S> {
         }
         self.send_written(cx, id)?;
         match outcome {
-            Err(_) => self.begin_close(cx, id, CloseReason::LineTooLong),
+            Err(SessionError::Exhausted) => Err(CloseReason::BuffersExhausted),
+            Err(SessionError::LineTooLong) => self.begin_close(cx, id, CloseReason::LineTooLong),
             Ok(_) if closes => self.begin_close(cx, id, CloseReason::ServiceClosed),
             Ok(_) => Ok(()),
         }

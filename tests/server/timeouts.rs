@@ -89,3 +89,27 @@ impl Service for EchoLines {
         out.send(message);
     }
 }
+
+/// Memory for eight stuck connections, and a ninth: it goes, the others stay, and nobody gets
+/// another's bytes.
+#[test]
+fn the_one_that_memory_does_not_suffice_for_goes_alone() {
+    let least = 128 * 1024;
+    let limits = Limits { backlog_bytes_max: least, buffers_bytes_max: least as u64, ..limits() };
+    let server = serve([(TCP, EchoLines)], limits);
+    let mut stuck: Vec<TcpStream> = (0..8).map(|_| server.connect()).collect();
+    for client in &mut stuck {
+        client.write_all(b"whole\nhalf").unwrap();
+        assert_eq!(read_line(client), "whole");
+    }
+    let mut ninth = server.connect();
+    ninth.write_all(b"mine\nhalf").unwrap();
+    let (heard, _) = read_to_end(&mut ninth);
+    assert_eq!(heard, b"mine\n");
+    for client in &mut stuck {
+        client.write_all(b" and half\n").unwrap();
+        assert_eq!(read_line(client), "half and half");
+    }
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::BuffersExhausted), 1);
+}
