@@ -96,6 +96,18 @@ fn a_service_has_the_last_word() {
     assert_eq!(*teller.ends.lock().unwrap(), [(2, CloseReason::ServiceClosed)]);
 }
 
+/// Once the service has ended it, nothing that the peer sent behind counts, however wrong it is.
+#[test]
+fn what_follows_the_last_word_is_not_judged() {
+    let server = serve([(TCP, Teller::default())], Limits { line_bytes_max: 64, ..limits() });
+    let mut client = server.connect();
+    client.write_all(&[b"bye\n".to_vec(), b"x".repeat(100)].concat()).unwrap();
+    assert_eq!(last_words(&mut client), "welcome\nbye\n");
+    drop(client);
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::ServiceClosed), 1);
+}
+
 #[test]
 fn ten_megabytes_answer_one_line() {
     let roomy = Limits { backlog_bytes_max: 16 * 1024 * 1024, ..limits() };
