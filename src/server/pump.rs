@@ -201,7 +201,11 @@ impl<S: Service> Worker<S> {
         let before = conn.link.backlog_bytes();
         let sent = conn.link.send(bytes, id.token(), &mut io);
         let backlog = conn.link.backlog_bytes();
-        self.metrics.bytes_out += (before + bytes.len()).saturating_sub(backlog) as u64;
+        let moved = (before + bytes.len()).saturating_sub(backlog);
+        self.metrics.bytes_out += moved as u64;
+        if moved > 0 {
+            conn.last_active = cx.now;
+        }
         self.metrics.stalls += u64::from(before == 0 && backlog > 0);
         sent?;
         if backlog > self.limits.backlog_bytes_max {

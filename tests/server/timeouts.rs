@@ -47,6 +47,25 @@ fn a_byte_now_and_then_keeps_a_connection() {
     server.finish();
 }
 
+/// Bytes that go out are bytes that move: who only listens is not idle.
+#[test]
+fn a_listener_who_is_told_things_is_not_idle() {
+    let limits = Limits { idle_timeout_ms: 1_000, ..limits() };
+    let server = serve([(TCP, Builtin::Broadcast)], limits);
+    let (mut hears, mut says) = (server.connect(), server.connect());
+    hears.write_all(b"here\n").unwrap();
+    assert_eq!(read_line(&mut hears), "here");
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(2_500) {
+        says.write_all(b"news\n").unwrap();
+        assert_eq!(read_line(&mut hears), "news");
+        pause_ms(20);
+    }
+    drop((hears, says));
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::IdleTimeout), 0);
+}
+
 /// Idle timeouts cost no wake-up before their time, and activity does not re-arm them.
 #[test]
 fn timeouts_far_away_wake_nobody() {
