@@ -222,7 +222,7 @@ impl<S: Service> Worker<S> {
         }
         conn.phase = Phase::Flushing(reason);
         if reason != CloseReason::PeerClosed {
-            // A peer that ended by itself may take its time to read; one that we end may not.
+            // A peer that ended by itself has the idle timeout's time, if there is one.
             let due = cx.now.plus_ms(self.limits.linger_ms);
             cx.timers.arm(timers::conn(id.slot), due);
         }

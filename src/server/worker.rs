@@ -18,7 +18,7 @@ use super::drain::{Control, Draining};
 use super::limits::{Limits, READ_BYTES};
 use super::mail::Mailing;
 use crate::buf::Pool;
-use crate::metrics::Metrics;
+use crate::metrics::{CloseReason, Metrics};
 use crate::net::{Acceptor, Endpoint};
 use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
 use crate::service::{Framing, Mail, Service};
@@ -174,18 +174,23 @@ impl<S: Service> Handler for Worker<S> {
 }
 
 impl<S: Service> Worker<S> {
-    /// The timer of a connection: it was idle for long, or its closing takes too long.
+    /// The timer of a connection: nothing moved on it for too long.
     fn on_conn_timer(&mut self, cx: &mut Cx<'_>, slot: u32) {
         let Some((id, conn)) = self.conns.at(slot) else { return };
+        // A peer that ended by itself may take its time to read; one that we end has less.
+        let patience_ms = match conn.phase {
+            Phase::Open | Phase::Flushing(CloseReason::PeerClosed) => self.limits.idle_timeout_ms,
+            Phase::Flushing(_) | Phase::Lingering(_) => self.limits.linger_ms,
+        };
+        let due = conn.last_active.plus_ms(patience_ms);
+        if due > cx.now {
+            // It was active since: sleep for the rest (the lazy re-arm of the wheel).
+            return cx.timers.arm(timers::conn(slot), due);
+        }
         match conn.phase {
-            Phase::Open => {
-                let due = conn.last_active.plus_ms(self.limits.idle_timeout_ms);
-                if due > cx.now {
-                    // It was active since: sleep for the rest (the lazy re-arm of the wheel).
-                    cx.timers.arm(timers::conn(slot), due);
-                } else {
-                    self.expire(cx, id);
-                }
+            Phase::Open => self.expire(cx, id),
+            Phase::Flushing(CloseReason::PeerClosed) => {
+                self.close(cx, id, CloseReason::IdleTimeout);
             }
             Phase::Flushing(reason) | Phase::Lingering(reason) => self.close(cx, id, reason),
         }

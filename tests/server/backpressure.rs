@@ -102,5 +102,5 @@ fn a_slow_reader_gets_everything_in_the_end() {
     });
     assert!(answer == bytes, "{} of {} bytes", answer.len(), bytes.len());
     let books = server.finish();
-    assert!(books.metrics.stalls > 1, "{}", books.to_json());
+    assert!(books.metrics.stalls > 0, "{}", books.to_json());
 }

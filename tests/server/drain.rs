@@ -8,7 +8,7 @@
 //! **Read next.** `signals.rs`.
 
 use crate::echo::write_until_stuck;
-use crate::services::read_slowly;
+use crate::services::{MUCH, Teller, read_slowly};
 use crate::support::*;
 use oneloop::metrics::CloseReason;
 use oneloop::server::Limits;
@@ -47,6 +47,23 @@ fn what_was_received_is_answered() {
     }
     drop(clients);
     server.join();
+}
+
+/// What is queued is sent, however slowly the peer takes it: the linger time is for peers from
+/// whom nothing moves.
+#[test]
+fn what_is_queued_reaches_a_slow_reader() {
+    let limits = Limits { backlog_bytes_max: 4 * 1024 * 1024, linger_ms: 1_000, ..limits() };
+    let server = serve([("tcp://127.0.0.1:0/?sndbuf=16k", Teller::default())], limits);
+    let mut client = connect_narrow(server.at(0));
+    client.write_all(b"much\n").unwrap();
+    assert_eq!(read_line(&mut client), "welcome");
+    server.stopper().stop().unwrap();
+    let answer = read_slowly(&mut client, MUCH / 50);
+    assert!(answer.len() == MUCH + 1, "{} bytes came", answer.len());
+    drop(client);
+    let books = server.join();
+    assert_eq!(closed(&books, CloseReason::Drained), 1);
 }
 
 #[test]

@@ -31,12 +31,13 @@ impl Service for Greeter {
 
 /// Counts a connection's lines, and does as they say.
 #[derive(Clone, Default)]
-struct Teller {
+pub(crate) struct Teller {
     /// Lines and end of each connection that is gone.
     ends: Arc<Mutex<Vec<(usize, CloseReason)>>>,
 }
 
 const BIG: usize = 10_000_000;
+pub(crate) const MUCH: usize = 2_000_000;
 
 impl Service for Teller {
     type State = usize;
@@ -49,11 +50,11 @@ impl Service for Teller {
         *lines += 1;
         match message {
             b"big" => out.send(&pattern(7, BIG)),
-            b"half" => out.send(&pattern(7, BIG / 5)),
+            b"much" | b"much and bye" => out.send(&pattern(7, MUCH)),
             b"bye" => out.send(b"bye"),
             _ => out.send(lines.to_string().as_bytes()),
         }
-        if matches!(message, b"bye" | b"half") {
+        if message.ends_with(b"bye") {
             out.close();
         }
     }
@@ -131,6 +132,22 @@ fn an_answer_larger_than_the_backlog_ends_a_reader_that_stalls() {
     assert!(answer.len() < BIG);
     let books = server.finish();
     assert_eq!(closed(&books, CloseReason::SlowConsumer), 1);
+}
+
+/// The last word may be long and its reader slow: as long as bytes move, it is not cut off.
+#[test]
+fn a_long_last_word_reaches_a_slow_reader() {
+    let limits = Limits { backlog_bytes_max: 4 * 1024 * 1024, linger_ms: 1_000, ..limits() };
+    let server = serve([("tcp://127.0.0.1:0/?sndbuf=16k", Teller::default())], limits);
+    let mut client = connect_narrow(server.at(0));
+    client.write_all(b"much and bye\n").unwrap();
+    assert_eq!(read_line(&mut client), "welcome");
+    let expected = pattern(7, MUCH);
+    let answer = read_slowly(&mut client, expected.len() / 50);
+    assert!(answer.len() == expected.len() + 1, "{} bytes came", answer.len());
+    assert!(answer.starts_with(&expected));
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::ServiceClosed), 1);
 }
 
 /// Reads to the end, `piece` bytes every 50 ms.

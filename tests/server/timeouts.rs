@@ -66,6 +66,34 @@ fn a_listener_who_is_told_things_is_not_idle() {
     assert_eq!(closed(&books, CloseReason::IdleTimeout), 0);
 }
 
+/// A peer that has sent its FIN and takes its answer slowly is not silent.
+#[test]
+fn a_half_closed_slow_reader_is_not_idle() {
+    let limits = Limits { idle_timeout_ms: 1_000, ..limits() };
+    let server = serve([("tcp://127.0.0.1:0/?sndbuf=16k", Builtin::Echo)], limits);
+    let mut client = connect_narrow(server.at(0));
+    let bytes = pattern(5, 150_000);
+    client.write_all(&bytes).unwrap();
+    half_close(&client);
+    let answer = read_slowly(&mut client, bytes.len() / 50);
+    assert!(answer == bytes, "{} of {} bytes", answer.len(), bytes.len());
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::PeerClosed), 1);
+}
+
+/// One that has sent its FIN and does not read at all is.
+#[test]
+fn a_half_closed_peer_that_never_reads_is_ended_by_the_idle_timeout() {
+    let limits = Limits { idle_timeout_ms: 200, ..limits() };
+    let server = serve([("tcp://127.0.0.1:0/?sndbuf=16k", Builtin::Echo)], limits);
+    let mut client = connect_narrow(server.at(0));
+    client.write_all(&pattern(5, 150_000)).unwrap();
+    half_close(&client);
+    until("it is cut off", || client.take_error().unwrap().is_some());
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::IdleTimeout), 1);
+}
+
 /// Idle timeouts cost no wake-up before their time, and activity does not re-arm them.
 #[test]
 fn timeouts_far_away_wake_nobody() {
