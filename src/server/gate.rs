@@ -18,6 +18,7 @@ use super::conn::{Conn, PeerSlot};
 use super::limits::{
     ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, AtLimit, CAP_RETRY_MS, EVICT_SAMPLES, Limits,
 };
+use super::pump::look_again;
 use super::worker::{Listener, Worker, timers};
 use crate::metrics::{CloseReason, RefuseReason};
 use crate::net::{Accept, Acceptor, Link, Stream};
@@ -163,6 +164,12 @@ impl<S: Service> Worker<S> {
         if self.limits.idle_timeout_ms != 0 {
             let due = cx.now.plus_ms(self.limits.idle_timeout_ms);
             cx.timers.arm(timers::conn(id.slot), due);
+        }
+        if self.draining.is_some()
+            && let Some(conn) = self.conns.get(id)
+        {
+            // Its end comes after what it has sent already, be that nothing.
+            look_again(cx, id, conn);
         }
         let step = self.send_written(cx, id).and_then(|()| match closes {
             true => self.begin_close(cx, id, CloseReason::ServiceClosed),

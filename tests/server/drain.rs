@@ -49,6 +49,31 @@ fn what_was_received_is_answered() {
     server.join();
 }
 
+/// Those who wait to be accepted have been promised nothing, but their request is here.
+#[test]
+fn the_accept_queue_is_served_and_closed() {
+    let server = bind([(TCP, Builtin::Echo)], limits());
+    let at = server.endpoints().next().unwrap().clone();
+    let mut ask: Vec<TcpStream> = (0..100).map(|_| connect(&at)).collect();
+    for client in &mut ask {
+        client.write_all(b"ping").unwrap();
+    }
+    let mut silent: Vec<TcpStream> = (0..100).map(|_| connect(&at)).collect();
+    server.stopper().stop().unwrap();
+    let (start, server) = (Instant::now(), run(server));
+    for client in &mut ask {
+        assert_eq!(last_words(client), "ping");
+    }
+    for client in &mut silent {
+        assert_eq!(last_words(client), "");
+    }
+    drop((ask, silent));
+    let books = server.join();
+    assert!(start.elapsed() < Duration::from_secs(9), "the drain waited for its limit");
+    assert_eq!(books.metrics.accepted, 200);
+    assert_eq!(closed(&books, CloseReason::Drained), 200);
+}
+
 /// What is queued is sent, however slowly the peer takes it: the linger time is for peers from
 /// whom nothing moves.
 #[test]
