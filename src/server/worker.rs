@@ -165,15 +165,20 @@ impl<S: Service> Handler for Worker<S> {
 
     fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
         self.metrics.turns += 1;
-        if self.admission.reread(cx.now) {
-            tracing::info!("{}", self.admission.describe());
-            self.room(cx);
-        }
+        self.reread_limit(cx);
         self.is_done()
     }
 }
 
 impl<S: Service> Worker<S> {
+    /// Lets the cap follow the limit of open files.
+    pub(super) fn reread_limit(&mut self, cx: &mut Cx<'_>) {
+        if self.admission.reread(cx.now) {
+            tracing::info!("{}", self.admission.describe());
+            self.room(cx);
+        }
+    }
+
     /// The timer of a connection: nothing moved on it for too long.
     fn on_conn_timer(&mut self, cx: &mut Cx<'_>, slot: u32) {
         let Some((id, conn)) = self.conns.at(slot) else { return };

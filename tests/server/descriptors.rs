@@ -195,3 +195,33 @@ fn a_raised_limit_serves_those_who_wait() {
     let books = server.finish();
     assert_eq!(number(&books, "cap"), number(&books, "accepted"), "{books}");
 }
+
+/// Nobody is thrown out by a lowered limit, and nobody comes in until enough have left.
+#[test]
+fn the_cap_follows_the_limit_down_and_up() {
+    let test = "descriptors::the_cap_follows_the_limit_down_and_up";
+    let server = Child::serve(test, &URL, tight(40, AtLimit::Shed));
+    let cap = server.cap;
+    let mut clients: Vec<TcpStream> = (0..cap - 2).map(|_| connect(&server.at[0])).collect();
+    clients.iter_mut().for_each(ping);
+    let told = |cap: usize| format!("-ERR full: {cap} connections; try again later\n");
+    server.set_nofile(36);
+    // The limit is read at most once a second.
+    pause_ms(1_100);
+    assert_eq!(last_words(&mut connect(&server.at[0])), told(cap - 4));
+    clients.iter_mut().for_each(ping);
+    clients.truncate(cap - 5);
+    let mut new = None;
+    until("there is room for one", || {
+        new = Some(connect(&server.at[0])).take_if(is_served);
+        new.is_some()
+    });
+    assert_eq!(last_words(&mut connect(&server.at[0])), told(cap - 4));
+    server.set_nofile(50);
+    pause_ms(1_100);
+    let mut more: Vec<TcpStream> = (0..14).map(|_| connect(&server.at[0])).collect();
+    more.iter_mut().for_each(ping);
+    assert_eq!(last_words(&mut connect(&server.at[0])), told(cap + 10));
+    drop((clients, new, more));
+    server.finish();
+}
