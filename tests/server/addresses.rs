@@ -176,3 +176,17 @@ fn an_address_in_use_names_its_holder() {
     assert!(reason.contains("address in use") && reason.contains(&pid), "{reason}");
     server.finish();
 }
+
+/// Two processes may listen on one port at different addresses; the right one is named.
+#[test]
+fn the_holder_of_another_address_is_not_accused() {
+    let test = "addresses::the_holder_of_another_address_is_not_accused";
+    let server = Child::serve(test, &["tcp://127.0.0.1:0/echo"], limits());
+    let port = address(&server.at[0]).port();
+    let others: Vec<_> =
+        (2..40).map(|i| TcpListener::bind(SocketAddr::from(([127, 0, 0, i], port)))).collect();
+    assert!(others.iter().any(Result::is_ok));
+    let reason = refusal(&server.at[0].to_string());
+    assert!(reason.contains(&format!("process {} (", server.pid())), "{reason}");
+    server.finish();
+}
