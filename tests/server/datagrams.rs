@@ -96,6 +96,21 @@ fn an_answer_is_never_longer_than_the_question() {
     assert_eq!((books.metrics.datagrams_cut, books.metrics.datagrams_out), (3, 3));
 }
 
+#[test]
+fn a_service_that_says_nothing_sends_nothing() {
+    let server = serve([(URL, Builtin::Discard)], limits());
+    let client = client(&server, 0);
+    for size in [1, 100, 0, LARGEST] {
+        client.send(&pattern(1, size)).unwrap();
+    }
+    client.set_read_timeout(Some(QUIET)).unwrap();
+    let error = client.recv(&mut [0; 1]).expect_err("nothing is answered");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    let books = server.finish();
+    assert_eq!((books.metrics.datagrams_in, books.metrics.datagrams_unanswered), (4, 4));
+    assert_eq!(books.metrics.datagrams_out, 0);
+}
+
 /// Both kinds in one server; datagrams need no room under the cap.
 #[test]
 fn datagrams_are_answered_while_connections_are_at_the_cap() {
