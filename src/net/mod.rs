@@ -17,7 +17,7 @@ mod holder;
 mod link;
 mod stream;
 
-pub use acceptor::{Accept, Acceptor, bind_datagram};
+pub use acceptor::{Accept, Acceptor, bind_datagram, clear_away};
 pub use connector::{Connect, connect, connected};
 pub(crate) use endpoint::unknown;
 pub use endpoint::{

@@ -16,6 +16,7 @@ use super::Exit;
 use super::pump::look_again;
 use super::worker::{Worker, timers};
 use crate::metrics::CloseReason;
+use crate::net;
 use crate::reactor::{Cx, Source};
 use crate::service::Service;
 use crate::sys::signals::{Signal, SignalFd};
@@ -79,6 +80,9 @@ impl<S: Service> Worker<S> {
         self.draining = Some(Draining { connections });
         cx.timers.arm(timers::DRAIN, cx.now.plus_ms(self.limits.drain_ms));
         for (index, listener) in self.listeners.iter_mut().enumerate() {
+            if listener.acceptor.is_none() {
+                net::clear_away(&listener.endpoint);
+            }
             listener.queued = true;
             cx.again.push_back(Source::Listener(index as u16));
         }

@@ -154,6 +154,32 @@ fn what_is_no_socket_is_never_removed() {
 }
 
 #[test]
+fn a_full_unix_listener_refuses_and_comes_back() {
+    let scratch = Scratch::new();
+    let path = scratch.path("echo.sock");
+    let limits = Limits { max_connections: 1, at_limit: AtLimit::Refuse, ..limits() };
+    let server = serve([(unix_url(&path), Builtin::Echo)], limits);
+    let mut only = connect_unix(&path).unwrap();
+    for _ in 0..3 {
+        ping(&mut only);
+        until("it refuses", || {
+            connect_unix(&path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+        });
+        ping(&mut only);
+        drop(only);
+        let mut new = None;
+        until("it is back", || {
+            new = connect_unix(&path).ok();
+            new.as_mut().is_some_and(is_served)
+        });
+        only = new.unwrap();
+    }
+    until("it refuses again", || connect_unix(&path).is_err());
+    server.finish();
+    assert!(!path.exists(), "a server that ends while it refuses leaves its file behind");
+}
+
+#[test]
 fn two_servers_share_a_port_if_both_ask() {
     let first = serve([("tcp://127.0.0.1:0/?reuse_port=true", Builtin::Echo)], limits());
     let url = format!("{}?reuse_port=true", first.at(0));
