@@ -85,11 +85,9 @@ fn under_shed_the_cap_is_exact_and_everybody_else_is_told() {
     assert_eq!(number(&books, "accept_failures"), 0);
 }
 
-const ROBBED_OF: u64 = 64;
-
 /// A server that believes in room that is not there. Returns it and a client that it has.
 fn robbed(test: &str, at_limit: AtLimit) -> (Child, TcpStream) {
-    let limits = Limits { evict_idle_after_ms: 1, ..tight(ROBBED_OF, at_limit) };
+    let limits = Limits { evict_idle_after_ms: 1, ..tight(64, at_limit) };
     let mut server = Child::serve(test, &URL, limits);
     let mut client = connect(&server.at[0]);
     ping(&mut client);
@@ -122,8 +120,9 @@ fn shed_tells_why_with_the_spare_descriptor() {
 fn shed_without_a_spare_serves_those_who_wait_when_it_can() {
     let test = "descriptors::shed_without_a_spare_serves_those_who_wait_when_it_can";
     let (mut server, client) = robbed(test, AtLimit::Shed);
+    let all = server.descriptors();
     assert_eq!(last_words(&mut connect(&server.at[0])), NONE_LEFT);
-    until("its descriptor is closed", || server.descriptors() < ROBBED_OF as usize);
+    until("its descriptor is closed", || server.descriptors() < all);
     server.take_descriptors();
     recovers(server, client);
 }
