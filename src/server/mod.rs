@@ -1,3 +1,5 @@
 //! stub
 mod limits;
+mod stub;
 pub use limits::{AtLimit, LimitError, Limits, Nofile};
+pub use stub::{Builder, Exit, Server, StartError};
