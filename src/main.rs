@@ -1,2 +1,5 @@
-//! stub
-fn main() {}
+//! The tool. All of it is in `src/cli/mod.rs`.
+
+fn main() -> std::process::ExitCode {
+    oneloop::cli::main()
+}
