@@ -42,8 +42,6 @@ reasons! {
         Reset = "reset",
         /// No byte moved for `idle_timeout_ms`.
         IdleTimeout = "idle_timeout",
-        /// The peer did not finish the closing within `linger_ms`.
-        LingerTimeout = "linger_timeout",
         /// More unsent output than `backlog_bytes_max`: the peer reads too slowly.
         SlowConsumer = "slow_consumer",
         /// A line longer than `line_bytes_max`.
@@ -72,6 +70,8 @@ reasons! {
         PerIp = "per_ip",
         /// The address connects more often than `accept_rate` a second.
         Rate = "rate",
+        /// The kernel would not watch the socket (`epoll_ctl(2)` failed).
+        Unwatchable = "unwatchable",
     }
 }
 

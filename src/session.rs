@@ -91,6 +91,11 @@ impl<T: Default> Session<T> {
         1
     }
 
+    /// No message has begun that has not ended.
+    pub fn is_between(&self) -> bool {
+        self.carry.is_empty()
+    }
+
     /// Gives back what the session holds.
     pub fn clear(&mut self, pool: &mut Pool) {
         self.carry.clear(pool);

@@ -85,9 +85,9 @@ fn serve(config: Config) -> Result<ExitCode, Failure> {
         tracing::warn!("nobody reads stdout ({error}); serving all the same");
     }
     match server.run() {
-        Ok(Exit::Drained | Exit::Stopped) => Ok(ExitCode::SUCCESS),
+        Ok((Exit::Drained, _)) => Ok(ExitCode::SUCCESS),
         // As a shell tells it of a process that the signal killed.
-        Ok(Exit::Signalled(number)) => {
+        Ok((Exit::Signalled(number), _)) => {
             Ok(ExitCode::from(u8::try_from(128 + number).unwrap_or(u8::MAX)))
         }
         Err(error) => Err(Failure::Run(format!("the loop failed: {error}"))),

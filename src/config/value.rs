@@ -4,7 +4,8 @@
 //! says what may stand there.
 //!
 //! **Why this way.** A value is text in a flag, in a variable and (mostly) in a file, so there is
-//! one grammar for the three. What is written is what was read: `--check` gives back what it was given.
+//! one grammar for the three. What is written is what was read: `--check` gives back what it was
+//! given.
 //!
 //! **Costs.** Nothing that matters at start.
 //!

@@ -83,6 +83,14 @@ impl Acceptor {
         &self.endpoint
     }
 
+    /// Stops listening for a while: unlike a drop it leaves a Unix socket's file, so that clients
+    /// are refused rather than told that there is no such file.
+    pub fn hang_up(mut self) {
+        if let Listener::Unix(_, path) = &mut self.listener {
+            path.clear();
+        }
+    }
+
     /// Takes one connection, non-blocking and close-on-exec (`accept4(2)`).
     pub fn accept(&self) -> Accept {
         let accepted = match &self.listener {

@@ -44,12 +44,19 @@ pub struct Readiness {
     pub peer_finished: bool,
     /// Both directions are down or an error is pending. What was received can still be read.
     pub broken: bool,
+    /// Not the kernel's word: the source was on the again-queue, and now it is not.
+    pub again: bool,
 }
 
 impl Readiness {
     /// "Look again": the handler asked for it through the again-queue.
-    pub const AGAIN: Readiness =
-        Readiness { readable: true, writable: false, peer_finished: false, broken: false };
+    pub const AGAIN: Readiness = Readiness {
+        readable: true,
+        writable: false,
+        peer_finished: false,
+        broken: false,
+        again: true,
+    };
 
     fn of(event: &Event) -> Readiness {
         Readiness {
@@ -57,6 +64,7 @@ impl Readiness {
             writable: event.is_writable(),
             peer_finished: event.is_read_closed(),
             broken: event.is_error() || event.is_write_closed(),
+            again: false,
         }
     }
 }

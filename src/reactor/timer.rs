@@ -121,6 +121,10 @@ impl TimerWheel {
     /// of `budget`; `None` means that nothing is due or that the budget is spent.
     pub fn pop_expired(&mut self, now: Time, budget: &mut u32) -> Option<TimerKey> {
         let now_ms = now.as_ms();
+        if self.armed == 0 {
+            self.elapsed_ms = self.elapsed_ms.max(now_ms);
+            return None;
+        }
         while *budget > 0 {
             let due = self.heads[DUE as usize];
             if due != NIL {

@@ -34,8 +34,15 @@ pub const DELIVERIES_PER_TURN: usize = 1024;
 /// Broadcasts that wait for delivery; a listener that has more is not read from until they are out.
 pub const MAIL_HIGH_BYTES: usize = 256 * 1024;
 
-/// How often a listener that could not accept tries again, beside trying at each close.
+/// How often a listener that found no descriptor tries again, beside trying at each close.
 pub const ACCEPT_RETRY_MS: u64 = 50;
+
+/// How often a listener that waits for room under the cap looks again: closes tell it at once, and
+/// only a cap raised from outside (`prlimit`) does not.
+pub const CAP_RETRY_MS: u64 = 1_000;
+
+/// Connections that `evict-idle` looks at to find an idle one.
+pub const EVICT_SAMPLES: usize = 64;
 
 /// What to do with a connection that arrives when the cap is reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -172,25 +179,4 @@ impl Limits {
 const _: () = assert!(BACKLOG_LOW_BYTES < BACKLOG_HIGH_BYTES);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_defaults_hold_and_each_relation_is_checked_at_its_edge() {
-        assert_eq!(Limits::default().check(), Ok(()));
-        let name = |limits: Limits| limits.check().map_err(|error| error.name);
-        let with = |change: fn(&mut Limits)| {
-            let mut limits = Limits::default();
-            change(&mut limits);
-            name(limits)
-        };
-        assert_eq!(with(|l| l.line_bytes_max = BLOCK_BYTES + 1), Err("line_bytes_max"));
-        assert_eq!(with(|l| l.line_bytes_max = 1), Err("line_bytes_max"));
-        assert_eq!(with(|l| l.line_bytes_max = 2), Ok(()));
-        assert_eq!(with(|l| l.backlog_bytes_max = 128 * 1024 - 1), Err("backlog_bytes_max"));
-        assert_eq!(with(|l| l.backlog_bytes_max = 128 * 1024), Ok(()));
-        assert_eq!(with(|l| l.buffers_bytes_max = 1024 * 1024 - 1), Err("buffers_bytes_max"));
-        assert_eq!(with(|l| l.drain_ms = 0), Err("drain_ms"));
-        assert_eq!(with(|l| l.linger_ms = 0), Err("linger_ms"));
-    }
-}
+mod tests;

@@ -1,5 +1,276 @@
-//! stub
+//! The server: sockets and meaning joined, on one loop.
+//!
+//! **What.** [`Server::builder`] takes listeners, each with a [`Service`], and [`Limits`];
+//! [`Server::run`] serves until it is told to stop.
+//!
+//! **Why this way.** Below this floor sockets know no protocol and protocols know no socket. Here
+//! they meet, in a [`Handler`](crate::reactor::Handler) of the reactor that fits on a page
+//! (`src/server/worker.rs`), with one file for each step of the turn.
+//!
+//! **Costs.** Steady echo: 1 `recv` + 1 `send` a ready connection, no allocation. An accept:
+//! `accept4` + `epoll_ctl`. An idle connection: under 200 bytes of user memory.
+//!
+//! **Read next.** `src/server/worker.rs`, `src/server/pump.rs`.
+
+mod admission;
+mod books;
+mod conn;
+mod datagrams;
+mod drain;
+mod gate;
 mod limits;
-mod stub;
-pub use limits::{AtLimit, LimitError, Limits, Nofile};
-pub use stub::{Builder, Exit, Server, StartError};
+mod mail;
+mod peers;
+mod pump;
+mod start;
+mod worker;
+
+pub use admission::{BYTES_PER_CONNECTION, CapBy, Descriptors, SPARE_DESCRIPTORS};
+pub use books::Books;
+pub use limits::*;
+pub use start::StartError;
+
+use crate::net::{self, Address, Endpoint};
+use crate::reactor::{Reactor, Source};
+use crate::service::Service;
+use crate::session::SessionLimits;
+use crate::sys;
+use crate::sys::signals::{Signal, SignalFd};
+use admission::Admission;
+use mio::{Interest, Waker};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use worker::{Listener, Memory, Worker};
+
+/// How a server came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It was told to stop, and every connection was closed or cut off in time.
+    Drained,
+    /// A second signal (its number) cut the drain short.
+    Signalled(i32),
+}
+
+/// Stops a running server from another thread.
+#[derive(Clone)]
+pub struct Stopper {
+    stop: Arc<AtomicBool>,
+    waker: Arc<Waker>,
+}
+
+impl Stopper {
+    /// Begins the drain.
+    ///
+    /// # Errors
+    /// The server's loop cannot be woken (`write(2)` to its eventfd).
+    pub fn stop(&self) -> io::Result<()> {
+        self.stop.store(true, Ordering::Release);
+        self.waker.wake()
+    }
+}
+
+/// Collects what a server needs before it starts.
+pub struct Builder<S> {
+    listen: Vec<(Endpoint, S)>,
+    limits: Limits,
+    handle_signals: bool,
+    metrics_file: Option<PathBuf>,
+}
+
+impl<S: Service> Builder<S> {
+    /// Adds a listener and the service behind it.
+    pub fn listen(mut self, endpoint: Endpoint, service: S) -> Self {
+        self.listen.push((endpoint, service));
+        self
+    }
+
+    /// Sets the limits; [`Limits::default`] holds otherwise.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Drains on SIGTERM and SIGINT and writes the metrics on SIGUSR1. The signals are blocked in
+    /// the calling thread and in those that it starts later.
+    pub fn handle_signals(mut self) -> Self {
+        self.handle_signals = true;
+        self
+    }
+
+    /// Appends the [`Books`] to this file, one JSON object a line, on SIGUSR1 and at the end.
+    pub fn metrics_file(mut self, path: PathBuf) -> Self {
+        self.metrics_file = Some(path);
+        self
+    }
+
+    /// Takes everything the server needs: the limit of open files, signals, sockets.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn bind(self) -> Result<Server<S>, StartError> {
+        self.limits.check().map_err(StartError::Limit)?;
+        let descriptors = admission::apply(self.limits.nofile)?;
+        let mut admission = Admission::new(descriptors, &self.limits);
+        let system = |what| move |error| StartError::System(what, error);
+
+        let mut reactor = Reactor::new(admission.cap()).map_err(system("epoll"))?;
+        let registry = reactor.cx().registry;
+        let waker = Waker::new(registry, Source::Control(drain::WAKER).token());
+        let stopper = Stopper {
+            stop: Arc::new(AtomicBool::new(false)),
+            waker: Arc::new(waker.map_err(system("eventfd"))?),
+        };
+        let signals = match self.handle_signals {
+            true => Some(watch_signals(registry).map_err(system("signalfd"))?),
+            false => None,
+        };
+        let spare = Some(gate::open_spare().map_err(system("/dev/null"))?);
+        let (listeners, datagrams) = open_listeners(&mut reactor, self.listen)?;
+
+        let open = sys::process::open_descriptors().map_err(system("/proc/self/fd"))?;
+        admission.opened(open);
+        if admission.cap() == 0 {
+            return Err(StartError::NoRoom(admission.descriptors()));
+        }
+        let worker = Worker {
+            session_limits: SessionLimits { line_bytes_max: self.limits.line_bytes_max },
+            conns: conn::Conns::with_capacity(admission.cap()),
+            memory: Memory::new(&self.limits, !datagrams.is_empty()),
+            metrics: Default::default(),
+            control: drain::Control {
+                signals,
+                stop: stopper.stop.clone(),
+                metrics_file: self.metrics_file,
+                exit: None,
+            },
+            draining: None,
+            fixed_descriptors: open - listeners.len() - datagrams.len() - 1,
+            kernel_drops_before: 0,
+            spare,
+            evict_hand: 0,
+            limits: self.limits,
+            admission,
+            listeners,
+            datagrams,
+        };
+        Ok(Server { reactor, worker, stopper })
+    }
+}
+
+/// A server that is ready to run.
+pub struct Server<S: Service> {
+    reactor: Reactor,
+    worker: Worker<S>,
+    stopper: Stopper,
+}
+
+impl<S: Service> Server<S> {
+    /// Begins to describe a server.
+    pub fn builder() -> Builder<S> {
+        Builder {
+            listen: Vec::new(),
+            limits: Limits::default(),
+            handle_signals: false,
+            metrics_file: None,
+        }
+    }
+
+    /// Where it listens, with the ports that the system chose.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        let streams = self.worker.listeners.iter().map(|listener| &listener.endpoint);
+        streams.chain(self.worker.datagrams.iter().map(|datagrams| &datagrams.endpoint))
+    }
+
+    /// One line: what was raised, what is reserved, the cap and what sets it.
+    pub fn start_line(&self) -> String {
+        self.worker.admission.describe()
+    }
+
+    /// Connections that may be open at once, and which limit says so.
+    pub fn cap(&self) -> (usize, CapBy) {
+        (self.worker.admission.cap(), self.worker.admission.cap_by())
+    }
+
+    /// A handle that stops the server from another thread.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Serves until a signal or a [`Stopper`] ends it. Returns how it ended, and the books.
+    ///
+    /// # Errors
+    /// `epoll_wait(2)` failed.
+    pub fn run(mut self) -> io::Result<(Exit, Books)> {
+        self.reactor.run(&mut self.worker)?;
+        let now = self.reactor.clock().now();
+        if self.worker.control.metrics_file.is_some() {
+            self.worker.write_metrics(now);
+        }
+        let exit = self.worker.control.exit.unwrap_or(Exit::Drained);
+        Ok((exit, self.worker.books(now)))
+    }
+}
+
+fn watch_signals(registry: &mio::Registry) -> io::Result<SignalFd> {
+    let signals = SignalFd::block(&[Signal::Terminate, Signal::Interrupt, Signal::User1])?;
+    let fd = std::os::fd::AsRawFd::as_raw_fd(&signals);
+    let token = Source::Control(drain::SIGNALS).token();
+    registry.register(&mut mio::unix::SourceFd(&fd), token, Interest::READABLE)?;
+    Ok(signals)
+}
+
+type Sockets<S> = (Vec<Listener<S>>, Vec<datagrams::DatagramSocket<S>>);
+
+fn open_listeners<S: Service>(
+    reactor: &mut Reactor,
+    listen: Vec<(Endpoint, S)>,
+) -> Result<Sockets<S>, StartError> {
+    if listen.is_empty() {
+        return Err(StartError::NoListener);
+    }
+    let (mut listeners, mut datagrams) = (Vec::new(), Vec::new());
+    for (endpoint, service) in listen {
+        let at = endpoint.clone();
+        let opened = match at.address {
+            Address::Udp(_) => open_datagrams(reactor, endpoint, service, &mut datagrams),
+            Address::Tcp(_) | Address::Unix(_) => {
+                warn_of_backlog(&at);
+                let mut listener = Listener::new(endpoint, service);
+                let opened = gate::listen(&mut reactor.cx(), listeners.len() as u16, &mut listener);
+                listeners.push(listener);
+                opened
+            }
+        };
+        opened.map_err(|error| StartError::Listen(Box::new(at), error))?;
+    }
+    Ok((listeners, datagrams))
+}
+
+fn open_datagrams<S>(
+    reactor: &mut Reactor,
+    mut endpoint: Endpoint,
+    service: S,
+    datagrams: &mut Vec<datagrams::DatagramSocket<S>>,
+) -> io::Result<()> {
+    let mut socket = net::bind_datagram(&mut endpoint)?;
+    let token = Source::Datagram(datagrams.len() as u16).token();
+    reactor.cx().registry.register(&mut socket, token, Interest::READABLE)?;
+    let socket = Some(socket);
+    datagrams.push(datagrams::DatagramSocket { endpoint, socket, service, queued: false });
+    Ok(())
+}
+
+/// `listen(2)` shortens a backlog above somaxconn without a word.
+fn warn_of_backlog(endpoint: &Endpoint) {
+    let somaxconn = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
+    let Some(max) = somaxconn.ok().and_then(|text| text.trim().parse().ok()) else { return };
+    let backlog = endpoint.options.backlog;
+    if backlog > max {
+        tracing::warn!(
+            "{endpoint}: backlog {backlog} is above net.core.somaxconn and counts as {max}; \
+             raise it with: sysctl -w net.core.somaxconn={backlog}"
+        );
+    }
+}

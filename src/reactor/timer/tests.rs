@@ -17,7 +17,7 @@ fn fires_at_its_millisecond_and_not_before() {
     for due_ms in [1, 63, 64, 65, 4_095, 4_096, 60_000, 3_600_000, 1 << 36] {
         let mut wheel = TimerWheel::with_capacity(1);
         wheel.arm(TimerKey(0), Time::from_ms(due_ms));
-        assert_eq!(drain(&mut wheel, due_ms - 1), [], "{due_ms} ms");
+        assert!(drain(&mut wheel, due_ms - 1).is_empty(), "{due_ms} ms");
         assert_eq!(drain(&mut wheel, due_ms), [0], "{due_ms} ms");
         assert!(wheel.is_empty());
     }
@@ -27,7 +27,7 @@ fn fires_at_its_millisecond_and_not_before() {
 fn part_of_a_millisecond_rounds_up() {
     let mut wheel = TimerWheel::with_capacity(1);
     wheel.arm(TimerKey(0), Time::from_ns(1));
-    assert_eq!(drain(&mut wheel, 0), []);
+    assert!(drain(&mut wheel, 0).is_empty());
     assert_eq!(drain(&mut wheel, 1), [0]);
 }
 

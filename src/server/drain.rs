@@ -1,0 +1,127 @@
+//! Signals, and stopping without losing anything.
+//!
+//! **What.** The first SIGTERM or SIGINT begins a drain: no new connections, everything received is
+//! answered, everything queued is sent, then each connection is closed by the book. A second one
+//! ends at once. SIGUSR1 writes the metrics.
+//!
+//! **Why this way.** A drain is no state machine of its own: the listeners empty their queues and
+//! close, each connection is put on the again-queue, and a connection that finds nothing more to
+//! read begins its end (`src/server/pump.rs`). The deadline cuts off what is left.
+//!
+//! **Costs.** Nothing until a signal comes; then one more read a connection.
+//!
+//! **Read next.** `src/server/books.rs`.
+
+use super::Exit;
+use super::pump::look_again;
+use super::worker::{Worker, timers};
+use crate::metrics::CloseReason;
+use crate::reactor::{Cx, Source};
+use crate::service::Service;
+use crate::sys::signals::{Signal, SignalFd};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Which control source a token's number means.
+pub(super) const SIGNALS: u16 = 0;
+pub(super) const WAKER: u16 = 1;
+
+/// What reaches the worker from outside.
+pub(super) struct Control {
+    pub(super) signals: Option<SignalFd>,
+    /// Set by a [`Stopper`](super::Stopper).
+    pub(super) stop: Arc<AtomicBool>,
+    /// Where SIGUSR1 and the end write the metrics.
+    pub(super) metrics_file: Option<PathBuf>,
+    /// Set when the loop is to end at the end of this turn.
+    pub(super) exit: Option<Exit>,
+}
+
+/// A drain under way.
+pub(super) struct Draining {
+    /// Connections that were open when it began.
+    pub(super) connections: usize,
+}
+
+impl<S: Service> Worker<S> {
+    pub(super) fn on_control(&mut self, cx: &mut Cx<'_>, index: u16) {
+        if index == WAKER && self.control.stop.load(Ordering::Acquire) {
+            self.drain(cx);
+        }
+        while let Some(signal) = self.next_signal() {
+            match signal {
+                Signal::User1 => self.write_metrics(cx.now),
+                Signal::Terminate | Signal::Interrupt if self.draining.is_some() => {
+                    tracing::warn!("second signal: ending at once");
+                    self.control.exit = Some(Exit::Signalled(signal.number()));
+                }
+                Signal::Terminate | Signal::Interrupt => self.drain(cx),
+            }
+        }
+    }
+
+    fn next_signal(&mut self) -> Option<Signal> {
+        self.control.signals.as_mut()?.take().unwrap_or_else(|error| {
+            tracing::error!("cannot read signals: {error}");
+            None
+        })
+    }
+
+    /// Begins the drain.
+    fn drain(&mut self, cx: &mut Cx<'_>) {
+        if self.draining.is_some() {
+            return;
+        }
+        let connections = self.conns.len();
+        tracing::info!(connections, limit_ms = self.limits.drain_ms, "draining");
+        self.draining = Some(Draining { connections });
+        cx.timers.arm(timers::DRAIN, cx.now.plus_ms(self.limits.drain_ms));
+        for (index, listener) in self.listeners.iter_mut().enumerate() {
+            listener.queued = true;
+            cx.again.push_back(Source::Listener(index as u16));
+        }
+        for (index, datagrams) in self.datagrams.iter_mut().enumerate() {
+            datagrams.queued = true;
+            cx.again.push_back(Source::Datagram(index as u16));
+        }
+        for id in self.conns.ids() {
+            if let Some(conn) = self.conns.get(id) {
+                look_again(cx, id, conn);
+            }
+        }
+    }
+
+    /// The drain's time is over: what is left is cut off.
+    pub(super) fn cut_off(&mut self, cx: &mut Cx<'_>) {
+        for listener in &mut self.listeners {
+            listener.acceptor = None;
+        }
+        for datagrams in &mut self.datagrams {
+            datagrams.socket = None;
+        }
+        let ids = self.conns.ids();
+        tracing::warn!(connections = ids.len(), "drain time is over: cutting off");
+        for id in ids {
+            self.close(cx, id, CloseReason::DrainTimeout);
+        }
+    }
+
+    /// Whether the loop is to end.
+    pub(super) fn is_done(&mut self) -> ControlFlow<()> {
+        if self.control.exit.is_some() {
+            return ControlFlow::Break(());
+        }
+        let closed = self.listeners.iter().all(|listener| listener.acceptor.is_none())
+            && self.datagrams.iter().all(|datagrams| datagrams.socket.is_none());
+        match &self.draining {
+            Some(draining) if closed && self.conns.len() == 0 => {
+                tracing::info!(connections = draining.connections, "drained");
+                self.control.exit = Some(Exit::Drained);
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Accepting, and what happens when there is no room.
+//!
+//! **What.** Step 7 of the turn: take connections from a listener's queue within a budget, admit
+//! them, and at the limit do what the policy says ([`AtLimit`]).
+//!
+//! **Why this way.** Edge-triggered epoll tells of a new connection once. A loop that breaks out on
+//! EMFILE and waits for the next event leaves those who are queued stranded in silence
+//! (`docs/kernel-facts.md`); a level-triggered one spins. Here a listener that could not take
+//! everybody is marked as waiting and looks again after each close and by timer. Under `shed` one
+//! spare descriptor is given up to accept and refuse those for whom there is none.
+//!
+//! **Costs.** `accept4` + `epoll_ctl` a connection. A refusal: `accept4`, `send`, `shutdown`, `recv`,
+//! `close`.
+//!
+//! **Read next.** `src/server/admission.rs`, `src/server/pump.rs`.
+
+use super::conn::{Conn, PeerSlot};
+use super::limits::{
+    ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, AtLimit, CAP_RETRY_MS, EVICT_SAMPLES, Limits,
+};
+use super::worker::{Listener, Worker, timers};
+use crate::metrics::{CloseReason, RefuseReason};
+use crate::net::{Accept, Acceptor, Link, Stream};
+use crate::reactor::{Cx, Source};
+use crate::service::{Outbound, Service};
+use crate::session::Session;
+use mio::Interest;
+use mio::event::Source as _;
+use std::fs::File;
+use std::io;
+use std::net::IpAddr;
+
+impl<S: Service> Worker<S> {
+    pub(super) fn on_accept(&mut self, cx: &mut Cx<'_>, index: u16) {
+        let listener = &mut self.listeners[index as usize];
+        (listener.queued, listener.waiting) = (false, false);
+        self.spare = self.spare.take().or_else(|| open_spare().ok());
+        for _ in 0..ACCEPTS_PER_TURN {
+            if !self.has_room(cx, index) {
+                return;
+            }
+            let Some(acceptor) = &self.listeners[index as usize].acceptor else { return };
+            match acceptor.accept() {
+                Accept::Taken(stream, from) => self.take_in(cx, index, stream, from),
+                Accept::Aborted => self.metrics.accept_aborted += 1,
+                Accept::Empty => return self.queue_is_empty(index),
+                Accept::NoDescriptor(error) => {
+                    self.metrics.accept_failures += 1;
+                    if !self.free_descriptor(cx) {
+                        tracing::warn!("cannot accept: {error}; trying again at each close");
+                        return self.wait(cx, index, ACCEPT_RETRY_MS);
+                    }
+                }
+            }
+        }
+        look_at_listener_again(cx, index, &mut self.listeners[index as usize]);
+    }
+
+    /// Whether to call `accept` at all; if not, the listener waits for room, or is closed.
+    fn has_room(&mut self, cx: &mut Cx<'_>, index: u16) -> bool {
+        let full = self.conns.len() >= self.admission.cap();
+        match self.limits.at_limit {
+            AtLimit::Pause | AtLimit::Refuse if full && self.draining.is_some() => {
+                self.listeners[index as usize].acceptor = None;
+                false
+            }
+            AtLimit::Pause if full => {
+                self.wait(cx, index, CAP_RETRY_MS);
+                false
+            }
+            AtLimit::Refuse if full => {
+                if let Some(acceptor) = self.listeners[index as usize].acceptor.take() {
+                    acceptor.hang_up();
+                }
+                self.wait(cx, index, CAP_RETRY_MS);
+                false
+            }
+            AtLimit::Refuse => self.is_listening(cx, index),
+            AtLimit::Shed | AtLimit::EvictIdle | AtLimit::Pause => true,
+        }
+    }
+
+    /// Opens a listener again that was closed for want of room.
+    fn is_listening(&mut self, cx: &mut Cx<'_>, index: u16) -> bool {
+        let listener = &mut self.listeners[index as usize];
+        if listener.acceptor.is_some() || self.draining.is_some() {
+            return listener.acceptor.is_some();
+        }
+        match listen(cx, index, listener) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!("cannot listen on {} again: {error}", listener.endpoint);
+                self.wait(cx, index, ACCEPT_RETRY_MS);
+                false
+            }
+        }
+    }
+
+    fn queue_is_empty(&mut self, index: u16) {
+        if self.draining.is_some() {
+            self.listeners[index as usize].acceptor = None;
+        }
+    }
+
+    fn wait(&mut self, cx: &mut Cx<'_>, index: u16, retry_ms: u64) {
+        self.listeners[index as usize].waiting = true;
+        cx.timers.arm(timers::ACCEPT_RETRY, cx.now.plus_ms(retry_ms));
+    }
+
+    /// There may be room again: those who wait get their turn.
+    pub(super) fn room(&mut self, cx: &mut Cx<'_>) {
+        if self.conns.len() < self.admission.cap() {
+            self.retry_accepts(cx);
+        }
+    }
+
+    pub(super) fn retry_accepts(&mut self, cx: &mut Cx<'_>) {
+        for (index, listener) in self.listeners.iter_mut().enumerate() {
+            if listener.waiting {
+                look_at_listener_again(cx, index as u16, listener);
+            }
+        }
+    }
+
+    /// Decides over a connection that was accepted.
+    fn take_in(&mut self, cx: &mut Cx<'_>, index: u16, mut stream: Stream, from: Option<IpAddr>) {
+        if self.spare.is_none() {
+            return self.refuse(stream, RefuseReason::NoDescriptor);
+        }
+        let peer = match self.admission.admit(from, cx.now) {
+            Ok(peer) => peer,
+            Err(reason) => return self.refuse(stream, reason),
+        };
+        let id = self.conns.next_id();
+        let full = self.conns.len() >= self.admission.cap();
+        let refusal = if full && !(self.limits.at_limit == AtLimit::EvictIdle && self.evict(cx)) {
+            Some(RefuseReason::Full)
+        } else if stream.register(cx.registry, id.token(), Interest::READABLE).is_err() {
+            Some(RefuseReason::Unwatchable)
+        } else {
+            None
+        };
+        if let Some(reason) = refusal {
+            self.admission.release(peer);
+            return self.refuse(stream, reason);
+        }
+        self.admit(cx, index, stream, peer);
+    }
+
+    /// Makes an accepted, registered stream a connection and lets the service greet it.
+    fn admit(&mut self, cx: &mut Cx<'_>, index: u16, stream: Stream, peer: Option<PeerSlot>) {
+        let listener = &mut self.listeners[index as usize];
+        let session = Session::new(listener.framing);
+        let mut conn = Conn::new(Link::new(stream, false), session, index, cx.now);
+        conn.peer = peer;
+        conn.member = listener.members.len() as u32;
+        let mut out = Outbound::new(listener.framing, &mut self.memory.write, &mut listener.mail);
+        listener.service.connected(&mut conn.session.state, &mut out);
+        let closes = out.is_closed();
+        let id = self.conns.insert(conn);
+        listener.members.push(id);
+        self.metrics.accepted += 1;
+        if self.limits.idle_timeout_ms != 0 {
+            let due = cx.now.plus_ms(self.limits.idle_timeout_ms);
+            cx.timers.arm(timers::conn(id.slot), due);
+        }
+        let step = self.send_written(cx, id).and_then(|()| match closes {
+            true => self.begin_close(cx, id, CloseReason::ServiceClosed),
+            false => Ok(()),
+        });
+        if let Err(reason) = step {
+            self.close(cx, id, reason);
+        }
+    }
+
+    /// Says why not, and closes. What the client has sent already is read away first, because a
+    /// socket that is closed with input unread answers with a reset.
+    fn refuse(&mut self, mut stream: Stream, reason: RefuseReason) {
+        self.metrics.count_refusal(reason);
+        let Limits { per_ip_max, accept_rate, .. } = &self.limits;
+        let notice = match reason {
+            RefuseReason::Full => {
+                format!("-ERR full: {} connections; try again later\n", self.admission.cap())
+            }
+            RefuseReason::NoDescriptor | RefuseReason::Unwatchable => {
+                "-ERR full: no descriptor left; try again later\n".to_owned()
+            }
+            RefuseReason::PerIp => {
+                format!("-ERR too many connections from your address: at most {per_ip_max}\n")
+            }
+            RefuseReason::Rate => format!(
+                "-ERR too many new connections from your address: at most {accept_rate} a second\n"
+            ),
+        };
+        // The peer may be gone already; then there is nobody to be told.
+        let _ = stream.write(notice.as_bytes());
+        let _ = stream.shutdown_write();
+        let _ = stream.read(&mut self.memory.read);
+    }
+
+    /// Makes a descriptor free so that `accept` can be tried again at once. False if that is not
+    /// to be done, or not possible.
+    fn free_descriptor(&mut self, cx: &mut Cx<'_>) -> bool {
+        match self.limits.at_limit {
+            AtLimit::Shed => self.spare.take().is_some(),
+            AtLimit::EvictIdle => self.evict(cx) || self.spare.take().is_some(),
+            AtLimit::Pause | AtLimit::Refuse => false,
+        }
+    }
+
+    /// Closes the connection that was idle longest of a few dozen, going round the table. An exact
+    /// order would cost each message an update of a list; looking at all would cost each accept a
+    /// walk over the table.
+    fn evict(&mut self, cx: &mut Cx<'_>) -> bool {
+        let used = self.conns.slots_used();
+        let mut idlest = None;
+        for _ in 0..EVICT_SAMPLES.min(used) {
+            self.evict_hand = (self.evict_hand + 1) % used;
+            let Some((id, conn)) = self.conns.at(self.evict_hand as u32) else { continue };
+            let idle_ms = cx.now.ms_since(conn.last_active);
+            let idler = idlest.is_none_or(|(longest_ms, _)| idle_ms > longest_ms);
+            if idler && idle_ms >= self.limits.evict_idle_after_ms && conn.is_quiet() {
+                idlest = Some((idle_ms, id));
+            }
+        }
+        let Some((idle_ms, id)) = idlest else { return false };
+        let notice = format!("-ERR idle for {idle_ms} ms, closed to make room\n");
+        self.memory.write.extend_from_slice(notice.as_bytes());
+        // It ends whether or not the notice could be sent.
+        let _ = self.send_written(cx, id);
+        self.close(cx, id, CloseReason::Evicted);
+        true
+    }
+}
+
+/// Opens (again) and registers a listener's socket.
+pub(super) fn listen<S>(cx: &mut Cx<'_>, index: u16, listener: &mut Listener<S>) -> io::Result<()> {
+    let mut acceptor = Acceptor::bind(&listener.endpoint)?;
+    acceptor.register(cx.registry, Source::Listener(index).token(), Interest::READABLE)?;
+    listener.endpoint = acceptor.endpoint().clone();
+    listener.acceptor = Some(acceptor);
+    Ok(())
+}
+
+/// A descriptor to give up when none is left.
+pub(super) fn open_spare() -> io::Result<File> {
+    File::open("/dev/null")
+}
+
+/// Puts a listener on the again-queue, unless it is there.
+fn look_at_listener_again<S>(cx: &mut Cx<'_>, index: u16, listener: &mut Listener<S>) {
+    if !std::mem::replace(&mut listener.queued, true) {
+        cx.again.push_back(Source::Listener(index));
+    }
+}

@@ -1,0 +1,20 @@
+use super::*;
+
+#[test]
+fn the_defaults_hold_and_each_relation_is_checked_at_its_edge() {
+    assert_eq!(Limits::default().check(), Ok(()));
+    let name = |limits: Limits| limits.check().map_err(|error| error.name);
+    let with = |change: fn(&mut Limits)| {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        name(limits)
+    };
+    assert_eq!(with(|l| l.line_bytes_max = BLOCK_BYTES + 1), Err("line_bytes_max"));
+    assert_eq!(with(|l| l.line_bytes_max = 1), Err("line_bytes_max"));
+    assert_eq!(with(|l| l.line_bytes_max = 2), Ok(()));
+    assert_eq!(with(|l| l.backlog_bytes_max = 128 * 1024 - 1), Err("backlog_bytes_max"));
+    assert_eq!(with(|l| l.backlog_bytes_max = 128 * 1024), Ok(()));
+    assert_eq!(with(|l| l.buffers_bytes_max = 1024 * 1024 - 1), Err("buffers_bytes_max"));
+    assert_eq!(with(|l| l.drain_ms = 0), Err("drain_ms"));
+    assert_eq!(with(|l| l.linger_ms = 0), Err("linger_ms"));
+}

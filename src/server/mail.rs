@@ -1,0 +1,108 @@
+//! Broadcasts: one message to everybody on a listener.
+//!
+//! **What.** Step 9 of the turn. Services put messages into their listener's [`Mail`]; here it becomes
+//! a [`Mailing`], which is delivered to all who were there when it began.
+//!
+//! **Why this way.** Messages are encoded once and all of a turn leave in one write a receiver.
+//! The list of receivers is taken when a mailing begins, so that those who come and go meanwhile
+//! disturb nobody's order; delivery goes on over several turns if the audience is large. While a
+//! listener has too much mail its connections are not read from: the senders slow down, not the
+//! memory grows. Who does not read loses the connection when its backlog is over the limit.
+//!
+//! **Costs.** One `send` a receiver and turn; 8 bytes a receiver for the list.
+//!
+//! **Read next.** `src/service/outbound.rs`.
+
+use super::conn::Phase;
+use super::limits::{DELIVERIES_PER_TURN, MAIL_HIGH_BYTES};
+use super::pump::look_again;
+use super::worker::Worker;
+use crate::metrics::CloseReason;
+use crate::reactor::{ConnId, Cx};
+use crate::service::{Mail, Service};
+
+/// Messages on their way to a list of receivers.
+#[derive(Debug, Default)]
+pub(super) struct Mailing {
+    mail: Mail,
+    to: Vec<ConnId>,
+    /// Receivers before this one have been served.
+    next: usize,
+}
+
+impl<S: Service> Worker<S> {
+    /// Delivers within the budget. True if some is left.
+    pub(super) fn deliver_mail(&mut self, cx: &mut Cx<'_>) -> bool {
+        let mut budget = DELIVERIES_PER_TURN;
+        let mut left = false;
+        for index in 0..self.listeners.len() {
+            while self.begin_mailing(cx, index) && budget > 0 {
+                budget -= 1;
+                self.deliver_one(cx, index);
+            }
+            let listener = &self.listeners[index];
+            left |= listener.mailing.next < listener.mailing.to.len() || listener.mail.messages > 0;
+        }
+        left
+    }
+
+    /// Makes sure that there is a receiver to serve; false if there is no mail.
+    fn begin_mailing(&mut self, cx: &mut Cx<'_>, index: usize) -> bool {
+        let listener = &mut self.listeners[index];
+        let mailing = &mut listener.mailing;
+        if mailing.next < mailing.to.len() {
+            return true;
+        }
+        if listener.mail.messages == 0 {
+            return false;
+        }
+        std::mem::swap(&mut mailing.mail, &mut listener.mail);
+        listener.mail.bytes.clear();
+        listener.mail.bytes.shrink_to(MAIL_HIGH_BYTES);
+        listener.mail.messages = 0;
+        mailing.next = 0;
+        mailing.to.clear();
+        mailing.to.extend_from_slice(&listener.members);
+        self.metrics.broadcasts += mailing.mail.messages;
+        self.metrics.deliveries += mailing.mail.messages * mailing.to.len() as u64;
+        // The mail is on its way: those who wrote too much of it may write again.
+        for id in listener.held_by_mail.drain(..) {
+            if let Some(conn) = self.conns.get(id) {
+                conn.paused = false;
+                look_again(cx, id, conn);
+            }
+        }
+        !mailing.to.is_empty()
+    }
+
+    fn deliver_one(&mut self, cx: &mut Cx<'_>, index: usize) {
+        let mailing = &mut self.listeners[index].mailing;
+        let (id, messages) = (mailing.to[mailing.next], mailing.mail.messages);
+        mailing.next += 1;
+        if self.conns.get(id).is_none_or(|conn| conn.phase != Phase::Open) {
+            self.metrics.deliveries_dropped += messages;
+            return;
+        }
+        // Lent to the send and put back: it is the same for every receiver.
+        let mail = std::mem::take(&mut self.listeners[index].mailing.mail);
+        let sent = self.send(cx, id, &mail.bytes);
+        self.listeners[index].mailing.mail = mail;
+        match sent {
+            Ok(()) => self.metrics.delivered += messages,
+            Err(reason) => {
+                self.metrics.deliveries_dropped += messages;
+                if reason == CloseReason::SlowConsumer {
+                    tracing::debug!(slot = id.slot, "too slow for the broadcasts, closed");
+                }
+                self.close(cx, id, reason);
+            }
+        }
+    }
+
+    /// Copies of broadcasts that are still to be delivered.
+    pub(super) fn deliveries_queued(&self) -> u64 {
+        let queued =
+            |mailing: &Mailing| mailing.mail.messages * (mailing.to.len() - mailing.next) as u64;
+        self.listeners.iter().map(|listener| queued(&listener.mailing)).sum()
+    }
+}

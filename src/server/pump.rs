@@ -1,0 +1,291 @@
+//! The life of a readable event, and the end of a connection.
+//!
+//! **What.** Read once, let the session and its service answer, write once; then see whether more is
+//! to be done. [`Worker::close`] is the one place where a connection ends.
+//!
+//! **Why this way.** One read a turn is the fairness budget: a connection that sends without pause
+//! gets 64 KiB a turn like everybody else. Whatever must not wait for an event goes on the
+//! again-queue, because edge-triggered epoll does not repeat itself. A connection that takes its
+//! answers too slowly is not read from: its own sender is what it slows down.
+//!
+//! **Costs.** 1 `recv` + 1 `send` a ready connection; the first stall adds one `epoll_ctl`; `close`
+//! removes the socket from epoll by itself.
+//!
+//! **Read next.** `src/server/mail.rs`; `src/net/link.rs` and `src/session.rs` for the two halves.
+
+use super::conn::{Conn, Phase};
+use super::limits::{BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, MAIL_HIGH_BYTES, READ_BYTES};
+use super::worker::{Worker, timers};
+use crate::metrics::CloseReason;
+use crate::net::{LinkIo, Received, SendError, Sent};
+use crate::reactor::{ConnId, Cx, Readiness, Source};
+use crate::service::{Outbound, Service};
+use crate::session::SessionError;
+
+/// The write scratch keeps this much; what one huge answer needed beyond it is given back.
+const WRITE_KEPT_BYTES: usize = 4 * READ_BYTES;
+
+/// What is to be done with a connection after a step, or why it ends now.
+type Step = Result<(), CloseReason>;
+
+impl From<SendError> for CloseReason {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Reset => CloseReason::Reset,
+            SendError::Exhausted => CloseReason::BuffersExhausted,
+            SendError::Unwatchable => CloseReason::Unwatchable,
+        }
+    }
+}
+
+impl<S: Service> Worker<S> {
+    pub(super) fn on_ready(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) {
+        if let Err(reason) = self.step(cx, id, readiness) {
+            self.close(cx, id, reason);
+        }
+    }
+
+    fn step(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) -> Step {
+        let Some(conn) = self.conns.get(id) else {
+            self.metrics.stale_events += 1;
+            return Ok(());
+        };
+        conn.queued &= !readiness.again;
+        conn.peer_finished |= readiness.peer_finished;
+        if conn.link.backlog_bytes() > 0 && (readiness.writable || readiness.broken) {
+            self.flush(cx, id)?;
+        }
+        if readiness.readable || readiness.broken {
+            self.read(cx, id)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what waits; resumes or finishes what waited for that.
+    fn flush(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        let before = conn.link.backlog_bytes();
+        let sent = conn.link.flush(&mut self.memory.pool)?;
+        let moved = before - conn.link.backlog_bytes();
+        self.metrics.bytes_out += moved as u64;
+        if moved > 0 {
+            conn.last_active = cx.now;
+        }
+        match conn.phase {
+            Phase::Flushing(reason) if sent == Sent::All => self.finish(cx, id, reason),
+            Phase::Open if conn.paused && conn.link.backlog_bytes() <= BACKLOG_LOW_BYTES => {
+                conn.paused = false;
+                look_again(cx, id, conn);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn read(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        match conn.phase {
+            Phase::Open if conn.paused => return Ok(()),
+            Phase::Open => {}
+            Phase::Flushing(_) => return Ok(()),
+            Phase::Lingering(reason) => return self.read_away(cx, id, reason),
+        }
+        let listener = &mut self.listeners[conn.listener as usize];
+        if listener.mail.bytes.len() > MAIL_HIGH_BYTES {
+            conn.paused = true;
+            listener.held_by_mail.push(id);
+            return Ok(());
+        }
+        let received = conn.link.receive(&mut self.memory.read).map_err(|_| CloseReason::Reset)?;
+        let (len, more) = match received {
+            Received::Filled(len) => (len, true),
+            Received::Short(len) => (len, false),
+            Received::Blocked => return self.drained(cx, id),
+            Received::Eof => return self.peer_ended(cx, id),
+        };
+        conn.last_active = cx.now;
+        self.metrics.bytes_in += len as u64;
+        self.answer(cx, id, len)?;
+        self.after_read(cx, id, more)
+    }
+
+    /// Hands `len` fresh bytes to the session and sends what comes of it.
+    fn answer(&mut self, cx: &mut Cx<'_>, id: ConnId, len: usize) -> Step {
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        let listener = &mut self.listeners[conn.listener as usize];
+        let memory = &mut self.memory;
+        let mut out = Outbound::new(listener.framing, &mut memory.write, &mut listener.mail);
+        let outcome = conn.session.receive(
+            &memory.read[..len],
+            &mut listener.service,
+            &mut out,
+            &mut memory.pool,
+            &self.session_limits,
+        );
+        let closes = out.is_closed();
+        match outcome {
+            Ok(messages) => self.metrics.messages_in += messages,
+            Err(SessionError::Exhausted) => return Err(CloseReason::BuffersExhausted),
+            Err(SessionError::LineTooLong) => {
+                let max = self.session_limits.line_bytes_max;
+                let notice = format!("-ERR line longer than {max} bytes\n");
+                memory.write.extend_from_slice(notice.as_bytes());
+            }
+        }
+        self.send_written(cx, id)?;
+        match outcome {
+            Err(_) => self.begin_close(cx, id, CloseReason::LineTooLong),
+            Ok(_) if closes => self.begin_close(cx, id, CloseReason::ServiceClosed),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// What a read leaves to be done: more of it, nothing, or the end.
+    fn after_read(&mut self, cx: &mut Cx<'_>, id: ConnId, more: bool) -> Step {
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        if conn.phase != Phase::Open {
+            return Ok(());
+        }
+        conn.paused = conn.link.backlog_bytes() > BACKLOG_HIGH_BYTES;
+        match (more, conn.peer_finished) {
+            (true, _) if conn.paused => Ok(()),
+            (true, _) => {
+                look_again(cx, id, conn);
+                Ok(())
+            }
+            (false, true) => self.peer_ended(cx, id),
+            (false, false) => self.drained(cx, id),
+        }
+    }
+
+    /// Everything that was there has been read. While the server drains that is the end.
+    fn drained(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
+        if self.draining.is_none() {
+            return Ok(());
+        }
+        self.begin_close(cx, id, CloseReason::Drained)
+    }
+
+    /// The peer's side is over; ours is when everything owed to it is out (half-close).
+    fn peer_ended(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        conn.peer_finished = true;
+        let listener = &mut self.listeners[conn.listener as usize];
+        let memory = &mut self.memory;
+        let mut out = Outbound::new(listener.framing, &mut memory.write, &mut listener.mail);
+        self.metrics.messages_in +=
+            conn.session.receive_end(&mut listener.service, &mut out, &mut memory.pool);
+        self.send_written(cx, id)?;
+        self.begin_close(cx, id, CloseReason::PeerClosed)
+    }
+
+    /// Sends the write scratch to a connection and empties it.
+    pub(super) fn send_written(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
+        if self.memory.write.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = std::mem::take(&mut self.memory.write);
+        let step = self.send(cx, id, &bytes);
+        bytes.clear();
+        bytes.shrink_to(WRITE_KEPT_BYTES);
+        self.memory.write = bytes;
+        step
+    }
+
+    /// Sends to a connection, and ends it if it takes its output too slowly.
+    pub(super) fn send(&mut self, cx: &mut Cx<'_>, id: ConnId, bytes: &[u8]) -> Step {
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        let mut io = LinkIo { registry: cx.registry, pool: &mut self.memory.pool };
+        let before = conn.link.backlog_bytes();
+        let sent = conn.link.send(bytes, id.token(), &mut io);
+        let backlog = conn.link.backlog_bytes();
+        self.metrics.bytes_out += (before + bytes.len()).saturating_sub(backlog) as u64;
+        self.metrics.stalls += u64::from(before == 0 && backlog > 0);
+        sent?;
+        if backlog > self.limits.backlog_bytes_max {
+            return Err(CloseReason::SlowConsumer);
+        }
+        Ok(())
+    }
+
+    /// Begins the end of a connection: the backlog first, then our FIN, then the peer's.
+    pub(super) fn begin_close(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        if conn.phase != Phase::Open {
+            return Ok(());
+        }
+        conn.phase = Phase::Flushing(reason);
+        if reason != CloseReason::PeerClosed {
+            // A peer that ended by itself may take its time to read; one that we end may not.
+            let due = cx.now.plus_ms(self.limits.linger_ms);
+            cx.timers.arm(timers::conn(id.slot), due);
+        }
+        if conn.link.backlog_bytes() > 0 {
+            return Ok(());
+        }
+        self.finish(cx, id, reason)
+    }
+
+    /// The backlog is out.
+    fn finish(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        if conn.peer_finished || conn.link.stream().shutdown_write().is_err() {
+            return Err(reason);
+        }
+        conn.phase = Phase::Lingering(reason);
+        look_again(cx, id, conn);
+        Ok(())
+    }
+
+    /// Reads and forgets until the peer's FIN.
+    fn read_away(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        match conn.link.receive(&mut self.memory.read) {
+            Ok(Received::Filled(_)) => look_again(cx, id, conn),
+            Ok(Received::Short(_)) if !conn.peer_finished => {}
+            Ok(Received::Blocked) => {}
+            Ok(Received::Short(_) | Received::Eof) | Err(_) => return Err(reason),
+        }
+        Ok(())
+    }
+
+    /// Nothing moved for `idle_timeout_ms`.
+    pub(super) fn expire(&mut self, cx: &mut Cx<'_>, id: ConnId) {
+        let timeout_ms = self.limits.idle_timeout_ms;
+        let notice = format!("-ERR idle for {timeout_ms} ms\n");
+        self.memory.write.extend_from_slice(notice.as_bytes());
+        let told = self.send_written(cx, id);
+        let step = told.and_then(|()| self.begin_close(cx, id, CloseReason::IdleTimeout));
+        if let Err(reason) = step {
+            self.close(cx, id, reason);
+        }
+    }
+
+    /// Ends a connection now: everything it holds is given back, and it is counted.
+    pub(super) fn close(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) {
+        let Some(mut conn) = self.conns.remove(id) else { return };
+        conn.link.clear(&mut self.memory.pool);
+        conn.session.clear(&mut self.memory.pool);
+        cx.timers.disarm(timers::conn(id.slot));
+        self.admission.release(conn.peer);
+        let listener = &mut self.listeners[conn.listener as usize];
+        listener.members.swap_remove(conn.member as usize);
+        if let Some(moved) = listener.members.get(conn.member as usize).copied()
+            && let Some(moved) = self.conns.get(moved)
+        {
+            moved.member = conn.member;
+        }
+        self.metrics.count_close(reason);
+        tracing::debug!(slot = id.slot, reason = reason.name(), "closed");
+        listener.service.closed(conn.session.state, reason);
+        drop(conn.link);
+        self.room(cx);
+    }
+}
+
+/// Puts a connection on the again-queue, unless it is there.
+pub(super) fn look_again<T>(cx: &mut Cx<'_>, id: ConnId, conn: &mut Conn<T>) {
+    if !std::mem::replace(&mut conn.queued, true) {
+        cx.again.push_back(Source::Conn(id));
+    }
+}

@@ -1,0 +1,193 @@
+//! One worker: a reactor's handler with its own connections, buffers and counters.
+//!
+//! **What.** [`Worker`] is everything that one thread serves with, and the [`Handler`] that the
+//! reactor calls. Its work is in the files beside this one, a step of the turn each.
+//!
+//! **Why this way.** Plain fields and `&mut self`: nothing is shared, so nothing is locked, counted
+//! or wrapped in a cell.
+//!
+//! **Costs.** 64 KiB to read into and what the largest answer needs to write from.
+//!
+//! **Read next.** In the order of the turn: `src/server/drain.rs` (4), `src/server/pump.rs` and
+//! `src/server/datagrams.rs` (5, 6), `src/server/gate.rs` (7), `src/server/mail.rs` (9).
+
+use super::admission::Admission;
+use super::conn::{Conns, Phase};
+use super::datagrams::DatagramSocket;
+use super::drain::{Control, Draining};
+use super::limits::{Limits, READ_BYTES};
+use super::mail::Mailing;
+use crate::buf::Pool;
+use crate::metrics::Metrics;
+use crate::net::{Acceptor, Endpoint};
+use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
+use crate::service::{Framing, Mail, Service};
+use crate::session::SessionLimits;
+use crate::sys::datagram::Batch;
+use std::fs::File;
+use std::ops::ControlFlow;
+
+/// Timers that are not a connection's. A connection's key is its slot behind these.
+pub(super) mod timers {
+    use crate::reactor::TimerKey;
+
+    /// The drain is over.
+    pub(crate) const DRAIN: TimerKey = TimerKey(0);
+    /// Listeners that could not accept try again.
+    pub(crate) const ACCEPT_RETRY: TimerKey = TimerKey(1);
+    const FIXED: u32 = 2;
+
+    /// The timer of the connection in `slot`.
+    pub(crate) fn conn(slot: u32) -> TimerKey {
+        TimerKey(FIXED + slot)
+    }
+
+    /// The slot whose timer this is.
+    pub(crate) fn slot(key: TimerKey) -> Option<u32> {
+        key.0.checked_sub(FIXED)
+    }
+}
+
+/// A listening socket and the service behind it.
+pub(super) struct Listener<S> {
+    /// Where it listens, with the real port: also where it is opened again.
+    pub(super) endpoint: Endpoint,
+    /// `None` while refusing, and once draining.
+    pub(super) acceptor: Option<Acceptor>,
+    pub(super) service: S,
+    pub(super) framing: Framing,
+    /// Connections may be waiting in the kernel although no event will tell.
+    pub(super) waiting: bool,
+    /// It is on the again-queue, once.
+    pub(super) queued: bool,
+    /// Its connections, in no order.
+    pub(super) members: Vec<ConnId>,
+    /// What services said to all since the last mailing began.
+    pub(super) mail: Mail,
+    /// What is being delivered.
+    pub(super) mailing: Mailing,
+    /// Connections that are paused until the mail is out.
+    pub(super) held_by_mail: Vec<ConnId>,
+}
+
+impl<S: Service> Listener<S> {
+    /// A listener that is yet to be opened.
+    pub(super) fn new(endpoint: Endpoint, service: S) -> Listener<S> {
+        Listener {
+            endpoint,
+            acceptor: None,
+            framing: service.framing(),
+            service,
+            waiting: false,
+            queued: false,
+            members: Vec::new(),
+            mail: Mail::default(),
+            mailing: Mailing::default(),
+            held_by_mail: Vec::new(),
+        }
+    }
+}
+
+/// The memory that all connections of a worker share.
+pub(super) struct Memory {
+    /// Blocks for what is stuck.
+    pub(super) pool: Pool,
+    /// What one read brings.
+    pub(super) read: Box<[u8]>,
+    /// All answers to one read, to be sent by one write. Empty between connections.
+    pub(super) write: Vec<u8>,
+    /// For datagram sockets, if there are any.
+    pub(super) batch: Option<Batch>,
+}
+
+impl Memory {
+    pub(super) fn new(limits: &Limits, datagrams: bool) -> Memory {
+        Memory {
+            pool: Pool::new(limits.buffers_bytes_max),
+            read: vec![0; READ_BYTES].into_boxed_slice(),
+            write: Vec::new(),
+            batch: datagrams.then(Batch::new),
+        }
+    }
+}
+
+/// See the module's header.
+pub(super) struct Worker<S: Service> {
+    pub(super) limits: Limits,
+    pub(super) session_limits: SessionLimits,
+    pub(super) admission: Admission,
+    pub(super) conns: Conns<S::State>,
+    pub(super) listeners: Vec<Listener<S>>,
+    pub(super) datagrams: Vec<DatagramSocket<S>>,
+    pub(super) memory: Memory,
+    pub(super) metrics: Metrics,
+    pub(super) control: Control,
+    pub(super) draining: Option<Draining>,
+    /// Descriptors open for other things than sockets and the spare: standard streams, epoll, …
+    pub(super) fixed_descriptors: usize,
+    /// Drops of datagram sockets that are closed by now.
+    pub(super) kernel_drops_before: u64,
+    /// An open descriptor of no use but to be closed when no other is left. `None` while it is.
+    pub(super) spare: Option<File>,
+    /// Where the search for an idle connection goes on.
+    pub(super) evict_hand: usize,
+}
+
+impl<S: Service> Handler for Worker<S> {
+    fn control(&mut self, cx: &mut Cx<'_>, index: u16) {
+        self.on_control(cx, index);
+    }
+
+    fn ready(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) {
+        self.on_ready(cx, id, readiness);
+    }
+
+    fn datagram(&mut self, cx: &mut Cx<'_>, index: u16, readiness: Readiness) {
+        self.on_datagrams(cx, index, readiness);
+    }
+
+    fn accept(&mut self, cx: &mut Cx<'_>, index: u16) {
+        self.on_accept(cx, index);
+    }
+
+    fn timer(&mut self, cx: &mut Cx<'_>, key: TimerKey) {
+        match (key, timers::slot(key)) {
+            (timers::DRAIN, _) => self.cut_off(cx),
+            (timers::ACCEPT_RETRY, _) => self.retry_accepts(cx),
+            (_, Some(slot)) => self.on_conn_timer(cx, slot),
+            (_, None) => {}
+        }
+    }
+
+    fn mail(&mut self, cx: &mut Cx<'_>) -> bool {
+        self.deliver_mail(cx)
+    }
+
+    fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
+        self.metrics.turns += 1;
+        if self.admission.reread(cx.now) {
+            tracing::info!("{}", self.admission.describe());
+            self.room(cx);
+        }
+        self.is_done()
+    }
+}
+
+impl<S: Service> Worker<S> {
+    /// The timer of a connection: it was idle for long, or its closing takes too long.
+    fn on_conn_timer(&mut self, cx: &mut Cx<'_>, slot: u32) {
+        let Some((id, conn)) = self.conns.at(slot) else { return };
+        match conn.phase {
+            Phase::Open => {
+                let due = conn.last_active.plus_ms(self.limits.idle_timeout_ms);
+                if due > cx.now {
+                    // It was active since: sleep for the rest (the lazy re-arm of the wheel).
+                    cx.timers.arm(timers::conn(slot), due);
+                } else {
+                    self.expire(cx, id);
+                }
+            }
+            Phase::Flushing(reason) | Phase::Lingering(reason) => self.close(cx, id, reason),
+        }
+    }
+}
