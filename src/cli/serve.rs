@@ -76,6 +76,9 @@ fn serve(config: Config) -> Result<ExitCode, Failure> {
     for (endpoint, service) in config.listen {
         builder = builder.listen(endpoint, service);
     }
+    if let Some(path) = config.metrics_file {
+        builder = builder.metrics_file(path);
+    }
     let server = builder.bind().map_err(|error| match error.is_usage() {
         true => Failure::Usage(error.to_string()),
         false => Failure::Run(error.to_string()),

@@ -26,6 +26,7 @@ use crate::server::{Limits, Nofile};
 use crate::service::Builtin;
 use crate::sys::rlimit::{self, Rlimit};
 use std::fmt;
+use std::path::PathBuf;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Config {
     pub listen: Vec<(Endpoint, Builtin)>,
     /// What bounds the server.
     pub limits: Limits,
+    /// Where the counters go; `None` is nowhere.
+    pub metrics_file: Option<PathBuf>,
     /// What to log, as `tracing_subscriber::EnvFilter` reads it.
     pub log: String,
 }
@@ -44,6 +47,7 @@ impl Default for Config {
         Config {
             listen: listen.iter().filter_map(|url| value::listener(url).ok()).collect(),
             limits: Limits::default(),
+            metrics_file: None,
             log: "info".into(),
         }
     }

@@ -177,6 +177,13 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| value::show_duration(config.limits.drain_ms),
     },
     Setting {
+        name: "metrics_file",
+        values: "FILE|off",
+        doc: "Append the counters to this file, one JSON object a line, on SIGUSR1 and at the end",
+        set: |config, text| value::file(text).map(|file| config.metrics_file = file),
+        get: |config| value::show_file(config.metrics_file.as_deref()),
+    },
+    Setting {
         name: "log",
         values: "off|error|warn|info|debug|trace|FILTER",
         doc: "What to log on stderr: a level, or levels by module (warn,oneloop::server=debug)",

@@ -14,6 +14,7 @@
 use crate::net::{Address, Endpoint, format_bytes, format_duration, parse_bytes, unknown};
 use crate::server::{AtLimit, Nofile};
 use crate::service::Builtin;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::Value as Toml;
 use tracing_subscriber::EnvFilter;
@@ -126,6 +127,27 @@ pub(super) fn show_duration(ms: u64) -> Toml {
 
 pub(super) fn show_duration_or_off(ms: u64) -> Toml {
     if ms == 0 { "off".into() } else { show_duration(ms) }
+}
+
+/// A path; `off` is none (a file of that name is `./off`).
+pub(super) fn file(text: &str) -> Result<Option<PathBuf>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let path = PathBuf::from(text);
+    let Some(dir) = path.parent() else {
+        return Err(format!("`{text}` is not the name of a file: write one, or off"));
+    };
+    // The directory of a bare name is empty, and means this one.
+    if path.is_dir() || !(dir.as_os_str().is_empty() || dir.is_dir()) {
+        let hint = "write a file in a directory that is there, or off";
+        return Err(format!("`{text}` cannot be written: {hint}"));
+    }
+    Ok(Some(path))
+}
+
+pub(super) fn show_file(path: Option<&Path>) -> Toml {
+    path.map_or("off".into(), |path| path.to_string_lossy().into_owned().into())
 }
 
 /// A level, or levels by module: `info`, `warn,oneloop::server=debug`.

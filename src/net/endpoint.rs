@@ -260,7 +260,7 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
-/// Writes a number of bytes as [`parse_bytes`] reads it, in the largest unit that is exact: `64KiB`.
+/// Writes a number of bytes as [`parse_bytes`] reads it, in the largest exact unit: `64KiB`.
 pub fn format_bytes(bytes: u64) -> String {
     match bytes.trailing_zeros() {
         30..64 => format!("{}GiB", bytes >> 30),

@@ -7,18 +7,19 @@ use std::os::unix::ffi::OsStrExt;
 
 #[test]
 fn every_setting_names_a_bad_value_and_its_source() {
+    const WRONG: &str = "/no such/value";
     for (name, _) in SAMPLES {
         let (flag, variable) = (flag(name), variable(name));
-        let file = TempFile::new(&format!("{name} = \"no such\""));
+        let file = TempFile::new(&format!("{name} = \"{WRONG}\""));
         let place = format!("file {}:1:{}", file.path(), name.len() + 4);
         let refused = [
-            (refusal(oneloop(&["serve", &flag, "no such"], &[])), format!("flag {flag}")),
-            (refusal(oneloop(&[], &[(&variable, "no such")])), format!("environment {variable}")),
+            (refusal(oneloop(&["serve", &flag, WRONG], &[])), format!("flag {flag}")),
+            (refusal(oneloop(&[], &[(&variable, WRONG)])), format!("environment {variable}")),
             (refusal(oneloop(&["serve", "--config", file.path()], &[])), place),
         ];
         for (line, origin) in refused {
             assert!(line.starts_with(&format!("{name} ({origin}): ")), "{line}");
-            assert!(line.contains("`no such`"), "{line}");
+            assert!(line.contains(&format!("`{WRONG}`")), "{line}");
             assert!(["write ", "allowed: "].iter().any(|hint| line.contains(hint)), "{line}");
         }
     }
@@ -66,6 +67,9 @@ fn values_at_the_edge() {
         ("--listen", "tcp://127.0.0.1/echo", "7000"),
         ("--listen", "udp://127.0.0.1:7000/broadcast", "udp has none"),
         ("--listen", "tcp://127.0.0.1:7000?nodelay=maybe", "true|false"),
+        ("--metrics-file", "", "write one"),
+        ("--metrics-file", "/", "write one"),
+        ("--metrics-file", "/dev", "cannot be written"),
         ("--log", "", "info"),
     ];
     for (flag, value, hint) in cases {

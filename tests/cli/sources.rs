@@ -5,7 +5,7 @@ use oneloop::config::SETTINGS;
 use oneloop::net::OPTIONS;
 
 /// Three values of each setting, in the form that `--check` gives back; none is the default.
-pub(crate) const SAMPLES: [(&str, [&str; 3]); 14] = [
+pub(crate) const SAMPLES: [(&str, [&str; 3]); 15] = [
     ("listen", ["tcp://127.0.0.1:0/echo", "udp://[::1]:0/discard", "unix:///a?service=broadcast"]),
     ("nofile", ["20", "keep", "30"]),
     ("max_connections", ["1", "2", "3"]),
@@ -19,6 +19,7 @@ pub(crate) const SAMPLES: [(&str, [&str; 3]); 14] = [
     ("buffers_bytes_max", ["1MiB", "2MiB", "3GiB"]),
     ("line_bytes_max", ["2", "100", "1KiB"]),
     ("drain", ["1s", "1day", "3s"]),
+    ("metrics_file", ["a.json", "/a \"b\".json", "./off"]),
     ("log", ["warn", "off", "warn,oneloop::server=debug"]),
 ];
 
