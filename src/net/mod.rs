@@ -19,6 +19,7 @@ mod stream;
 
 pub use acceptor::{Accept, Acceptor, bind_datagram};
 pub use connector::{Connect, connect, connected};
+#[cfg(feature = "cli")]
 pub(crate) use endpoint::unknown;
 pub use endpoint::{
     Address, Endpoint, EndpointError, OPTIONS, OptionDoc, SocketOptions, format_bytes,
