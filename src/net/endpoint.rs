@@ -123,6 +123,20 @@ impl Endpoint {
     pub fn parse(url: &str) -> Result<Endpoint, EndpointError> {
         parse(url).map_err(|reason| EndpointError(format!("`{url}`: {reason}")))
     }
+
+    /// The whole URL: parsed again it is the same endpoint. Options at their default are left out.
+    pub fn url(&self) -> String {
+        let default = SocketOptions::default();
+        let mut url = self.to_string();
+        for OptionDoc { name, .. } in OPTIONS {
+            let value = self.options.get(name);
+            if value != default.get(name) {
+                url.push(if url.contains('?') { '&' } else { '?' });
+                url.extend([*name, "=", &value]);
+            }
+        }
+        url
+    }
 }
 
 impl fmt::Display for Endpoint {
@@ -179,6 +193,22 @@ impl SocketOptions {
             .ok_or_else(|| format!("option {key}: `{value}` is not {}", option.values))
     }
 
+    /// The value of an option as a URL has it; empty for what is no option.
+    fn get(&self, key: &str) -> String {
+        match key {
+            "backlog" => self.backlog.to_string(),
+            "reuse_port" => self.reuse_port.to_string(),
+            "nodelay" => self.nodelay.to_string(),
+            "keepalive" => self.keepalive.map_or("off".into(), format_duration),
+            "user_timeout" => self.user_timeout.map_or("off".into(), format_duration),
+            "defer_accept" => self.defer_accept.map_or("off".into(), format_duration),
+            "rcvbuf" => self.rcvbuf.map_or("auto".into(), |bytes| format_bytes(bytes as u64)),
+            "sndbuf" => self.sndbuf.map_or("auto".into(), |bytes| format_bytes(bytes as u64)),
+            "v6only" => self.v6only.to_string(),
+            _ => String::new(),
+        }
+    }
+
     /// `None` if `value` is not one of the values that the option's line in [`OPTIONS`] names.
     fn try_set(&mut self, key: &str, value: &str) -> Option<()> {
         match key {
@@ -228,6 +258,21 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// Writes a number of bytes as [`parse_bytes`] reads it, in the largest exact unit: `64KiB`.
+pub fn format_bytes(bytes: u64) -> String {
+    match bytes.trailing_zeros() {
+        30..64 => format!("{}GiB", bytes >> 30),
+        20..30 => format!("{}MiB", bytes >> 20),
+        10..20 => format!("{}KiB", bytes >> 10),
+        _ => bytes.to_string(),
+    }
+}
+
+/// Writes a duration as one word: `1m30s`.
+pub fn format_duration(time: Duration) -> String {
+    humantime::format_duration(time).to_string().replace(' ', "")
 }
 
 fn resolve(place: &str) -> Result<SocketAddr, String> {

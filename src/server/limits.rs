@@ -160,10 +160,12 @@ impl Limits {
         let least = BACKLOG_HIGH_BYTES + READ_BYTES;
         let backlog = self.backlog_bytes_max;
         let range = |name, value: u64, min: u64, max: u64| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            Err(LimitError { name, reason: format!("{value} is not within {min}..{max}") })
+            let reason = match value {
+                _ if value < min => format!("{value} is too small, at least {min} is needed"),
+                _ if value > max => format!("{value} is too large, at most {max} is possible"),
+                _ => return Ok(()),
+            };
+            Err(LimitError { name, reason })
         };
         range("line_bytes_max", self.line_bytes_max as u64, 2, BLOCK_BYTES as u64)?;
         // Reading stops at the high watermark, and one more read may be answered by then.

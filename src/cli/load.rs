@@ -1,0 +1,22 @@
+//! STUB of `oneloop load`; the integrator replaces this file.
+//!
+//! **What.** The name of the arguments.
+//!
+//! **Why this way.** Written at the same time as the rest of the command line.
+//!
+//! **Costs.** Nothing.
+//!
+//! **Read next.** `src/cli/mod.rs`.
+
+use super::Failure;
+use std::process::ExitCode;
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Load {}
+
+impl Load {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        Err(Failure::Run("load: a stub".into()))
+    }
+}
