@@ -71,14 +71,20 @@ enum Greedy {
 
 fn main() {
     println!("{QUIET} clients, one message a second each, {SECONDS} s a case");
-    println!("{:28} {:>9} {:>9} {:>9} {:>10} {:>12}", "beside", "p50", "p99", "max", "memory", "greedy");
+    println!(
+        "{:28} {:>9} {:>9} {:>9} {:>10} {:>12}",
+        "beside", "p50", "p99", "max", "memory", "greedy"
+    );
     let alone = measure("nobody", Greedy::Nobody);
     let echoes = measure("one that echoes at full speed", Greedy::Echoes);
     let never_reads = measure("one that never reads", Greedy::NeverReads);
 
     judge("fairness: p99 beside a full-speed client below 5 ms", echoes.p99.as_millis() < 5);
     judge("flood: p99 beside it at most doubled", never_reads.p99 <= alone.p99 * 2);
-    judge("flood: memory bounded by --backlog-bytes-max (1 MiB)", never_reads.memory_growth_kib <= 1024);
+    judge(
+        "flood: memory bounded by --backlog-bytes-max (1 MiB)",
+        never_reads.memory_growth_kib <= 1024,
+    );
 }
 
 fn judge(what: &str, reached: bool) {

@@ -41,6 +41,13 @@ pub const ACCEPT_RETRY_MS: u64 = 50;
 /// only a cap raised from outside (`prlimit`) does not.
 pub const CAP_RETRY_MS: u64 = 1_000;
 
+/// When stuck connections have given back so much memory, the allocator is told to give it to the
+/// kernel: it would keep it otherwise.
+pub const TRIM_BYTES: usize = 1024 * 1024;
+
+/// How long after a burst that is done: it walks the heap, so not again and again.
+pub const TRIM_AFTER_MS: u64 = 1_000;
+
 /// Connections that `evict-idle` looks at to find an idle one.
 pub const EVICT_SAMPLES: usize = 64;
 

@@ -4,13 +4,18 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Everything a test waits for comes within this time or not at all.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The tests share one process's descriptors, and 19,000 connections leave few: one at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// A running server; killed when dropped.
 pub struct Server {
+    _turn: MutexGuard<'static, ()>,
     child: Child,
     /// Where it listens.
     pub address: SocketAddr,
@@ -44,6 +49,8 @@ impl Server {
     }
 
     fn spawn(mut command: Command, args: &[&str]) -> Server {
+        // A test that failed has poisoned the lock, but there is nothing behind it to be spoilt.
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let mut child = command
             .args(["--log", "warn"])
             .args(args)
@@ -57,7 +64,7 @@ impl Server {
         let address = address.parse().unwrap_or_else(|_| panic!("not an address: {listening}"));
         assert_eq!(line(), "ready");
         let pid = child.id();
-        Server { child, address, pid }
+        Server { _turn: turn, child, address, pid }
     }
 
     /// A line of `/proc/PID/status`.
