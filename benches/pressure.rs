@@ -1,9 +1,10 @@
 //! What one greedy client does to a thousand quiet ones.
 //!
-//! `cargo bench --bench pressure` starts the server and drives 1,000 connections with one 64-byte message a
-//! second each: alone, beside a client that echoes as fast as it can, and beside a client that sends
-//! without ever reading. Latency is counted from the moment a message was *due*, so that waiting
-//! behind a late one counts too. The figures that the project promises are judged at the end.
+//! `cargo bench --bench pressure` starts the server and drives 1,000 connections with one 64-byte
+//! message a second each: alone, beside a client that echoes as fast as it can, and beside a
+//! client that sends without ever reading. Latency is counted from the moment a message was
+//! *due*, so that waiting behind a late one counts too. The figures that the project promises are
+//! judged at the end.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

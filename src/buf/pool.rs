@@ -4,11 +4,12 @@
 //! number that may be out at once is fixed: it is the memory limit for all that is stuck.
 //!
 //! **Why this way.** Equal blocks fit every hole, so nothing fragments and one number bounds the
-//! memory. A few are kept for the next stall; the rest goes back to the allocator and, by a timer of
-//! the worker, from there to the kernel: after a burst the memory returns to where it was. A block is a plain `Vec<u8>` that never grows:
-//! filling it appends, so it is never zeroed first.
+//! memory. A few are kept for the next stall; the rest goes back to the allocator and, by a timer
+//! of the worker, from there to the kernel: after a burst the memory returns to where it was. A
+//! block is a plain `Vec<u8>` that never grows: filling it appends, so it is never zeroed first.
 //!
-//! **Costs.** One `malloc` when a connection gets stuck while the pool is empty, none in steady work.
+//! **Costs.** One `malloc` when a connection gets stuck while the pool is empty, none in steady
+//! work.
 //!
 //! **Read next.** `src/buf/backlog.rs`.
 
@@ -38,7 +39,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool that hands out at most `bytes_max` bytes (rounded down to whole blocks, at least one).
+    /// A pool that hands out at most `bytes_max` bytes (rounded down to whole blocks, at least
+    /// one).
     pub fn new(bytes_max: u64) -> Pool {
         let blocks = usize::try_from(bytes_max / BLOCK_BYTES as u64).unwrap_or(usize::MAX);
         Pool { spare: Vec::new(), out: 0, out_max: blocks.max(1), released: 0 }

@@ -3,9 +3,10 @@
 //! **What.** [`connect`] begins a connection and returns at once; when the socket becomes writable,
 //! [`connected`] says how it went.
 //!
-//! **Why this way.** A non-blocking `connect` is in progress until the handshake is done; the result
-//! waits in `SO_ERROR`. A source address may be given, because ports run out per source address
-//! (the cliff that `docs/kernel-facts.md` measures); the port is then left open until `connect`.
+//! **Why this way.** A non-blocking `connect` is in progress until the handshake is done; the
+//! result waits in `SO_ERROR`. A source address may be given, because ports run out per source
+//! address (the cliff that `docs/kernel-facts.md` measures); the port is then left open until
+//! `connect`.
 //!
 //! **Costs.** `socket`, `connect` (and `setsockopt`, `bind` with a source address), then one
 //! `getsockopt`.

@@ -90,18 +90,41 @@ pub struct OptionDoc {
 }
 
 /// Every option that may stand behind the `?` of an endpoint.
-#[rustfmt::skip]
 pub const OPTIONS: &[OptionDoc] = &[
-    OptionDoc { name: "backlog", values: "N (4096)", doc: "connections the kernel may hold ready for accept; at most net.core.somaxconn" },
-    OptionDoc { name: "reuse_port", values: "true|false (false)", doc: "let several sockets share the port (SO_REUSEPORT)" },
-    OptionDoc { name: "nodelay", values: "true|false (true)", doc: "send small writes at once (TCP_NODELAY)" },
-    OptionDoc { name: "keepalive", values: "DURATION|off (60s)", doc: "probe a connection that is silent for so long (SO_KEEPALIVE)" },
-    OptionDoc { name: "user_timeout", values: "DURATION|off (off)", doc: "drop a connection whose output is unacknowledged for so long (TCP_USER_TIMEOUT)" },
-    OptionDoc { name: "defer_accept", values: "DURATION|off (off)", doc: "accept only when data is there, or after so long (TCP_DEFER_ACCEPT)" },
-    OptionDoc { name: "rcvbuf", values: "BYTES|auto (auto)", doc: "receive buffer of each socket (SO_RCVBUF)" },
-    OptionDoc { name: "sndbuf", values: "BYTES|auto (auto)", doc: "send buffer of each socket (SO_SNDBUF)" },
-    OptionDoc { name: "v6only", values: "true|false (false)", doc: "an IPv6 listener takes no IPv4 connections (IPV6_V6ONLY)" },
+    option(
+        "backlog",
+        "N (4096)",
+        "connections the kernel may hold ready for accept; at most net.core.somaxconn",
+    ),
+    option("reuse_port", "true|false (false)", "let several sockets share the port (SO_REUSEPORT)"),
+    option("nodelay", "true|false (true)", "send small writes at once (TCP_NODELAY)"),
+    option(
+        "keepalive",
+        "DURATION|off (60s)",
+        "probe a connection that is silent for so long (SO_KEEPALIVE)",
+    ),
+    option(
+        "user_timeout",
+        "DURATION|off (off)",
+        "drop a connection whose output is unacknowledged for so long (TCP_USER_TIMEOUT)",
+    ),
+    option(
+        "defer_accept",
+        "DURATION|off (off)",
+        "accept only when data is there, or after so long (TCP_DEFER_ACCEPT)",
+    ),
+    option("rcvbuf", "BYTES|auto (auto)", "receive buffer of each socket (SO_RCVBUF)"),
+    option("sndbuf", "BYTES|auto (auto)", "send buffer of each socket (SO_SNDBUF)"),
+    option(
+        "v6only",
+        "true|false (false)",
+        "an IPv6 listener takes no IPv4 connections (IPV6_V6ONLY)",
+    ),
 ];
+
+const fn option(name: &'static str, values: &'static str, doc: &'static str) -> OptionDoc {
+    OptionDoc { name, values, doc }
+}
 
 /// A URL that cannot be used: what is wrong, what is allowed, the nearest spelling.
 #[derive(Clone, Debug, PartialEq, Eq)]

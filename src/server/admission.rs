@@ -7,8 +7,8 @@
 //! needs itself, so that `accept` never runs into EMFILE and the last connection is known
 //! beforehand. The reserve is counted from what is open once everything is bound, not guessed.
 //!
-//! **Costs.** A comparison an accept. The limit is read again (`prlimit`) at most once a second, and
-//! only while the loop is awake, so that `prlimit --pid` moves the cap of a running server.
+//! **Costs.** A comparison an accept. The limit is read again (`prlimit`) at most once a second,
+//! and only while the loop is awake, so that `prlimit --pid` moves the cap of a running server.
 //!
 //! **Read next.** `src/server/gate.rs`.
 

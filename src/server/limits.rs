@@ -1,10 +1,11 @@
 //! Every limit of a server, in one place.
 //!
-//! **What.** [`Limits`] is all that bounds a server; [`Limits::check`] holds the numbers against each
-//! other before anything starts.
+//! **What.** [`Limits`] is all that bounds a server; [`Limits::check`] holds the numbers against
+//! each other before anything starts.
 //!
 //! **Why this way.** Whatever is not limited is limited by the machine, at the worst moment and
-//! without a word. Each limit has a default, a name (the flag is the same with dashes) and a reason.
+//! without a word. Each limit has a default, a name (the flag is the same with dashes) and a
+//! reason.
 //!
 //! **Costs.** Nothing.
 //!

@@ -1,7 +1,7 @@
 //! Broadcasts: one message to everybody on a listener.
 //!
-//! **What.** Step 9 of the turn. Services put messages into their listener's [`Mail`]; here it becomes
-//! a [`Mailing`], which is delivered to all who were there when it began.
+//! **What.** Step 9 of the turn. Services put messages into their listener's [`Mail`]; here it
+//! becomes a [`Mailing`], which is delivered to all who were there when it began.
 //!
 //! **Why this way.** Messages are encoded once and all of a turn leave in one write a receiver.
 //! The list of receivers is taken when a mailing begins, so that those who come and go meanwhile

@@ -1,7 +1,7 @@
 //! The life of a readable event, and the end of a connection.
 //!
-//! **What.** Read once, let the session and its service answer, write once; then see whether more is
-//! to be done. [`Worker::close`] is the one place where a connection ends.
+//! **What.** Read once, let the session and its service answer, write once; then see whether more
+//! is to be done. [`Worker::close`] is the one place where a connection ends.
 //!
 //! **Why this way.** One read a turn is the fairness budget: a connection that sends without pause
 //! gets 64 KiB a turn like everybody else. Whatever must not wait for an event goes on the

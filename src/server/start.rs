@@ -1,6 +1,7 @@
 //! Starting: what can go wrong, and what to do about it.
 //!
-//! **What.** [`StartError`] says in one line which setting cannot hold, its value, why, and the fix.
+//! **What.** [`StartError`] says in one line which setting cannot hold, its value, why, and the
+//! fix.
 //!
 //! **Why this way.** A server fails at its start or not at all: everything that can be checked or
 //! taken is checked and taken before `ready`.

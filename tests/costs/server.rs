@@ -8,36 +8,36 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Everything a test waits for comes within this time or not at all.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The tests share one process's descriptors, and 19,000 connections leave few: one at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
 /// A running server; killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     _turn: MutexGuard<'static, ()>,
     child: Child,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// The server's process; not the child's where strace is in between.
     pid: u32,
 }
 
 impl Server {
     /// Starts the server with these further arguments.
-    pub fn start(args: &[&str]) -> Server {
+    pub(crate) fn start(args: &[&str]) -> Server {
         Server::start_on("tcp://127.0.0.1:0/echo", args)
     }
 
     /// Starts the server with this listener instead of the plain one.
-    pub fn start_on(url: &str, args: &[&str]) -> Server {
+    pub(crate) fn start_on(url: &str, args: &[&str]) -> Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oneloop"));
         command.args(["serve", "--listen", url]);
         Server::spawn(command, args)
     }
 
     /// Starts the server below strace, which writes a line a syscall to `log`.
-    pub fn start_traced(log: &std::path::Path, args: &[&str]) -> Server {
+    pub(crate) fn start_traced(log: &std::path::Path, args: &[&str]) -> Server {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-qq", "-o"]).arg(log).arg(env!("CARGO_BIN_EXE_oneloop"));
         strace.args(["serve", "--listen", "tcp://127.0.0.1:0/echo"]);
@@ -68,7 +68,7 @@ impl Server {
     }
 
     /// A line of `/proc/PID/status`.
-    pub fn status(&self, name: &str) -> u64 {
+    pub(crate) fn status(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
         let number = line.trim_start_matches(':').split_whitespace().next().expect("a value");
@@ -76,7 +76,7 @@ impl Server {
     }
 
     /// Connects from the `nth` of as many source addresses as the source-port cliff asks for.
-    pub fn connect(&self, nth: usize) -> TcpStream {
+    pub(crate) fn connect(&self, nth: usize) -> TcpStream {
         let domain = socket2::Domain::IPV4;
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
         let source = Ipv4Addr::new(127, 0, 0, 1 + (nth / 10_000) as u8);
@@ -89,7 +89,7 @@ impl Server {
     }
 
     /// Drains the server and waits for its end.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let pid = i32::try_from(self.pid).expect("a pid");
         // SAFETY: a plain syscall; the process is our descendant and not yet reaped.
         assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0, "the server runs");
@@ -105,7 +105,7 @@ impl Drop for Server {
 }
 
 /// Sends `message` and reads it back.
-pub fn echo(stream: &mut TcpStream, message: &[u8]) {
+pub(crate) fn echo(stream: &mut TcpStream, message: &[u8]) {
     stream.write_all(message).expect("the server reads");
     let mut back = vec![0; message.len()];
     stream.read_exact(&mut back).expect("the server answers");
@@ -113,7 +113,7 @@ pub fn echo(stream: &mut TcpStream, message: &[u8]) {
 }
 
 /// Looks until `condition` holds.
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");

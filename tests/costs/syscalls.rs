@@ -1,5 +1,5 @@
-//! Syscalls, counted by strace. Each figure is the difference between a short and a long run, so that
-//! starting and stopping drop out.
+//! Syscalls, counted by strace. Each figure is the difference between a short and a long run, so
+//! that starting and stopping drop out.
 
 use crate::server::{Server, echo};
 use std::collections::BTreeMap;
