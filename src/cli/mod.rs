@@ -117,7 +117,9 @@ impl Cli {
 
 impl Limits {
     fn run(self) -> Result<ExitCode, Failure> {
-        let fits = crate::limits::run(self.for_n, self.json, &mut io::stdout())
+        // As many listeners as a server has by default.
+        let reserve = crate::server::reserve(2) as u64;
+        let fits = crate::limits::run(self.for_n, reserve, self.json, &mut io::stdout())
             .map_err(Failure::Stdout)?;
         Ok(ExitCode::from(u8::from(!fits)))
     }

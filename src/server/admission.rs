@@ -30,6 +30,17 @@ pub const SPARE_DESCRIPTORS: [(usize, &str); 3] = [
     (5, "reading /proc and files"),
 ];
 
+/// Descriptors that every server has open beside its sockets: the three standard streams, epoll, the
+/// waker's eventfd, signalfd and the spare one.
+const OPEN_ALWAYS: usize = 7;
+
+/// Descriptors that a server with so many listeners will reserve, if it inherits none but the
+/// standard streams. The exact number is counted at its start.
+pub fn reserve(listeners: usize) -> usize {
+    let open = OPEN_ALWAYS + listeners;
+    Descriptors { soft_before: 0, soft: 0, hard: 0, open }.reserve()
+}
+
 /// Memory one plain connection costs at this end: about 5 KB in the kernel, 200 bytes here, and a
 /// page of data on its way.
 pub const BYTES_PER_CONNECTION: u64 = 10 * 1024;

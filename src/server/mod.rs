@@ -25,7 +25,7 @@ mod pump;
 mod start;
 mod worker;
 
-pub use admission::{BYTES_PER_CONNECTION, CapBy, Descriptors, SPARE_DESCRIPTORS};
+pub use admission::{BYTES_PER_CONNECTION, CapBy, Descriptors, SPARE_DESCRIPTORS, reserve};
 pub use books::Books;
 pub use limits::*;
 pub use start::StartError;
