@@ -19,6 +19,9 @@ fn the_doctor_s_reserve_is_the_server_s() {
     Server::start(&second).stop();
     let books = std::fs::read_to_string(metrics).expect("written at the end");
     let books: serde_json::Value = serde_json::from_str(&books).expect("JSON");
-    assert_eq!(books["cap"].as_u64(), Some(foretold));
+    // The listeners are closed by now; what is open beside the server's own seven was inherited
+    // (a build tool's job server, say), which nobody can foretell.
+    let inherited = books["descriptors"].as_u64().expect("a number") - 7;
+    assert_eq!(books["cap"].as_u64(), Some(foretold - inherited));
     assert_eq!(books["faults"], 0, "{books}");
 }
