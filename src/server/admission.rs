@@ -37,8 +37,13 @@ const OPEN_ALWAYS: usize = 7;
 /// Descriptors that a server with so many listeners will reserve, if it inherits none but the
 /// standard streams. The exact number is counted at its start.
 pub fn reserve(listeners: usize) -> usize {
-    let open = OPEN_ALWAYS + listeners;
+    let open = open_at_start(listeners);
     Descriptors { soft_before: 0, soft: 0, hard: 0, open }.reserve()
+}
+
+/// Descriptors that such a server has open before the first connection.
+pub(super) fn open_at_start(listeners: usize) -> usize {
+    OPEN_ALWAYS + listeners
 }
 
 /// Memory one plain connection costs at this end: about 5 KB in the kernel, 200 bytes here, and a

@@ -158,12 +158,12 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// Everything that was there has been read. While the server drains that is the end.
+    /// Everything that was there has been read. In the second round of a drain that is the end.
     fn drained(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
-        if self.draining.is_none() {
-            return Ok(());
+        match &self.draining {
+            Some(draining) if draining.closing => self.begin_close(cx, id, CloseReason::Drained),
+            _ => Ok(()),
         }
-        self.begin_close(cx, id, CloseReason::Drained)
     }
 
     /// The peer's side is over; ours is when everything owed to it is out (half-close).

@@ -49,6 +49,16 @@ impl StartError {
             StartError::Listen(..) | StartError::System(..) => false,
         }
     }
+
+    /// No descriptor was left for something that every server needs.
+    pub(super) fn is_out_of_descriptors(&self) -> bool {
+        match self {
+            StartError::Listen(_, error) | StartError::System(_, error) => {
+                error.raw_os_error() == Some(libc::EMFILE)
+            }
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for StartError {

@@ -18,7 +18,7 @@ use super::drain::{Control, Draining};
 use super::limits::{Limits, READ_BYTES, TRIM_AFTER_MS, TRIM_BYTES};
 use super::mail::Mailing;
 use crate::buf::Pool;
-use crate::metrics::Metrics;
+use crate::metrics::{CloseReason, Metrics};
 use crate::net::{Acceptor, Endpoint};
 use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
 use crate::service::{Framing, Mail, Service};
@@ -172,6 +172,7 @@ impl<S: Service> Handler for Worker<S> {
 
     fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
         self.metrics.turns += 1;
+        self.go_on_draining(cx);
         if self.admission.reread(cx.now) {
             tracing::info!("{}", self.admission.describe());
             self.room(cx);
@@ -188,16 +189,16 @@ impl<S: Service> Worker<S> {
     /// The timer of a connection: it was idle for long, or its closing takes too long.
     fn on_conn_timer(&mut self, cx: &mut Cx<'_>, slot: u32) {
         let Some((id, conn)) = self.conns.at(slot) else { return };
-        match conn.phase {
-            Phase::Open => {
-                let due = conn.last_active.plus_ms(self.limits.idle_timeout_ms);
-                if due > cx.now {
-                    // It was active since: sleep for the rest (the lazy re-arm of the wheel).
-                    cx.timers.arm(timers::conn(slot), due);
-                } else {
-                    self.expire(cx, id);
-                }
+        let due = match conn.phase {
+            // It may have been active since: then the rest is armed (the lazy re-arm of the wheel).
+            Phase::Open | Phase::Flushing(CloseReason::PeerClosed) => {
+                conn.last_active.plus_ms(self.limits.idle_timeout_ms)
             }
+            Phase::Flushing(_) | Phase::Lingering(_) => cx.now,
+        };
+        match conn.phase {
+            _ if due > cx.now => cx.timers.arm(timers::conn(slot), due),
+            Phase::Open => self.expire(cx, id),
             Phase::Flushing(reason) | Phase::Lingering(reason) => self.close(cx, id, reason),
         }
     }
