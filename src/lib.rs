@@ -13,6 +13,8 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "cli")]
 pub mod limits;
+#[cfg(feature = "cli")]
+pub mod load;
 pub mod metrics;
 pub mod net;
 pub mod proto;

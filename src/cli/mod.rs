@@ -17,6 +17,7 @@ mod load;
 mod serve;
 
 use crate::config::one_line;
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -81,6 +82,12 @@ pub fn main() -> ExitCode {
     }
     let result = match Cli::try_parse_from(args) {
         Ok(cli) => cli.run(),
+        // The first line names the flag, the value and what is allowed.
+        Err(error) if error.kind() == ErrorKind::ValueValidation => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            Err(Failure::Usage(line.trim_start_matches("error: ").to_owned()))
+        }
         Err(error) => {
             // Help and version too; they go to stdout, and who does not read them misses nothing.
             let _ = error.print();

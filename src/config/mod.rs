@@ -166,12 +166,14 @@ impl Loaded {
     }
 }
 
-/// Warns of `ONELOOP_…` variables that no setting has: most likely they are misspelt.
+/// Warns of `ONELOOP_…` variables that no setting has: most likely they are misspelt. Those of
+/// `oneloop load` are not ours to judge.
 pub fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
     let known: Vec<String> =
         SETTINGS.iter().map(Setting::variable).chain(["ONELOOP_CONFIG".into()]).collect();
     names
-        .filter(|name| name.starts_with("ONELOOP_") && !known.contains(name))
+        .filter(|name| name.starts_with("ONELOOP_") && !name.starts_with("ONELOOP_LOAD_"))
+        .filter(|name| !known.contains(name))
         .map(|name| unknown("variable", &name, known.iter().map(String::as_str)))
         .collect()
 }

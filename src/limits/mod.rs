@@ -15,7 +15,7 @@ pub mod facts;
 pub mod limit;
 pub mod plan;
 pub mod render;
-mod words;
+pub(crate) mod words;
 
 use std::io::{self, Write};
 

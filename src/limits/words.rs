@@ -8,7 +8,7 @@
 //! **Read next.** `src/limits/render.rs`.
 
 /// Groups of three: `1,048,576`.
-pub(super) fn grouped(n: u64) -> String {
+pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -21,7 +21,7 @@ pub(super) fn grouped(n: u64) -> String {
 }
 
 /// Two or more digits and a decimal unit, rounded down: `5.2 kB`, `24 GB`.
-pub(super) fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     let power = n.checked_ilog10().map_or(0, |digits| digits as usize / 3);
     let unit = 1000_u64.pow(power as u32);

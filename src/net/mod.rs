@@ -18,7 +18,7 @@ mod link;
 mod stream;
 
 pub use acceptor::{Accept, Acceptor, bind_datagram};
-pub use connector::{Connect, connect, connected};
+pub use connector::{Connect, connect, connect_datagram, connected};
 #[cfg(feature = "cli")]
 pub(crate) use endpoint::unknown;
 pub use endpoint::{
