@@ -20,8 +20,8 @@ pub(crate) mod words;
 use std::io::{self, Write};
 
 /// Examines this machine and writes the report to `out`: a table, or JSON. Returns whether
-/// `for_n` connections fit as things are; without `for_n`, true. `reserve_fds` is what a server keeps
-/// for itself.
+/// `for_n` connections fit as things are; without `for_n`, true. `reserve_fds` is what a server
+/// keeps for itself.
 ///
 /// # Errors
 /// Only those of `out`; what cannot be read is part of the report.

@@ -30,8 +30,8 @@ pub const SPARE_DESCRIPTORS: [(usize, &str); 3] = [
     (5, "reading /proc and files"),
 ];
 
-/// Descriptors that every server has open beside its sockets: the three standard streams, epoll, the
-/// waker's eventfd, signalfd and the spare one.
+/// Descriptors that every server has open beside its sockets: the three standard streams, epoll,
+/// the waker's eventfd, signalfd and the spare one.
 const OPEN_ALWAYS: usize = 7;
 
 /// Descriptors that a server with so many listeners will reserve, if it inherits none but the
