@@ -50,20 +50,25 @@ fn cost(name: &str, times: usize, round: impl Fn(&Server, &mut TcpStream)) -> Co
     long
 }
 
-fn counts<const N: usize>(expected: [(&str, i64); N]) -> Counts {
-    expected.into_iter().map(|(call, count)| (call.to_owned(), count)).collect()
+/// Holds a cost against what it must be, exactly; only a wait more or less is allowed, because the
+/// end of a run may take one turn or several.
+fn assert_cost<const N: usize>(mut cost: Counts, waits: i64, expected: [(&str, i64); N]) {
+    let waited = cost.remove("epoll_wait").unwrap_or(0);
+    let expected = expected.into_iter().map(|(call, count)| (call.to_owned(), count)).collect();
+    assert_eq!(cost, expected);
+    assert!((waits - 4..=waits + 4).contains(&waited), "{waited} waits, should be {waits}");
 }
 
 #[test]
 fn an_echo_is_one_read_and_one_write() {
     let cost = cost("echo", 500, |_, stream| echo(stream, &[7; 64]));
-    assert_eq!(cost, counts([("epoll_wait", 500), ("recvfrom", 500), ("sendto", 500)]));
+    assert_cost(cost, 500, [("recvfrom", 500), ("sendto", 500)]);
 }
 
 #[test]
 fn a_hundred_pipelined_messages_are_one_read_and_one_write() {
     let cost = cost("pipelined", 50, |_, stream| echo(stream, &[7; 6_400]));
-    assert_eq!(cost, counts([("epoll_wait", 50), ("recvfrom", 50), ("sendto", 50)]));
+    assert_cost(cost, 50, [("recvfrom", 50), ("sendto", 50)]);
 }
 
 #[test]
@@ -99,15 +104,14 @@ fn an_accept_is_accept4_and_epoll_ctl() {
         stream.shutdown(std::net::Shutdown::Write).expect("connected");
         assert_eq!(stream.read(&mut [0]).expect("the server's FIN"), 0);
     });
-    let expected = counts([
+    let expected = [
         // The second `accept4` of each hears that nobody else waits: the edge is spent.
         ("accept4", 200),
         ("epoll_ctl", 100),
-        ("epoll_wait", 300),
         // The echo, and the end of the stream.
         ("recvfrom", 200),
         ("sendto", 100),
         ("close", 100),
-    ]);
-    assert_eq!(cost, expected);
+    ];
+    assert_cost(cost, 300, expected);
 }
