@@ -112,10 +112,15 @@ impl<T: Default> Session<T> {
     ) -> Result<u64, SessionError> {
         let mut rest = fresh;
         let mut messages = 0;
-        while let Some((line, behind)) = line::split(rest) {
-            if out.is_closed() {
-                return Ok(messages);
-            }
+        while !out.is_closed() {
+            let Some((line, behind)) = line::split(rest) else {
+                // The ending is still to come, so at the limit itself the line is already too long.
+                if self.carry.bytes().len() + rest.len() >= line_bytes_max {
+                    return Err(SessionError::LineTooLong);
+                }
+                self.carry.append(rest, pool)?;
+                break;
+            };
             if self.carry.bytes().len() + line.len() > line_bytes_max {
                 return Err(SessionError::LineTooLong);
             }
@@ -129,11 +134,6 @@ impl<T: Default> Session<T> {
             messages += 1;
             rest = behind;
         }
-        // The ending is still to come, so at the limit itself the line is already too long.
-        if self.carry.bytes().len() + rest.len() >= line_bytes_max {
-            return Err(SessionError::LineTooLong);
-        }
-        self.carry.append(rest, pool)?;
         Ok(messages)
     }
 }

@@ -147,6 +147,16 @@ impl Source for Acceptor {
     }
 }
 
+/// Removes what a listener that has [hung up](Acceptor::hang_up) left: a Unix socket's file, unless
+/// somebody else answers on it by now.
+pub fn clear_away(endpoint: &Endpoint) {
+    if let Address::Unix(path) = &endpoint.address
+        && is_stale(path)
+    {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
 /// Opens a datagram socket and puts the real port into `endpoint`.
 ///
 /// # Errors

@@ -12,7 +12,7 @@
 //! **Read next.** `src/net/acceptor.rs`.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 /// The process that listens on `address`'s TCP port: its id and name.
@@ -20,7 +20,7 @@ pub(super) fn tcp_listener(address: SocketAddr) -> Option<(u32, String)> {
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|table| fs::read_to_string(table).ok())
-        .find_map(|table| listening_inode(&table, address.port()))?;
+        .find_map(|table| listening_inode(&table, address))?;
     let target = format!("socket:[{inode}]");
     for process in fs::read_dir("/proc").ok()?.flatten() {
         let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else {
@@ -46,13 +46,27 @@ fn holds(process: &Path, target: &str) -> bool {
         .any(|fd| fs::read_link(fd.path()).is_ok_and(|link| link.as_os_str() == target))
 }
 
-/// The inode of the socket that listens on `port`, from a table as `proc_pid_net(5)` describes it:
-/// `sl local_address rem_address st … inode`, the port in hexadecimal, state 0A for LISTEN.
-fn listening_inode(table: &str, port: u16) -> Option<u64> {
-    let port = format!(":{port:04X}");
+/// The inode of the socket that listens in `address`'s way, from a table as `proc_pid_net(5)`
+/// describes it: `sl local_address rem_address st … inode`, state 0A for LISTEN. Another address
+/// on the same port is in the way only if one of the two is the wildcard.
+fn listening_inode(table: &str, address: SocketAddr) -> Option<u64> {
+    let (own_ip, own_port) = (hexadecimal(address.ip()), format!("{:04X}", address.port()));
     table.lines().skip(1).find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let listens = fields.get(1)?.ends_with(&port) && *fields.get(3)? == "0A";
+        let (ip, port) = fields.get(1)?.split_once(':')?;
+        let is_wildcard = address.ip().is_unspecified() || ip.bytes().all(|digit| digit == b'0');
+        let is_there = port == own_port && (ip == own_ip || is_wildcard);
+        let listens = is_there && *fields.get(3)? == "0A";
         listens.then(|| fields.get(9)?.parse().ok())?
     })
+}
+
+/// An address as the tables have it: 32-bit words in the machine's order of bytes.
+fn hexadecimal(ip: IpAddr) -> String {
+    let bytes = match ip {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    };
+    let words = bytes.chunks_exact(4).map(|word| word.try_into().map_or(0, u32::from_ne_bytes));
+    words.map(|word| format!("{word:08X}")).collect()
 }

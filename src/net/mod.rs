@@ -17,7 +17,7 @@ mod holder;
 mod link;
 mod stream;
 
-pub use acceptor::{Accept, Acceptor, bind_datagram};
+pub use acceptor::{Accept, Acceptor, bind_datagram, clear_away};
 pub use connector::{Connect, connect, connect_datagram, connected};
 #[cfg(feature = "cli")]
 pub(crate) use endpoint::unknown;

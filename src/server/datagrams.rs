@@ -50,8 +50,7 @@ impl<S: Service> Worker<S> {
             let mut mail = Mail::default();
             let mut out = Outbound::new(Framing::Bytes, answers, &mut mail);
             service.message(&mut S::State::default(), batch.payload(i), &mut out);
-            // An empty question may have an empty answer; a longer one that has none is unanswered.
-            if answers.is_empty() && !batch.payload(i).is_empty() {
+            if !out.is_answered() {
                 self.metrics.datagrams_unanswered += 1;
                 continue;
             }

@@ -18,6 +18,7 @@ use super::pump::look_again;
 use super::worker::{Worker, timers};
 use crate::clock::Time;
 use crate::metrics::CloseReason;
+use crate::net;
 use crate::reactor::{Cx, Source};
 use crate::service::Service;
 use crate::sys::signals::{Signal, SignalFd};
@@ -87,6 +88,9 @@ impl<S: Service> Worker<S> {
         cx.timers.arm(timers::DRAIN, cx.now.plus_ms(self.limits.drain_ms));
         self.look_at_all(cx);
         for (index, listener) in self.listeners.iter_mut().enumerate() {
+            if listener.acceptor.is_none() {
+                net::clear_away(&listener.endpoint);
+            }
             listener.queued = true;
             cx.again.push_back(Source::Listener(index as u16));
         }

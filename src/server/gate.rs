@@ -18,6 +18,7 @@ use super::conn::{Conn, PeerSlot};
 use super::limits::{
     ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, AtLimit, CAP_RETRY_MS, EVICT_SAMPLES, Limits,
 };
+use super::pump::look_again;
 use super::worker::{Listener, Worker, timers};
 use crate::metrics::{CloseReason, RefuseReason};
 use crate::net::{Accept, Acceptor, Link, Stream};
@@ -34,6 +35,8 @@ impl<S: Service> Worker<S> {
     pub(super) fn on_accept(&mut self, cx: &mut Cx<'_>, index: u16) {
         let listener = &mut self.listeners[index as usize];
         (listener.queued, listener.waiting) = (false, false);
+        // What follows rests on it, and an idle loop has not read it for long.
+        self.reread_limit(cx);
         self.spare = self.spare.take().or_else(|| open_spare().ok());
         for _ in 0..ACCEPTS_PER_TURN {
             if !self.has_room(cx, index) {
@@ -131,14 +134,14 @@ impl<S: Service> Worker<S> {
             Ok(peer) => peer,
             Err(reason) => return self.refuse(stream, reason),
         };
-        let id = self.conns.next_id();
         let full = self.conns.len() >= self.admission.cap();
         let refusal = if full && !(self.limits.at_limit == AtLimit::EvictIdle && self.evict(cx)) {
             Some(RefuseReason::Full)
-        } else if stream.register(cx.registry, id.token(), Interest::READABLE).is_err() {
-            Some(RefuseReason::Unwatchable)
         } else {
-            None
+            // Asked for only now: an eviction frees the slot that is given next.
+            let token = self.conns.next_id().token();
+            let watched = stream.register(cx.registry, token, Interest::READABLE);
+            watched.is_err().then_some(RefuseReason::Unwatchable)
         };
         if let Some(reason) = refusal {
             self.admission.release(peer);
@@ -163,6 +166,12 @@ impl<S: Service> Worker<S> {
         if self.limits.idle_timeout_ms != 0 {
             let due = cx.now.plus_ms(self.limits.idle_timeout_ms);
             cx.timers.arm(timers::conn(id.slot), due);
+        }
+        if self.draining.is_some()
+            && let Some(conn) = self.conns.get(id)
+        {
+            // Its end comes after what it has sent already, be that nothing.
+            look_again(cx, id, conn);
         }
         let step = self.send_written(cx, id).and_then(|()| match closes {
             true => self.begin_close(cx, id, CloseReason::ServiceClosed),

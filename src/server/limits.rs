@@ -111,7 +111,8 @@ pub struct Limits {
     pub accept_rate: u32,
     /// A connection on which no byte moved for so long is closed; 0 is never.
     pub idle_timeout_ms: u64,
-    /// How long a closing waits for the peer's end before it is final.
+    /// How long a closing waits for the peer: to take what it is still owed, while no byte moves,
+    /// and then to end its side.
     pub linger_ms: u64,
     /// Unsent output of one connection; one that has more is closed as a slow consumer.
     pub backlog_bytes_max: usize,

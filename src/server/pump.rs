@@ -125,7 +125,8 @@ impl<S: Service> Worker<S> {
         let closes = out.is_closed();
         match outcome {
             Ok(messages) => self.metrics.messages_in += messages,
-            Err(SessionError::Exhausted) => return Err(CloseReason::BuffersExhausted),
+            // What was answered before is sent: left in the scratch, the next one would get it.
+            Err(SessionError::Exhausted) => {}
             Err(SessionError::LineTooLong) => {
                 let max = self.session_limits.line_bytes_max;
                 let notice = format!("-ERR line longer than {max} bytes\n");
@@ -134,7 +135,8 @@ impl<S: Service> Worker<S> {
         }
         self.send_written(cx, id)?;
         match outcome {
-            Err(_) => self.begin_close(cx, id, CloseReason::LineTooLong),
+            Err(SessionError::Exhausted) => Err(CloseReason::BuffersExhausted),
+            Err(SessionError::LineTooLong) => self.begin_close(cx, id, CloseReason::LineTooLong),
             Ok(_) if closes => self.begin_close(cx, id, CloseReason::ServiceClosed),
             Ok(_) => Ok(()),
         }
@@ -199,7 +201,11 @@ impl<S: Service> Worker<S> {
         let before = conn.link.backlog_bytes();
         let sent = conn.link.send(bytes, id.token(), &mut io);
         let backlog = conn.link.backlog_bytes();
-        self.metrics.bytes_out += (before + bytes.len()).saturating_sub(backlog) as u64;
+        let moved = (before + bytes.len()).saturating_sub(backlog);
+        self.metrics.bytes_out += moved as u64;
+        if moved > 0 {
+            conn.last_active = cx.now;
+        }
         self.metrics.stalls += u64::from(before == 0 && backlog > 0);
         sent?;
         if backlog > self.limits.backlog_bytes_max {
@@ -216,7 +222,7 @@ impl<S: Service> Worker<S> {
         }
         conn.phase = Phase::Flushing(reason);
         if reason != CloseReason::PeerClosed {
-            // A peer that ended by itself may take its time to read; one that we end may not.
+            // A peer that ended by itself has the idle timeout's time, if there is one.
             let due = cx.now.plus_ms(self.limits.linger_ms);
             cx.timers.arm(timers::conn(id.slot), due);
         }

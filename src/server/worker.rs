@@ -173,10 +173,7 @@ impl<S: Service> Handler for Worker<S> {
     fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
         self.metrics.turns += 1;
         self.go_on_draining(cx);
-        if self.admission.reread(cx.now) {
-            tracing::info!("{}", self.admission.describe());
-            self.room(cx);
-        }
+        self.reread_limit(cx);
         let released = self.memory.pool.released_bytes() >= TRIM_BYTES;
         if released && !cx.timers.is_armed(timers::TRIM) {
             cx.timers.arm(timers::TRIM, cx.now.plus_ms(TRIM_AFTER_MS));
@@ -186,19 +183,32 @@ impl<S: Service> Handler for Worker<S> {
 }
 
 impl<S: Service> Worker<S> {
-    /// The timer of a connection: it was idle for long, or its closing takes too long.
+    /// Lets the cap follow the limit of open files.
+    pub(super) fn reread_limit(&mut self, cx: &mut Cx<'_>) {
+        if self.admission.reread(cx.now) {
+            tracing::info!("{}", self.admission.describe());
+            self.room(cx);
+        }
+    }
+
+    /// The timer of a connection: nothing moved on it for too long.
     fn on_conn_timer(&mut self, cx: &mut Cx<'_>, slot: u32) {
         let Some((id, conn)) = self.conns.at(slot) else { return };
-        let due = match conn.phase {
-            // It may have been active since: then the rest is armed (the lazy re-arm of the wheel).
-            Phase::Open | Phase::Flushing(CloseReason::PeerClosed) => {
-                conn.last_active.plus_ms(self.limits.idle_timeout_ms)
-            }
-            Phase::Flushing(_) | Phase::Lingering(_) => cx.now,
+        // A peer that ended by itself may take its time to read; one that we end has less.
+        let patience_ms = match conn.phase {
+            Phase::Open | Phase::Flushing(CloseReason::PeerClosed) => self.limits.idle_timeout_ms,
+            Phase::Flushing(_) | Phase::Lingering(_) => self.limits.linger_ms,
         };
+        let due = conn.last_active.plus_ms(patience_ms);
+        if due > cx.now {
+            // It was active since: sleep for the rest (the lazy re-arm of the wheel).
+            return cx.timers.arm(timers::conn(slot), due);
+        }
         match conn.phase {
-            _ if due > cx.now => cx.timers.arm(timers::conn(slot), due),
             Phase::Open => self.expire(cx, id),
+            Phase::Flushing(CloseReason::PeerClosed) => {
+                self.close(cx, id, CloseReason::IdleTimeout);
+            }
             Phase::Flushing(reason) | Phase::Lingering(reason) => self.close(cx, id, reason),
         }
     }

@@ -29,18 +29,25 @@ pub struct Outbound<'a> {
     framing: Framing,
     bytes: &'a mut Vec<u8>,
     mail: &'a mut Mail,
+    answered: bool,
     close: bool,
 }
 
 impl<'a> Outbound<'a> {
     /// Collects into `bytes` and `mail`.
     pub fn new(framing: Framing, bytes: &'a mut Vec<u8>, mail: &'a mut Mail) -> Outbound<'a> {
-        Outbound { framing, bytes, mail, close: false }
+        Outbound { framing, bytes, mail, answered: false, close: false }
     }
 
     /// Answers the connection that the message came from.
     pub fn send(&mut self, message: &[u8]) {
+        self.answered = true;
         encode(self.framing, message, self.bytes);
+    }
+
+    /// Whether anything was answered, be it an empty message.
+    pub fn is_answered(&self) -> bool {
+        self.answered
     }
 
     /// Sends to every connection of this listener, the sender included, each once and in order.
