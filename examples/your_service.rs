@@ -1,7 +1,7 @@
 //! A server of your own: it counts.
 //!
-//! `cargo run --example your_service --no-default-features`, then `nc 127.0.0.1 7001` and type lines:
-//! each is answered with its number and its length; `quit` ends the connection.
+//! `cargo run --example your_service --no-default-features`, then `nc 127.0.0.1 7001` and type
+//! lines: each is answered with its number and its length; `quit` ends the connection.
 
 use oneloop::metrics::CloseReason;
 use oneloop::net::Endpoint;

@@ -3,9 +3,9 @@
 //! **What.** [`Clock`] is the only thing in the crate that asks the system for the time; everything
 //! else is handed a [`Time`] and compares numbers.
 //!
-//! **Why this way.** Code that reads the clock cannot be tested without waiting. Here a timer wheel,
-//! a token bucket or a deadline is tested by passing another number. `std::time::Instant` was
-//! rejected as the value: it cannot be made out of a number, so a test cannot invent one.
+//! **Why this way.** Code that reads the clock cannot be tested without waiting. Here a timer
+//! wheel, a token bucket or a deadline is tested by passing another number. `std::time::Instant`
+//! was rejected as the value: it cannot be made out of a number, so a test cannot invent one.
 //!
 //! **Costs.** One `clock_gettime` through the vDSO (about 35 ns, no syscall) a turn of the loop.
 //!

@@ -4,9 +4,17 @@
 compile_error!("oneloop shows what Linux does (epoll, accept4, signalfd): build it on Linux");
 
 pub mod buf;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 pub mod clock;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod config;
+#[cfg(feature = "cli")]
 pub mod limits;
+#[cfg(feature = "cli")]
+pub mod load;
 pub mod metrics;
 pub mod net;
 pub mod proto;

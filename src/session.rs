@@ -1,14 +1,15 @@
 //! One connection's protocol joined to one service: bytes in, bytes out.
 //!
-//! **What.** [`Session::receive`] cuts fresh bytes into messages and hands each to the service, whose
-//! answers land in an [`Outbound`]. What is not a whole message yet is carried to the next read.
+//! **What.** [`Session::receive`] cuts fresh bytes into messages and hands each to the service,
+//! whose answers land in an [`Outbound`]. What is not a whole message yet is carried to the next
+//! read.
 //!
-//! **Why this way.** Pure (sans-I/O): no socket, no clock, so every rule is tested on slices at every
-//! split. The protocol is an inline enum, so that changing it (HTTP becomes WebSocket) is an
-//! assignment.
+//! **Why this way.** Pure (sans-I/O): no socket, no clock, so every rule is tested on slices at
+//! every split. The protocol is an inline enum, so that changing it (HTTP becomes WebSocket) is
+//! an assignment.
 //!
-//! **Costs.** Messages are borrowed where they lie; only the tail of a read that ends inside a message
-//! is copied.
+//! **Costs.** Messages are borrowed where they lie; only the tail of a read that ends inside a
+//! message is copied.
 //!
 //! **Read next.** `src/proto/line.rs`, then `src/server/conn.rs` which does the I/O around it.
 

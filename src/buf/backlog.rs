@@ -3,10 +3,10 @@
 //! **What.** A [`Backlog`] is a queue of bytes in pooled blocks: appended at the end, written from
 //! the front by one `writev`.
 //!
-//! **Why this way.** A chain of equal blocks grows without copying what is already queued and gives
-//! each block back as soon as it is out. Rejected: one growing buffer (copies, and stays large), and
-//! a list of the messages themselves (one allocation each; a thousand small ones would be a
-//! thousand slices to write).
+//! **Why this way.** A chain of equal blocks grows without copying what is already queued and
+//! gives each block back as soon as it is out. Rejected: one growing buffer (copies, and stays
+//! large), and a list of the messages themselves (one allocation each; a thousand small ones
+//! would be a thousand slices to write).
 //!
 //! **Costs.** Boxed, so that a connection without one pays 8 bytes. One copy of each byte queued.
 //!

@@ -2,10 +2,10 @@
 //!
 //! **What.** A [`Carry`] keeps the beginning of a message until the rest arrives.
 //!
-//! **Why this way.** The decoder reads fresh bytes where they are, in the worker's scratch, and only
-//! the tail that is not a message yet is copied here. When more arrives, just the bytes that finish
-//! the message are appended, so a message that comes byte by byte costs work linear in its length.
-//! Rejected: copying the carry in front of each read, which is quadratic.
+//! **Why this way.** The decoder reads fresh bytes where they are, in the worker's scratch, and
+//! only the tail that is not a message yet is copied here. When more arrives, just the bytes that
+//! finish the message are appended, so a message that comes byte by byte costs work linear in its
+//! length. Rejected: copying the carry in front of each read, which is quadratic.
 //!
 //! **Costs.** 24 bytes a connection; one pooled block while something is carried.
 //!

@@ -9,7 +9,8 @@
 //! that does not read. Rejected: buffers that grow by doubling (a copy each time, and one burst
 //! leaves every connection with its largest buffer).
 //!
-//! **Costs.** An unstuck connection: 24 + 8 bytes, no allocation. A stuck one: 16 KiB for each block.
+//! **Costs.** An unstuck connection: 24 + 8 bytes, no allocation. A stuck one: 16 KiB for each
+//! block.
 //!
 //! **Read next.** `src/buf/pool.rs`, `src/buf/backlog.rs`, then `src/net/link.rs` which uses both.
 

@@ -4,11 +4,12 @@
 //! number that may be out at once is fixed: it is the memory limit for all that is stuck.
 //!
 //! **Why this way.** Equal blocks fit every hole, so nothing fragments and one number bounds the
-//! memory. A few are kept for the next stall; the rest goes back to the allocator, so that after a
-//! burst the memory returns to where it was. A block is a plain `Vec<u8>` that never grows:
-//! filling it appends, so it is never zeroed first.
+//! memory. A few are kept for the next stall; the rest goes back to the allocator and, by a timer
+//! of the worker, from there to the kernel: after a burst the memory returns to where it was. A
+//! block is a plain `Vec<u8>` that never grows: filling it appends, so it is never zeroed first.
 //!
-//! **Costs.** One `malloc` when a connection gets stuck while the pool is empty, none in steady work.
+//! **Costs.** One `malloc` when a connection gets stuck while the pool is empty, none in steady
+//! work.
 //!
 //! **Read next.** `src/buf/backlog.rs`.
 
@@ -33,13 +34,16 @@ pub struct Pool {
     /// Blocks handed out and not yet given back; at most `out_max`.
     out: usize,
     out_max: usize,
+    /// Blocks given back to the allocator and not yet [forgotten](Pool::forget_released).
+    released: usize,
 }
 
 impl Pool {
-    /// A pool that hands out at most `bytes_max` bytes (rounded down to whole blocks, at least one).
+    /// A pool that hands out at most `bytes_max` bytes (rounded down to whole blocks, at least
+    /// one).
     pub fn new(bytes_max: u64) -> Pool {
         let blocks = usize::try_from(bytes_max / BLOCK_BYTES as u64).unwrap_or(usize::MAX);
-        Pool { spare: Vec::new(), out: 0, out_max: blocks.max(1) }
+        Pool { spare: Vec::new(), out: 0, out_max: blocks.max(1), released: 0 }
     }
 
     /// An empty block.
@@ -61,7 +65,21 @@ impl Pool {
         if self.spare.len() < SPARE_MAX {
             block.clear();
             self.spare.push(block);
+        } else {
+            self.released += 1;
         }
+    }
+
+    /// Bytes given back to the allocator since the last call to
+    /// [`forget_released`](Pool::forget_released). An allocator keeps them, as a rule, until it is
+    /// told to give them to the kernel.
+    pub fn released_bytes(&self) -> usize {
+        self.released * BLOCK_BYTES
+    }
+
+    /// The allocator has been told.
+    pub fn forget_released(&mut self) {
+        self.released = 0;
     }
 
     /// Blocks that are out now.

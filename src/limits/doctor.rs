@@ -16,10 +16,6 @@ use super::plan::{self, Plan, Processes, Who};
 use super::words::{grouped, listed, plural};
 use serde::Serialize;
 
-/// Fds a server keeps for itself, so that the last connection never takes the log's or the
-/// listener's: standard streams, epoll, signals, timers, listeners, the spare fd, the admin page.
-pub const RESERVE_FDS: u64 = 32;
-
 /// How many connections are held, and why not more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Held {

@@ -15,17 +15,23 @@ pub mod facts;
 pub mod limit;
 pub mod plan;
 pub mod render;
-mod words;
+pub(crate) mod words;
 
 use std::io::{self, Write};
 
 /// Examines this machine and writes the report to `out`: a table, or JSON. Returns whether
-/// `for_n` connections fit as things are; without `for_n`, true.
+/// `for_n` connections fit as things are; without `for_n`, true. `reserve_fds` is what a server
+/// keeps for itself.
 ///
 /// # Errors
 /// Only those of `out`; what cannot be read is part of the report.
-pub fn run(for_n: Option<u64>, json: bool, out: &mut dyn Write) -> io::Result<bool> {
-    let report = doctor::examine(&facts::Facts::read(), for_n, doctor::RESERVE_FDS);
+pub fn run(
+    for_n: Option<u64>,
+    reserve_fds: u64,
+    json: bool,
+    out: &mut dyn Write,
+) -> io::Result<bool> {
+    let report = doctor::examine(&facts::Facts::read(), for_n, reserve_fds);
     match json {
         true => render::json(&report, out)?,
         false => render::text(&report, out)?,

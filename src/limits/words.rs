@@ -8,7 +8,7 @@
 //! **Read next.** `src/limits/render.rs`.
 
 /// Groups of three: `1,048,576`.
-pub(super) fn grouped(n: u64) -> String {
+pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -21,7 +21,7 @@ pub(super) fn grouped(n: u64) -> String {
 }
 
 /// Two or more digits and a decimal unit, rounded down: `5.2 kB`, `24 GB`.
-pub(super) fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     let power = n.checked_ilog10().map_or(0, |digits| digits as usize / 3);
     let unit = 1000_u64.pow(power as u32);
@@ -62,40 +62,4 @@ pub(super) fn wrapped(text: &str, width: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn groups_of_three() {
-        let cases = [(0, "0"), (999, "999"), (1_000, "1,000"), (1_048_576, "1,048,576")];
-        for (n, text) in cases {
-            assert_eq!(grouped(n), text);
-        }
-        assert_eq!(grouped(u64::MAX), "18,446,744,073,709,551,615");
-    }
-
-    #[test]
-    fn bytes_keep_one_decimal_and_round_down() {
-        let cases = [(0, "0 B"), (999, "999 B"), (5_200, "5.2 kB"), (999_999, "999.9 kB")];
-        for (n, text) in cases {
-            assert_eq!(bytes(n), text);
-        }
-        assert_eq!(bytes(24_321_748_000), "24.3 GB");
-        assert_eq!(bytes(u64::MAX), "18.4 EB");
-    }
-
-    #[test]
-    fn wraps_at_the_width_and_not_before() {
-        assert_eq!(wrapped("aa bb cc", 5), "aa bb\ncc");
-        assert_eq!(wrapped("aa bb cc", 4), "aa\nbb\ncc");
-        assert_eq!(wrapped("a toolong b", 3), "a\ntoolong\nb");
-    }
-
-    #[test]
-    fn lists_and_plurals() {
-        assert_eq!(listed(&[]), "");
-        assert_eq!(listed(&["a"]), "a");
-        assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
-        assert_eq!((plural(1, "step"), plural(0, "step")), ("1 step".into(), "0 steps".into()));
-    }
-}
+mod tests;

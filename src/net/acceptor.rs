@@ -4,9 +4,10 @@
 //! [`bind_datagram`] makes the UDP counterpart.
 //!
 //! **Why this way.** Options are set on the listener, because accepted sockets inherit them: an
-//! accept costs no `setsockopt`. `SO_REUSEADDR` is always set (a restart must not wait for TIME_WAIT
-//! to pass); `SO_REUSEPORT` only when asked, for with it two servers share a port without noticing.
-//! A Unix socket's file outlives its server; it is removed only if nobody answers on it.
+//! accept costs no `setsockopt`. `SO_REUSEADDR` is always set (a restart must not wait for
+//! TIME_WAIT to pass); `SO_REUSEPORT` only when asked, for with it two servers share a port
+//! without noticing. A Unix socket's file outlives its server; it is removed only if nobody
+//! answers on it.
 //!
 //! **Costs.** `accept4` a connection, nothing else.
 //!

@@ -1,20 +1,21 @@
 //! Connecting, from the client's side.
 //!
 //! **What.** [`connect`] begins a connection and returns at once; when the socket becomes writable,
-//! [`connected`] says how it went.
+//! [`connected`] says how it went. [`connect_datagram`] makes the UDP counterpart.
 //!
-//! **Why this way.** A non-blocking `connect` is in progress until the handshake is done; the result
-//! waits in `SO_ERROR`. A source address may be given, because ports run out per source address
-//! (the cliff that `docs/kernel-facts.md` measures); the port is then left open until `connect`.
+//! **Why this way.** A non-blocking `connect` is in progress until the handshake is done; the
+//! result waits in `SO_ERROR`. A source address may be given, because ports run out per source
+//! address (the cliff that `docs/kernel-facts.md` measures); the port is then left open until
+//! `connect`.
 //!
-//! **Costs.** `socket`, `connect` (and `setsockopt`, `bind` with a source address), then one
-//! `getsockopt`.
+//! **Costs.** `socket`, `setsockopt`, `connect` (and `setsockopt`, `bind` with a source address),
+//! then `getsockopt`, `getpeername` and `getsockname`.
 //!
 //! **Read next.** `src/load/mod.rs`, which connects by the thousand.
 
 use super::{Address, Stream};
 use crate::sys;
-use mio::net::{TcpStream, UnixStream};
+use mio::net::{TcpStream, UdpSocket, UnixStream};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -40,10 +41,7 @@ pub fn connect(address: &Address, source: Option<IpAddr>) -> io::Result<Connect>
             let kind = Type::STREAM.nonblocking();
             let socket = Socket::new(Domain::for_address(*to), kind, Some(Protocol::TCP))?;
             socket.set_tcp_nodelay(true)?;
-            if let Some(source) = source {
-                sys::socket::set_bind_address_no_port(&socket)?;
-                socket.bind(&SocketAddr::new(source, 0).into())?;
-            }
+            bind_source(&socket, source)?;
             let outcome = socket.connect(&(*to).into());
             let stream = Stream::Tcp(TcpStream::from_std(socket.into()));
             match outcome {
@@ -69,14 +67,45 @@ pub fn connect(address: &Address, source: Option<IpAddr>) -> io::Result<Connect>
     }
 }
 
+/// A datagram socket that sends to `to` and hears nobody else; there is no handshake, so it is done
+/// at once. That nobody listens is heard after the first datagram (ECONNREFUSED, by ICMP).
+///
+/// # Errors
+/// As `socket(2)`, `bind(2)` and `connect(2)`.
+pub fn connect_datagram(to: SocketAddr, source: Option<IpAddr>) -> io::Result<UdpSocket> {
+    let kind = Type::DGRAM.nonblocking();
+    let socket = Socket::new(Domain::for_address(to), kind, Some(Protocol::UDP))?;
+    bind_source(&socket, source)?;
+    socket.connect(&to.into())?;
+    Ok(UdpSocket::from_std(socket.into()))
+}
+
+fn bind_source(socket: &Socket, source: Option<IpAddr>) -> io::Result<()> {
+    let Some(source) = source else { return Ok(()) };
+    sys::socket::set_bind_address_no_port(socket)?;
+    socket.bind(&SocketAddr::new(source, 0).into())
+}
+
 /// Whether a connection in progress is established; to be asked when its socket is writable.
 /// `false` if it is still under way.
 ///
 /// # Errors
-/// Why it failed: refused, timed out, unreachable.
+/// Why it failed: refused, timed out, unreachable. A socket that met itself is refused: when nobody
+/// listens on a port that the system also chooses from, it may choose that very port for us, and a
+/// TCP socket that connects to its own address succeeds (RFC 9293, simultaneous open) and hears its
+/// own words.
 pub fn connected(stream: &Stream) -> io::Result<bool> {
-    match stream.take_error()? {
-        Some(error) => Err(error),
-        None => Ok(stream.peer().is_some() || matches!(stream, Stream::Unix(_))),
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    let Stream::Tcp(socket) = stream else { return Ok(true) };
+    match socket.peer_addr() {
+        Ok(peer) if socket.local_addr()? == peer => {
+            Err(io::Error::from_raw_os_error(libc::ECONNREFUSED))
+        }
+        peer => Ok(peer.is_ok()),
     }
 }
+
+#[cfg(test)]
+mod tests;

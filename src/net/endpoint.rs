@@ -90,18 +90,41 @@ pub struct OptionDoc {
 }
 
 /// Every option that may stand behind the `?` of an endpoint.
-#[rustfmt::skip]
 pub const OPTIONS: &[OptionDoc] = &[
-    OptionDoc { name: "backlog", values: "N (4096)", doc: "connections the kernel may hold ready for accept; at most net.core.somaxconn" },
-    OptionDoc { name: "reuse_port", values: "true|false (false)", doc: "let several sockets share the port (SO_REUSEPORT)" },
-    OptionDoc { name: "nodelay", values: "true|false (true)", doc: "send small writes at once (TCP_NODELAY)" },
-    OptionDoc { name: "keepalive", values: "DURATION|off (60s)", doc: "probe a connection that is silent for so long (SO_KEEPALIVE)" },
-    OptionDoc { name: "user_timeout", values: "DURATION|off (off)", doc: "drop a connection whose output is unacknowledged for so long (TCP_USER_TIMEOUT)" },
-    OptionDoc { name: "defer_accept", values: "DURATION|off (off)", doc: "accept only when data is there, or after so long (TCP_DEFER_ACCEPT)" },
-    OptionDoc { name: "rcvbuf", values: "BYTES|auto (auto)", doc: "receive buffer of each socket (SO_RCVBUF)" },
-    OptionDoc { name: "sndbuf", values: "BYTES|auto (auto)", doc: "send buffer of each socket (SO_SNDBUF)" },
-    OptionDoc { name: "v6only", values: "true|false (false)", doc: "an IPv6 listener takes no IPv4 connections (IPV6_V6ONLY)" },
+    option(
+        "backlog",
+        "N (4096)",
+        "connections the kernel may hold ready for accept; at most net.core.somaxconn",
+    ),
+    option("reuse_port", "true|false (false)", "let several sockets share the port (SO_REUSEPORT)"),
+    option("nodelay", "true|false (true)", "send small writes at once (TCP_NODELAY)"),
+    option(
+        "keepalive",
+        "DURATION|off (60s)",
+        "probe a connection that is silent for so long (SO_KEEPALIVE)",
+    ),
+    option(
+        "user_timeout",
+        "DURATION|off (off)",
+        "drop a connection whose output is unacknowledged for so long (TCP_USER_TIMEOUT)",
+    ),
+    option(
+        "defer_accept",
+        "DURATION|off (off)",
+        "accept only when data is there, or after so long (TCP_DEFER_ACCEPT)",
+    ),
+    option("rcvbuf", "BYTES|auto (auto)", "receive buffer of each socket (SO_RCVBUF)"),
+    option("sndbuf", "BYTES|auto (auto)", "send buffer of each socket (SO_SNDBUF)"),
+    option(
+        "v6only",
+        "true|false (false)",
+        "an IPv6 listener takes no IPv4 connections (IPV6_V6ONLY)",
+    ),
 ];
+
+const fn option(name: &'static str, values: &'static str, doc: &'static str) -> OptionDoc {
+    OptionDoc { name, values, doc }
+}
 
 /// A URL that cannot be used: what is wrong, what is allowed, the nearest spelling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +145,20 @@ impl Endpoint {
     /// [`EndpointError`] names the part that is wrong, what is allowed and the nearest spelling.
     pub fn parse(url: &str) -> Result<Endpoint, EndpointError> {
         parse(url).map_err(|reason| EndpointError(format!("`{url}`: {reason}")))
+    }
+
+    /// The whole URL: parsed again it is the same endpoint. Options at their default are left out.
+    pub fn url(&self) -> String {
+        let default = SocketOptions::default();
+        let mut url = self.to_string();
+        for OptionDoc { name, .. } in OPTIONS {
+            let value = self.options.get(name);
+            if value != default.get(name) {
+                url.push(if url.contains('?') { '&' } else { '?' });
+                url.extend([*name, "=", &value]);
+            }
+        }
+        url
     }
 }
 
@@ -179,6 +216,22 @@ impl SocketOptions {
             .ok_or_else(|| format!("option {key}: `{value}` is not {}", option.values))
     }
 
+    /// The value of an option as a URL has it; empty for what is no option.
+    fn get(&self, key: &str) -> String {
+        match key {
+            "backlog" => self.backlog.to_string(),
+            "reuse_port" => self.reuse_port.to_string(),
+            "nodelay" => self.nodelay.to_string(),
+            "keepalive" => self.keepalive.map_or("off".into(), format_duration),
+            "user_timeout" => self.user_timeout.map_or("off".into(), format_duration),
+            "defer_accept" => self.defer_accept.map_or("off".into(), format_duration),
+            "rcvbuf" => self.rcvbuf.map_or("auto".into(), |bytes| format_bytes(bytes as u64)),
+            "sndbuf" => self.sndbuf.map_or("auto".into(), |bytes| format_bytes(bytes as u64)),
+            "v6only" => self.v6only.to_string(),
+            _ => String::new(),
+        }
+    }
+
     /// `None` if `value` is not one of the values that the option's line in [`OPTIONS`] names.
     fn try_set(&mut self, key: &str, value: &str) -> Option<()> {
         match key {
@@ -228,6 +281,21 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// Writes a number of bytes as [`parse_bytes`] reads it, in the largest exact unit: `64KiB`.
+pub fn format_bytes(bytes: u64) -> String {
+    match bytes.trailing_zeros() {
+        30..64 => format!("{}GiB", bytes >> 30),
+        20..30 => format!("{}MiB", bytes >> 20),
+        10..20 => format!("{}KiB", bytes >> 10),
+        _ => bytes.to_string(),
+    }
+}
+
+/// Writes a duration as one word: `1m30s`.
+pub fn format_duration(time: Duration) -> String {
+    humantime::format_duration(time).to_string().replace(' ', "")
 }
 
 fn resolve(place: &str) -> Result<SocketAddr, String> {

@@ -4,13 +4,14 @@
 //! [`Sent`]. Output that does not fit waits in its backlog.
 //!
 //! **Why this way.** Edge-triggered epoll tells of new readiness only, so each call has to say
-//! whether the edge is spent. A *short* read is the end of it and no second `read` is needed to hear
-//! EAGAIN; a *full* read may have left bytes behind in silence, so the caller must look again.
-//! Writing is tried at once, because it nearly always succeeds: the write interest is added at the
-//! first stall, by the one `epoll_ctl` of the connection's life, and then kept. (All of this is
-//! shown by `tests/kernel_facts.rs`.)
+//! whether the edge is spent. A *short* read is the end of it and no second `read` is needed to
+//! hear EAGAIN; a *full* read may have left bytes behind in silence, so the caller must look
+//! again. Writing is tried at once, because it nearly always succeeds: the write interest is
+//! added at the first stall, by the one `epoll_ctl` of the connection's life, and then kept. (All
+//! of this is shown by `tests/kernel_facts.rs`.)
 //!
-//! **Costs.** One `recv` and one `send` a ready connection. 24 bytes, and a pooled block while stuck.
+//! **Costs.** One `recv` and one `send` a ready connection. 24 bytes, and a pooled block while
+//! stuck.
 //!
 //! **Read next.** `src/session.rs`, which turns the bytes into messages; `src/server/conn.rs`.
 

@@ -18,10 +18,12 @@ mod link;
 mod stream;
 
 pub use acceptor::{Accept, Acceptor, bind_datagram, clear_away};
-pub use connector::{Connect, connect, connected};
+pub use connector::{Connect, connect, connect_datagram, connected};
+#[cfg(feature = "cli")]
 pub(crate) use endpoint::unknown;
 pub use endpoint::{
-    Address, Endpoint, EndpointError, OPTIONS, OptionDoc, SocketOptions, parse_bytes,
+    Address, Endpoint, EndpointError, OPTIONS, OptionDoc, SocketOptions, format_bytes,
+    format_duration, parse_bytes,
 };
 pub use link::{Link, LinkIo, Received, SendError, Sent};
 pub use stream::Stream;

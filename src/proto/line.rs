@@ -1,11 +1,12 @@
 //! Lines: messages that end with `\n`.
 //!
-//! **What.** [`split`] cuts the first line off a slice. A `\r` before the `\n` belongs to the ending.
-//! [`encode`] appends a message and its ending.
+//! **What.** [`split`] cuts the first line off a slice. A `\r` before the `\n` belongs to the
+//! ending. [`encode`] appends a message and its ending.
 //!
-//! **Why this way.** The least framing there is, so that the parts around it (carry, session, mail)
-//! can be seen at work before HTTP and WebSocket use them. A message that contains `\n` cannot be
-//! told from two messages: that is the price of a delimiter, and why WebSocket counts bytes instead.
+//! **Why this way.** The least framing there is, so that the parts around it (carry, session,
+//! mail) can be seen at work before HTTP and WebSocket use them. A message that contains `\n`
+//! cannot be told from two messages: that is the price of a delimiter, and why WebSocket counts
+//! bytes instead.
 //!
 //! **Costs.** One `memchr` over each byte.
 //!

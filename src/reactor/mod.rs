@@ -3,16 +3,17 @@
 //! **What.** [`Reactor`] waits for readiness and calls a [`Handler`]. It knows sockets' tokens and
 //! time, and no protocol. The server is one handler, the load generator another.
 //!
-//! **Why this way.** One thread, one `epoll_wait`, one order of work (see [`Reactor::turn`]), so that
-//! what happens when is readable in one function. The handler is a type parameter: calls are static,
-//! nothing is boxed and no callback is stored. A completion API (io_uring) was rejected as the core:
-//! readiness is what mio offers and what this project explains.
+//! **Why this way.** One thread, one `epoll_wait`, one order of work (see [`Reactor::turn`]), so
+//! that what happens when is readable in one function. The handler is a type parameter: calls are
+//! static, nothing is boxed and no callback is stored. A completion API (io_uring) was rejected
+//! as the core: readiness is what mio offers and what this project explains.
 //!
 //! **Costs.** One `epoll_wait` a turn, shared by up to 1,024 events (12 KiB of them). mio registers
 //! edge-triggered only: an event says that something *arrived*, once. A handler that does not take
 //! all of it must put itself on the again-queue, or the rest stays there in silence.
 //!
-//! **Read next.** `src/reactor/token.rs`, then `src/net/link.rs` for what a handler does when ready.
+//! **Read next.** `src/reactor/token.rs`, then `src/net/link.rs` for what a handler does when
+//! ready.
 
 mod timer;
 mod token;

@@ -1,13 +1,14 @@
 //! Timers: a hierarchical wheel.
 //!
-//! **What.** [`TimerWheel`] holds at most one deadline a key. Arming, moving and disarming are O(1);
-//! the next deadline is found by a few bit scans.
+//! **What.** [`TimerWheel`] holds at most one deadline a key. Arming, moving and disarming are
+//! O(1); the next deadline is found by a few bit scans.
 //!
 //! **Why this way.** A binary heap costs O(log n) for each of the many timers that never fire (an
-//! idle timeout is pushed back all its life). A plain hashed wheel must tick to find what is due, so
-//! an idle server would keep waking. Here each level keeps a 64-bit map of its occupied slots: the
-//! next deadline is known without a tick, and an idle loop sleeps until then. Callers re-arm lazily:
-//! a connection notes when it was last active, and only when its timer fires is the rest armed.
+//! idle timeout is pushed back all its life). A plain hashed wheel must tick to find what is due,
+//! so an idle server would keep waking. Here each level keeps a 64-bit map of its occupied slots:
+//! the next deadline is known without a tick, and an idle loop sleeps until then. Callers re-arm
+//! lazily: a connection notes when it was last active, and only when its timer fires is the rest
+//! armed.
 //!
 //! **Costs.** 24 bytes a key, no allocation beyond the table, no syscall. A far deadline is handled
 //! once a level as it comes closer (at most 6 extra wake-ups for one that is years away; 2 for a
@@ -121,6 +122,10 @@ impl TimerWheel {
     /// of `budget`; `None` means that nothing is due or that the budget is spent.
     pub fn pop_expired(&mut self, now: Time, budget: &mut u32) -> Option<TimerKey> {
         let now_ms = now.as_ms();
+        if self.armed == 0 {
+            self.elapsed_ms = self.elapsed_ms.max(now_ms);
+            return None;
+        }
         while *budget > 0 {
             let due = self.heads[DUE as usize];
             if due != NIL {
@@ -146,8 +151,8 @@ impl TimerWheel {
         None
     }
 
-    /// The list that a deadline belongs on, seen from `elapsed_ms`: the level is that of the highest
-    /// bit in which the two differ.
+    /// The list that a deadline belongs on, seen from `elapsed_ms`: the level is that of the
+    /// highest bit in which the two differ.
     fn list_for(&self, due_ms: u64) -> u16 {
         if due_ms <= self.elapsed_ms {
             return DUE;

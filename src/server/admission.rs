@@ -7,8 +7,8 @@
 //! needs itself, so that `accept` never runs into EMFILE and the last connection is known
 //! beforehand. The reserve is counted from what is open once everything is bound, not guessed.
 //!
-//! **Costs.** A comparison an accept. The limit is read again (`prlimit`) at most once a second, and
-//! only while the loop is awake, so that `prlimit --pid` moves the cap of a running server.
+//! **Costs.** A comparison an accept. The limit is read again (`prlimit`) at most once a second,
+//! and only while the loop is awake, so that `prlimit --pid` moves the cap of a running server.
 //!
 //! **Read next.** `src/server/gate.rs`.
 
@@ -29,6 +29,22 @@ pub const SPARE_DESCRIPTORS: [(usize, &str); 3] = [
     (2, "a listener that is opened again"),
     (5, "reading /proc and files"),
 ];
+
+/// Descriptors that every server has open beside its sockets: the three standard streams, epoll,
+/// the waker's eventfd, signalfd and the spare one.
+const OPEN_ALWAYS: usize = 7;
+
+/// Descriptors that a server with so many listeners will reserve, if it inherits none but the
+/// standard streams. The exact number is counted at its start.
+pub fn reserve(listeners: usize) -> usize {
+    let open = open_at_start(listeners);
+    Descriptors { soft_before: 0, soft: 0, hard: 0, open }.reserve()
+}
+
+/// Descriptors that such a server has open before the first connection.
+pub(super) fn open_at_start(listeners: usize) -> usize {
+    OPEN_ALWAYS + listeners
+}
 
 /// Memory one plain connection costs at this end: about 5 KB in the kernel, 200 bytes here, and a
 /// page of data on its way.

@@ -1,7 +1,7 @@
 //! The books: what must add up.
 //!
-//! **What.** [`Books`] is a worker's account at one moment: its counters, what is open, what it used.
-//! It is written as JSON when SIGUSR1 asks for it and at the end.
+//! **What.** [`Books`] is a worker's account at one moment: its counters, what is open, what it
+//! used. It is written as JSON when SIGUSR1 asks for it and at the end.
 //!
 //! **Why this way.** A leak is a difference between two numbers that should be equal, so both are
 //! always shown: descriptors open against connections in the table plus those known at the start,

@@ -34,12 +34,13 @@ impl<S: Service> Worker<S> {
         let DatagramSocket { socket, service, queued, .. } = &mut self.datagrams[index as usize];
         *queued &= !readiness.again;
         let (Some(open), Some(batch)) = (&*socket, &mut self.memory.batch) else { return };
-        let received = match batch.receive(open) {
-            Ok(received) => received,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+        let (received, more) = match batch.receive(open) {
+            Ok(received) => (received, received == BATCH_MAX),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => (0, false),
+            // An error is taken from the socket by being told; there may be datagrams behind it.
             Err(error) => {
                 tracing::debug!("datagrams: {error}");
-                0
+                (0, true)
             }
         };
         self.metrics.datagrams_in += received as u64;
@@ -59,7 +60,7 @@ impl<S: Service> Worker<S> {
         let (sent, dropped) = batch.send_answers(open);
         self.metrics.datagrams_out += sent as u64;
         self.metrics.datagrams_dropped += dropped as u64;
-        if received == BATCH_MAX {
+        if more {
             if !std::mem::replace(queued, true) {
                 cx.again.push_back(Source::Datagram(index));
             }

@@ -4,17 +4,19 @@
 //! answered, everything queued is sent, then each connection is closed by the book. A second one
 //! ends at once. SIGUSR1 writes the metrics.
 //!
-//! **Why this way.** A drain is no state machine of its own: the listeners empty their queues and
-//! close, each connection is put on the again-queue, and a connection that finds nothing more to
-//! read begins its end (`src/server/pump.rs`). The deadline cuts off what is left.
+//! **Why this way.** Two rounds over the again-queue, and no other machinery. In the first the
+//! listeners empty their queues and close, and everybody is read from until nothing is left: what
+//! one said to all must reach those who are still there. In the second a connection that finds
+//! nothing more to read begins its end (`src/server/pump.rs`). The deadline cuts off what is left.
 //!
-//! **Costs.** Nothing until a signal comes; then one more read a connection.
+//! **Costs.** Nothing until a signal comes; then two more reads a connection.
 //!
 //! **Read next.** `src/server/books.rs`.
 
 use super::Exit;
 use super::pump::look_again;
 use super::worker::{Worker, timers};
+use crate::clock::Time;
 use crate::metrics::CloseReason;
 use crate::net;
 use crate::reactor::{Cx, Source};
@@ -43,7 +45,11 @@ pub(super) struct Control {
 /// A drain under way.
 pub(super) struct Draining {
     /// Connections that were open when it began.
-    pub(super) connections: usize,
+    connections: usize,
+    /// When the first round is over even if somebody does not stop sending.
+    hear_until: Time,
+    /// The second round: who has nothing more to say is closed.
+    pub(super) closing: bool,
 }
 
 impl<S: Service> Worker<S> {
@@ -77,8 +83,10 @@ impl<S: Service> Worker<S> {
         }
         let connections = self.conns.len();
         tracing::info!(connections, limit_ms = self.limits.drain_ms, "draining");
-        self.draining = Some(Draining { connections });
+        let hear_until = cx.now.plus_ms(self.limits.linger_ms.min(self.limits.drain_ms / 2));
+        self.draining = Some(Draining { connections, hear_until, closing: false });
         cx.timers.arm(timers::DRAIN, cx.now.plus_ms(self.limits.drain_ms));
+        self.look_at_all(cx);
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             if listener.acceptor.is_none() {
                 net::clear_away(&listener.endpoint);
@@ -90,6 +98,19 @@ impl<S: Service> Worker<S> {
             datagrams.queued = true;
             cx.again.push_back(Source::Datagram(index as u16));
         }
+    }
+
+    /// Begins the second round when everything was heard and passed on.
+    pub(super) fn go_on_draining(&mut self, cx: &mut Cx<'_>) {
+        let mail = self.has_mail();
+        let Some(draining) = &mut self.draining else { return };
+        let heard = (cx.again.is_empty() && !mail) || cx.now >= draining.hear_until;
+        if heard && !std::mem::replace(&mut draining.closing, true) {
+            self.look_at_all(cx);
+        }
+    }
+
+    fn look_at_all(&mut self, cx: &mut Cx<'_>) {
         for id in self.conns.ids() {
             if let Some(conn) = self.conns.get(id) {
                 look_again(cx, id, conn);

@@ -9,8 +9,8 @@
 //! everybody is marked as waiting and looks again after each close and by timer. Under `shed` one
 //! spare descriptor is given up to accept and refuse those for whom there is none.
 //!
-//! **Costs.** `accept4` + `epoll_ctl` a connection. A refusal: `accept4`, `send`, `shutdown`, `recv`,
-//! `close`.
+//! **Costs.** `accept4` + `epoll_ctl` a connection. A refusal: `accept4`, `send`, `shutdown`,
+//! `recv`, `close`.
 //!
 //! **Read next.** `src/server/admission.rs`, `src/server/pump.rs`.
 

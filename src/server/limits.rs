@@ -1,10 +1,11 @@
 //! Every limit of a server, in one place.
 //!
-//! **What.** [`Limits`] is all that bounds a server; [`Limits::check`] holds the numbers against each
-//! other before anything starts.
+//! **What.** [`Limits`] is all that bounds a server; [`Limits::check`] holds the numbers against
+//! each other before anything starts.
 //!
 //! **Why this way.** Whatever is not limited is limited by the machine, at the worst moment and
-//! without a word. Each limit has a default, a name (the flag is the same with dashes) and a reason.
+//! without a word. Each limit has a default, a name (the flag is the same with dashes) and a
+//! reason.
 //!
 //! **Costs.** Nothing.
 //!
@@ -40,6 +41,13 @@ pub const ACCEPT_RETRY_MS: u64 = 50;
 /// How often a listener that waits for room under the cap looks again: closes tell it at once, and
 /// only a cap raised from outside (`prlimit`) does not.
 pub const CAP_RETRY_MS: u64 = 1_000;
+
+/// When stuck connections have given back so much memory, the allocator is told to give it to the
+/// kernel: it would keep it otherwise.
+pub const TRIM_BYTES: usize = 1024 * 1024;
+
+/// How long after a burst that is done: it walks the heap, so not again and again.
+pub const TRIM_AFTER_MS: u64 = 1_000;
 
 /// Connections that `evict-idle` looks at to find an idle one.
 pub const EVICT_SAMPLES: usize = 64;
@@ -161,10 +169,12 @@ impl Limits {
         let least = BACKLOG_HIGH_BYTES + READ_BYTES;
         let backlog = self.backlog_bytes_max;
         let range = |name, value: u64, min: u64, max: u64| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            Err(LimitError { name, reason: format!("{value} is not within {min}..{max}") })
+            let reason = match value {
+                _ if value < min => format!("{value} is too small, at least {min} is needed"),
+                _ if value > max => format!("{value} is too large, at most {max} is possible"),
+                _ => return Ok(()),
+            };
+            Err(LimitError { name, reason })
         };
         range("line_bytes_max", self.line_bytes_max as u64, 2, BLOCK_BYTES as u64)?;
         // Reading stops at the high watermark, and one more read may be answered by then.

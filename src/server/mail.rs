@@ -1,7 +1,7 @@
 //! Broadcasts: one message to everybody on a listener.
 //!
-//! **What.** Step 9 of the turn. Services put messages into their listener's [`Mail`]; here it becomes
-//! a [`Mailing`], which is delivered to all who were there when it began.
+//! **What.** Step 9 of the turn. Services put messages into their listener's [`Mail`]; here it
+//! becomes a [`Mailing`], which is delivered to all who were there when it began.
 //!
 //! **Why this way.** Messages are encoded once and all of a turn leave in one write a receiver.
 //! The list of receivers is taken when a mailing begins, so that those who come and go meanwhile
@@ -34,16 +34,20 @@ impl<S: Service> Worker<S> {
     /// Delivers within the budget. True if some is left.
     pub(super) fn deliver_mail(&mut self, cx: &mut Cx<'_>) -> bool {
         let mut budget = DELIVERIES_PER_TURN;
-        let mut left = false;
         for index in 0..self.listeners.len() {
             while self.begin_mailing(cx, index) && budget > 0 {
                 budget -= 1;
                 self.deliver_one(cx, index);
             }
-            let listener = &self.listeners[index];
-            left |= listener.mailing.next < listener.mailing.to.len() || listener.mail.messages > 0;
         }
-        left
+        self.has_mail()
+    }
+
+    /// Somebody is still to get something.
+    pub(super) fn has_mail(&self) -> bool {
+        self.listeners.iter().any(|listener| {
+            listener.mail.messages > 0 || listener.mailing.next < listener.mailing.to.len()
+        })
     }
 
     /// Makes sure that there is a receiver to serve; false if there is no mail.

@@ -25,7 +25,7 @@ mod pump;
 mod start;
 mod worker;
 
-pub use admission::{BYTES_PER_CONNECTION, CapBy, Descriptors, SPARE_DESCRIPTORS};
+pub use admission::{BYTES_PER_CONNECTION, CapBy, Descriptors, SPARE_DESCRIPTORS, reserve};
 pub use books::Books;
 pub use limits::*;
 pub use start::StartError;
@@ -111,7 +111,18 @@ impl<S: Service> Builder<S> {
     /// See [`StartError`].
     pub fn bind(self) -> Result<Server<S>, StartError> {
         self.limits.check().map_err(StartError::Limit)?;
-        let descriptors = admission::apply(self.limits.nofile)?;
+        let mut descriptors = admission::apply(self.limits.nofile)?;
+        let listeners = self.listen.len();
+        self.open(descriptors).map_err(|error| {
+            if !error.is_out_of_descriptors() {
+                return error;
+            }
+            descriptors.open = admission::open_at_start(listeners);
+            StartError::NoRoom(descriptors)
+        })
+    }
+
+    fn open(self, descriptors: Descriptors) -> Result<Server<S>, StartError> {
         let mut admission = Admission::new(descriptors, &self.limits);
         let system = |what| move |error| StartError::System(what, error);
 

@@ -1,7 +1,7 @@
 //! The life of a readable event, and the end of a connection.
 //!
-//! **What.** Read once, let the session and its service answer, write once; then see whether more is
-//! to be done. [`Worker::close`] is the one place where a connection ends.
+//! **What.** Read once, let the session and its service answer, write once; then see whether more
+//! is to be done. [`Worker::close`] is the one place where a connection ends.
 //!
 //! **Why this way.** One read a turn is the fairness budget: a connection that sends without pause
 //! gets 64 KiB a turn like everybody else. Whatever must not wait for an event goes on the
@@ -160,12 +160,12 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// Everything that was there has been read. While the server drains that is the end.
+    /// Everything that was there has been read. In the second round of a drain that is the end.
     fn drained(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
-        if self.draining.is_none() {
-            return Ok(());
+        match &self.draining {
+            Some(draining) if draining.closing => self.begin_close(cx, id, CloseReason::Drained),
+            _ => Ok(()),
         }
-        self.begin_close(cx, id, CloseReason::Drained)
     }
 
     /// The peer's side is over; ours is when everything owed to it is out (half-close).

@@ -1,6 +1,7 @@
 //! Starting: what can go wrong, and what to do about it.
 //!
-//! **What.** [`StartError`] says in one line which setting cannot hold, its value, why, and the fix.
+//! **What.** [`StartError`] says in one line which setting cannot hold, its value, why, and the
+//! fix.
 //!
 //! **Why this way.** A server fails at its start or not at all: everything that can be checked or
 //! taken is checked and taken before `ready`.
@@ -46,6 +47,16 @@ impl StartError {
             StartError::Limit(_) | StartError::NoListener => true,
             StartError::Nofile { .. } | StartError::NoRoom(_) => true,
             StartError::Listen(..) | StartError::System(..) => false,
+        }
+    }
+
+    /// No descriptor was left for something that every server needs.
+    pub(super) fn is_out_of_descriptors(&self) -> bool {
+        match self {
+            StartError::Listen(_, error) | StartError::System(_, error) => {
+                error.raw_os_error() == Some(libc::EMFILE)
+            }
+            _ => false,
         }
     }
 }

@@ -15,7 +15,7 @@ use super::admission::Admission;
 use super::conn::{Conns, Phase};
 use super::datagrams::DatagramSocket;
 use super::drain::{Control, Draining};
-use super::limits::{Limits, READ_BYTES};
+use super::limits::{Limits, READ_BYTES, TRIM_AFTER_MS, TRIM_BYTES};
 use super::mail::Mailing;
 use crate::buf::Pool;
 use crate::metrics::{CloseReason, Metrics};
@@ -23,6 +23,7 @@ use crate::net::{Acceptor, Endpoint};
 use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
 use crate::service::{Framing, Mail, Service};
 use crate::session::SessionLimits;
+use crate::sys;
 use crate::sys::datagram::Batch;
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -35,7 +36,9 @@ pub(super) mod timers {
     pub(crate) const DRAIN: TimerKey = TimerKey(0);
     /// Listeners that could not accept try again.
     pub(crate) const ACCEPT_RETRY: TimerKey = TimerKey(1);
-    const FIXED: u32 = 2;
+    /// Memory that a burst has left behind goes back to the kernel.
+    pub(crate) const TRIM: TimerKey = TimerKey(2);
+    const FIXED: u32 = 3;
 
     /// The timer of the connection in `slot`.
     pub(crate) fn conn(slot: u32) -> TimerKey {
@@ -154,6 +157,10 @@ impl<S: Service> Handler for Worker<S> {
         match (key, timers::slot(key)) {
             (timers::DRAIN, _) => self.cut_off(cx),
             (timers::ACCEPT_RETRY, _) => self.retry_accepts(cx),
+            (timers::TRIM, _) => {
+                sys::process::trim_memory();
+                self.memory.pool.forget_released();
+            }
             (_, Some(slot)) => self.on_conn_timer(cx, slot),
             (_, None) => {}
         }
@@ -165,7 +172,12 @@ impl<S: Service> Handler for Worker<S> {
 
     fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
         self.metrics.turns += 1;
+        self.go_on_draining(cx);
         self.reread_limit(cx);
+        let released = self.memory.pool.released_bytes() >= TRIM_BYTES;
+        if released && !cx.timers.is_armed(timers::TRIM) {
+            cx.timers.arm(timers::TRIM, cx.now.plus_ms(TRIM_AFTER_MS));
+        }
         self.is_done()
     }
 }

@@ -1,7 +1,7 @@
 //! The way out of a service.
 //!
-//! **What.** [`Outbound`] encodes answers straight into the worker's write scratch; [`Mail`] collects
-//! what is meant for everybody on a listener.
+//! **What.** [`Outbound`] encodes answers straight into the worker's write scratch; [`Mail`]
+//! collects what is meant for everybody on a listener.
 //!
 //! **Why this way.** All answers to one read leave in one write (the cork), whatever their number,
 //! and a broadcast is encoded once and not once a receiver. Handing out `Vec`s per message was

@@ -1,6 +1,7 @@
 //! Many datagrams in one syscall (`recvmmsg(2)`, `sendmmsg(2)`).
 //!
-//! **What.** A [`Batch`] receives up to [`BATCH_MAX`] datagrams with their senders and answers them.
+//! **What.** A [`Batch`] receives up to [`BATCH_MAX`] datagrams with their senders and answers
+//! them.
 //!
 //! **Why this way.** A datagram socket has no stream to read in bulk: one `recvfrom` a datagram
 //! makes the syscall the main cost. Buffers hold the largest datagram there is, so nothing is ever

@@ -3,9 +3,9 @@
 //! **What.** Thin functions named as the man pages are: resource limits, signalfd, `recvmmsg` and
 //! `sendmmsg`, a few socket options.
 //!
-//! **Why this way.** Every `unsafe` line of the crate is in this folder, each with the reason why it
-//! is sound, so that a reader can check all of them in one sitting. What mio, socket2 or std offer
-//! is not repeated here.
+//! **Why this way.** Every `unsafe` line of the crate is in this folder, each with the reason why
+//! it is sound, so that a reader can check all of them in one sitting. What mio, socket2 or std
+//! offer is not repeated here.
 //!
 //! **Costs.** One syscall each, as named.
 //!

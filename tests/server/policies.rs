@@ -147,7 +147,7 @@ fn refuse_lets_the_kernel_say_no_and_listens_again_on_the_same_port() {
         until("somebody is served on the same port", || {
             let new = TcpStream::connect(address(server.at(0)));
             let mut new = new.ok().map(patient);
-            clients.extend(new.take_if(|client| is_served(client)));
+            clients.extend(new.take_if(is_served));
             clients.len() == CAP
         });
     }

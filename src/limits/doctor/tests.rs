@@ -6,6 +6,9 @@ use crate::sys::rlimit::Rlimit;
 use proptest::prelude::*;
 use std::path::PathBuf;
 
+/// What a server keeps for itself, in these examples.
+const RESERVE_FDS: u64 = 32;
+
 const HUGE: u64 = 4_000_000_000;
 
 /// A machine on which nothing binds below some 10^9, for a user without privileges.

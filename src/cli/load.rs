@@ -1,0 +1,215 @@
+//! `oneloop load`: flags, the run, what is printed.
+//!
+//! **What.** [`Load`] has the flags; [`Load::run`] runs and prints.
+//!
+//! **Why this way.** Results go to standard output and everything else to standard error, so that
+//! `--json -` can be piped. What cannot work (a wrong flag, too few descriptors, a file that cannot
+//! be written) fails before the first connection, with status 2.
+//!
+//! **Costs.** Nothing beside the run.
+//!
+//! **Read next.** `src/load/mod.rs`; `src/cli/load/render.rs`, `src/cli/load/progress.rs`.
+
+mod progress;
+mod render;
+
+use super::{Failure, print};
+use crate::load::{self, LoadError, Report, Scenario};
+use crate::net::{Endpoint, parse_bytes};
+use clap::builder::FalseyValueParser;
+use progress::Progress;
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Drive an echo server and say what its clients saw.
+///
+/// Opens the connections, waits until the fate of each is known (answered, told why not, refused,
+/// reset, closed, timed out, hung), then keeps messages going and coming on those that were
+/// answered, and compares every byte that comes back.
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = "\
+Exit status: 0 if all went well; 1 if nothing connected, a wrong byte came back or the system \
+refused; 2 if the command cannot work.")]
+pub(super) struct Load {
+    /// Whom to load: tcp://HOST:PORT, udp://HOST:PORT or unix:///PATH
+    #[arg(value_name = "URL", value_parser = Endpoint::parse, env = "ONELOOP_LOAD_URL",
+        hide_env_values = true)]
+    url: Endpoint,
+
+    /// Connections to open. More than 12,000 to one loopback address come from several source
+    /// addresses, because ports run short
+    #[arg(short, long, value_name = "N", default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..),
+        env = "ONELOOP_LOAD_CONNECTIONS", hide_env_values = true)]
+    connections: u32,
+
+    /// Bytes of a message (64, 4KiB, 1M). Small ones show what a message costs, large ones what a
+    /// byte costs. Over UDP 16 to 65507
+    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = bytes,
+        env = "ONELOOP_LOAD_SIZE", hide_env_values = true)]
+    size: usize,
+
+    /// Messages in flight on each connection. 1 measures a polite client; more fill the pipeline
+    /// and show the highest rate, at the price of latency
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=65_536),
+        env = "ONELOOP_LOAD_DEPTH", hide_env_values = true)]
+    depth: u32,
+
+    /// How long to measure, once the fate of every connection is known (10s, 500ms, 1m)
+    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = time,
+        env = "ONELOOP_LOAD_DURATION", hide_env_values = true)]
+    duration: Duration,
+
+    /// A connection that is not established after so long has timed out
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time,
+        env = "ONELOOP_LOAD_CONNECT_TIMEOUT", hide_env_values = true)]
+    connect_timeout: Duration,
+
+    /// A connection that owes an answer and is silent for so long is hung. Over UDP a message
+    /// without an answer for a tenth of it is lost
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time,
+        env = "ONELOOP_LOAD_ANSWER_TIMEOUT", hide_env_values = true)]
+    answer_timeout: Duration,
+
+    /// Write all figures as JSON to this file, or with - to standard output in place of the table
+    #[arg(long, value_name = "FILE|-", env = "ONELOOP_LOAD_JSON", hide_env_values = true)]
+    json: Option<PathBuf>,
+
+    /// Connect from this address; repeat it to share the connections among several, for one address
+    /// has ports for about 28,000 connections to a server, and is slow beyond half of them
+    #[arg(
+        long,
+        value_name = "ADDR",
+        value_delimiter = ',',
+        env = "ONELOOP_LOAD_SOURCE",
+        hide_env_values = true
+    )]
+    source: Vec<IpAddr>,
+
+    /// Do not load, hold: send one message on each connection, print `settled {JSON}` when the fate
+    /// of every one is known, keep them open until standard input ends, a signal comes or the
+    /// duration is over. For counting how many connections a server holds
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "ONELOOP_LOAD_HOLD",
+        hide_env_values = true)]
+    hold: bool,
+
+    /// No progress on standard error
+    #[arg(short, long, alias = "no-progress", value_parser = FalseyValueParser::new(),
+        env = "ONELOOP_LOAD_QUIET", hide_env_values = true)]
+    quiet: bool,
+}
+
+/// Where the JSON goes.
+enum Sink {
+    Nowhere,
+    Stdout,
+    File(PathBuf, File),
+}
+
+/// Somebody was served, and nobody got a wrong byte.
+fn is_good(report: &Report) -> bool {
+    report.connections.connected > 0 && report.messages.wrong == 0
+}
+
+impl Load {
+    /// Runs the load and prints what came of it.
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let mut sink = Sink::open(self.json.as_deref())?;
+        let scenario = self.scenario();
+        if let Some(advice) = scenario.advice() {
+            let _ = writeln!(io::stderr(), "warning: {advice}");
+        }
+        let mut progress = Progress::new(&scenario, self.quiet);
+        let mut report = load::run(&scenario, &mut progress).map_err(|error| match error {
+            LoadError::Usage(line) => Failure::Usage(line),
+            LoadError::System(error) => Failure::Run(format!("the system refused: {error}")),
+        })?;
+        progress.end();
+        report.command = command();
+        sink.write(&report)?;
+        if !matches!(sink, Sink::Stdout) {
+            print(render::text(&report, &scenario).as_bytes())?;
+        }
+        Ok(ExitCode::from(u8::from(!is_good(&report))))
+    }
+
+    fn scenario(&self) -> Scenario {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Scenario {
+            connections: self.connections,
+            size_bytes: self.size,
+            depth: self.depth,
+            duration_ms: ms(self.duration),
+            connect_timeout_ms: ms(self.connect_timeout),
+            answer_timeout_ms: ms(self.answer_timeout),
+            sources: self.source.clone(),
+            hold: self.hold,
+            stop_on_signal: true,
+            stop_on_stdin_end: self.hold,
+            ..Scenario::new(self.url.address.clone())
+        }
+    }
+}
+
+impl Sink {
+    /// Opens the file before the run, for it is too late afterwards.
+    fn open(path: Option<&Path>) -> Result<Sink, Failure> {
+        match path {
+            None => Ok(Sink::Nowhere),
+            Some(path) if path == Path::new("-") => Ok(Sink::Stdout),
+            Some(path) => {
+                let file = File::create(path).map_err(|error| {
+                    let name = path.display();
+                    Failure::Usage(format!("json {name}: {error}; name a file you may write"))
+                })?;
+                Ok(Sink::File(path.to_owned(), file))
+            }
+        }
+    }
+
+    fn write(&mut self, report: &Report) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(report)
+            .map_err(|error| Failure::Run(format!("json: {error}")))?;
+        match self {
+            Sink::Nowhere => Ok(()),
+            Sink::Stdout => print(format!("{text}\n").as_bytes()),
+            Sink::File(path, file) => writeln!(file, "{text}")
+                .map_err(|error| Failure::Run(format!("json {}: {error}", path.display()))),
+        }
+    }
+}
+
+/// What was typed, quoted so that a shell would take it again.
+fn command() -> String {
+    let plain = |word: &str| word.chars().all(|c| c.is_alphanumeric() || "-_=+:/.,@[]".contains(c));
+    let quoted = |word: String| match plain(&word) {
+        true => word,
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    };
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let program = words.next().unwrap_or_default();
+    let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
+    [program.into_owned()].into_iter().chain(words.map(quoted)).collect::<Vec<_>>().join(" ")
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    parse_bytes(text)
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .filter(|bytes| (1..=SIZE_BYTES_MAX).contains(bytes))
+        .ok_or_else(|| "write a number of bytes from 1 to 1GiB: 64, 4KiB, 1M".to_owned())
+}
+
+/// The largest message. Nothing holds one whole, so this is only to catch typing errors.
+const SIZE_BYTES_MAX: usize = 1 << 30;
+
+fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|time| time.as_millis() > 0)
+        .ok_or_else(|| "write a time of at least 1ms: 10s, 500ms, 1m 30s".to_owned())
+}

@@ -1,0 +1,158 @@
+//! A report as text for people.
+//!
+//! **What.** [`text`] gives the answer in a sentence, then the figures as a table, then the reasons
+//! that servers gave and failures had.
+//!
+//! **Why this way.** Connections, messages and latency stand side by side: three short lists that
+//! are read down, and fit 80 columns. Rejected: colours (the verdict is words, and survives a
+//! pipe), a line per figure (scrolls the question off the screen).
+//!
+//! **Costs.** A kilobyte of text.
+//!
+//! **Read next.** `src/load/report.rs`.
+
+use crate::limits::words::{bytes, grouped};
+use crate::load::{Report, Scenario};
+use crate::net::Address;
+use comfy_table::{CellAlignment, Table, presets};
+
+/// A name and its figure.
+type Line = (&'static str, String);
+
+/// The report of a run of `scenario`.
+pub(super) fn text(report: &Report, scenario: &Scenario) -> String {
+    let mut text = format!("\n{}\n\n{}\n", verdict(report, scenario), table(report, scenario));
+    let reasons = &report.connections.reasons;
+    if !reasons.is_empty() {
+        text.push_str("\nREASONS\n");
+    }
+    for (reason, count) in reasons {
+        text.push_str(&format!("  {:>9}  {reason}\n", grouped(*count)));
+    }
+    text
+}
+
+/// The answer, in a sentence.
+fn verdict(report: &Report, scenario: &Scenario) -> String {
+    let connected = grouped(report.connections.connected);
+    let attempted = grouped(report.connections.attempted);
+    let to = &report.url;
+    let answers = report.messages.received + report.messages.wrong;
+    if report.messages.wrong > 0 {
+        let wrong = grouped(report.messages.wrong);
+        return format!("WRONG BYTES in {wrong} of {} answers of {to}.", grouped(answers));
+    }
+    if report.connections.connected == 0 {
+        return format!("NOBODY SERVED: {attempted} connections to {to}: {}.", fates(report));
+    }
+    if scenario.hold {
+        return format!("Of {attempted} connections to {to}: {}.", fates(report));
+    }
+    let (rate, size) = (grouped(report.rate_per_s() as u64), grouped(report.size_bytes));
+    let others = match report.connections.attempted - report.connections.connected {
+        0 => String::new(),
+        _ => format!("\nOf {attempted} connections: {}.", fates(report)),
+    };
+    format!(
+        "{rate} messages a second on {connected} connections to {to},\n\
+         {size} bytes each, {} in flight on each, every byte compared.{others}",
+        report.depth
+    )
+}
+
+/// The fates that occurred: `60 connected, 40 told why`.
+fn fates(report: &Report) -> String {
+    let fates = report.connections.by_fate().into_iter().filter(|(_, count)| *count > 0);
+    let fates: Vec<String> =
+        fates.map(|(fate, count)| format!("{} {fate}", grouped(count))).collect();
+    if fates.is_empty() { "none had a fate yet".to_owned() } else { fates.join(", ") }
+}
+
+/// Three lists, side by side.
+fn table(report: &Report, scenario: &Scenario) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["CONNECTIONS", "", "MESSAGES", "", "LATENCY", ""]);
+    let lists = [connections(report), messages(report, scenario), times(report)];
+    for row in 0..lists.iter().map(Vec::len).max().unwrap_or(0) {
+        let cells = lists.iter().flat_map(|list| match list.get(row) {
+            Some(("", _)) => [String::new(), String::new()],
+            Some((name, figure)) => [format!("  {name}"), figure.clone()],
+            None => [String::new(), String::new()],
+        });
+        table.add_row(cells);
+    }
+    for column in table.column_iter_mut() {
+        let is_figure = column.index % 2 == 1;
+        column.set_padding(if is_figure { (0, 3) } else { (0, 2) });
+        if is_figure {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt()
+}
+
+fn connections(report: &Report) -> Vec<Line> {
+    let fates = report.connections.by_fate();
+    let attempted = ("attempted", grouped(report.connections.attempted));
+    [attempted].into_iter().chain(fates.map(|(fate, count)| (fate, figure(count)))).collect()
+}
+
+fn messages(report: &Report, scenario: &Scenario) -> Vec<Line> {
+    let messages = &report.messages;
+    let mut lines = vec![
+        ("sent", grouped(messages.sent)),
+        ("received", grouped(messages.received)),
+        ("wrong", figure(messages.wrong)),
+        ("lost", figure(messages.lost)),
+    ];
+    if matches!(scenario.address, Address::Udp(_)) {
+        lines.push(("late", figure(messages.late)));
+        lines.push(("duplicate", figure(messages.duplicate)));
+    } else {
+        lines.push(("", String::new()));
+    }
+    let rate = report.rate_per_s() as u64;
+    lines.push(("rate", if rate == 0 { "-".to_owned() } else { format!("{}/s", grouped(rate)) }));
+    lines.push(("bytes out", bytes(report.bytes_sent)));
+    lines.push(("bytes in", bytes(report.bytes_received)));
+    lines
+}
+
+fn times(report: &Report) -> Vec<Line> {
+    let quantile = |quantile| report.latency_us(quantile).map_or("-".to_owned(), latency);
+    vec![
+        ("p50", quantile(0.5)),
+        ("p90", quantile(0.9)),
+        ("p99", quantile(0.99)),
+        ("p99.9", quantile(0.999)),
+        ("max", report.latency_max_us().map_or("-".to_owned(), latency)),
+        ("", String::new()),
+        ("settled in", format!("{:.2} s", report.settle.as_secs_f64())),
+        ("measured", format!("{:.2} s", report.measured.as_secs_f64())),
+        ("own CPU", format!("{:.2} s", report.cpu.as_secs_f64())),
+    ]
+}
+
+/// A count that is best at zero: shown so that another stands out.
+fn figure(count: u64) -> String {
+    if count == 0 { "-".to_owned() } else { grouped(count) }
+}
+
+/// Microseconds with three digits and a unit that fits.
+pub(super) fn latency(us: f64) -> String {
+    let (value, unit) = match us {
+        us if us < 1_000.0 => (us, "us"),
+        us if us < 1_000_000.0 => (us / 1_000.0, "ms"),
+        us => (us / 1_000_000.0, "s"),
+    };
+    let digits = match value {
+        value if value < 10.0 => 2,
+        value if value < 100.0 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! The settings, one by one.
+//!
+//! **What.** [`SETTINGS`]: the name of each, what may be written, what it does, and how it gets
+//! into a [`Config`] and out of it.
+//!
+//! **Why this way.** See `src/config/mod.rs`. A new setting is one entry here and one field there.
+//!
+//! **Costs.** Nothing.
+//!
+//! **Read next.** `src/config/value.rs`; `src/cli/given.rs`, which makes flags of them.
+
+use super::{Config, value};
+use toml::Value as Toml;
+
+/// One thing that can be set: `idle_timeout` in a file, `--idle-timeout` as a flag,
+/// `ONELOOP_IDLE_TIMEOUT` in the environment.
+pub struct Setting {
+    /// The key in a file, from which the others are made.
+    pub name: &'static str,
+    /// What may be written, capitals standing for something else: `N|max|keep`.
+    pub values: &'static str,
+    /// What it does, for the help.
+    pub doc: &'static str,
+    /// Reads a value. A list grows by it.
+    pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
+    /// The value as a file has it.
+    pub(super) get: fn(&Config) -> Toml,
+}
+
+impl std::fmt::Debug for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Setting {
+    /// The setting called `name`.
+    pub fn find(name: &str) -> Option<&'static Setting> {
+        SETTINGS.iter().find(|setting| setting.name == name)
+    }
+
+    /// The flag, without its two dashes.
+    pub fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// The environment variable. A list is separated by commas there.
+    pub fn variable(&self) -> String {
+        format!("ONELOOP_{}", self.name.to_uppercase())
+    }
+
+    /// The words among the values: what a shell can complete.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        self.values.split('|').filter(|value| value.starts_with(char::is_lowercase))
+    }
+
+    /// Whether it may be given more than once.
+    pub fn is_list(&self) -> bool {
+        (self.get)(&Config::default()).is_array()
+    }
+
+    /// What holds if nobody says anything; several for a list.
+    pub fn default(&self) -> Vec<String> {
+        let text = |value: &Toml| match value {
+            Toml::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        match (self.get)(&Config::default()) {
+            Toml::Array(values) => values.iter().map(text).collect(),
+            value => vec![text(&value)],
+        }
+    }
+}
+
+/// Every setting of `oneloop serve`.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "listen",
+        values: "URL",
+        doc: "Where to listen, and what for: tcp://HOST:PORT/SERVICE, udp://HOST:PORT/SERVICE or \
+              unix:///PATH?service=SERVICE. May be repeated (in the environment: separated by \
+              commas). Port 0 lets the system choose",
+        set: |config, text| value::listener(text).map(|listener| config.listen.push(listener)),
+        get: |config| value::show_listeners(&config.listen),
+    },
+    Setting {
+        name: "nofile",
+        values: "N|max|keep",
+        doc: "Open files this process may have (ulimit -n): a number, the most that is allowed, or \
+              as the shell set it. Connections are capped below it",
+        set: |config, text| value::nofile(text).map(|n| config.limits.nofile = n),
+        get: |config| value::show_nofile(config.limits.nofile),
+    },
+    Setting {
+        name: "max_connections",
+        values: "N|off",
+        doc: "Connections at once, if fewer than open files and memory allow",
+        set: |config, text| value::count(text).map(|n| config.limits.max_connections = n),
+        get: |config| value::show_count(config.limits.max_connections as u64),
+    },
+    Setting {
+        name: "at_limit",
+        values: "shed|pause|evict-idle|refuse",
+        doc: "What one connection too many meets: it is told why and closed (shed), waits in the \
+              kernel's queue (pause), takes the place of the one idle longest (evict-idle), or is \
+              reset by the kernel (refuse)",
+        set: |config, text| value::at_limit(text).map(|policy| config.limits.at_limit = policy),
+        get: |config| config.limits.at_limit.name().into(),
+    },
+    Setting {
+        name: "evict_idle_after",
+        values: "DURATION",
+        doc: "evict-idle spares connections that were active within this time",
+        set: |config, text| {
+            value::duration_ms(text, 0).map(|ms| config.limits.evict_idle_after_ms = ms)
+        },
+        get: |config| value::show_duration(config.limits.evict_idle_after_ms),
+    },
+    Setting {
+        name: "per_ip_max",
+        values: "N|off",
+        doc: "Connections at once from one IPv4 address or IPv6 /64 network",
+        set: |config, text| value::count(text).map(|n| config.limits.per_ip_max = n),
+        get: |config| value::show_count(config.limits.per_ip_max.into()),
+    },
+    Setting {
+        name: "accept_rate",
+        values: "N|off",
+        doc: "New connections a second from one IPv4 address or IPv6 /64 network; as many may come \
+              at once",
+        set: |config, text| value::count(text).map(|n| config.limits.accept_rate = n),
+        get: |config| value::show_count(config.limits.accept_rate.into()),
+    },
+    Setting {
+        name: "idle_timeout",
+        values: "DURATION|off",
+        doc: "Close a connection on which no byte moved for so long",
+        set: |config, text| {
+            value::duration_or_off_ms(text).map(|ms| config.limits.idle_timeout_ms = ms)
+        },
+        get: |config| value::show_duration_or_off(config.limits.idle_timeout_ms),
+    },
+    Setting {
+        name: "linger",
+        values: "DURATION",
+        doc: "How long the closing of a connection waits for the peer to end its side",
+        set: |config, text| value::duration_ms(text, 1).map(|ms| config.limits.linger_ms = ms),
+        get: |config| value::show_duration(config.limits.linger_ms),
+    },
+    Setting {
+        name: "backlog_bytes_max",
+        values: "BYTES",
+        doc: "Unsent output of one connection; one with more is closed, for it reads too slowly",
+        set: |config, text| value::bytes(text).map(|n| config.limits.backlog_bytes_max = n),
+        get: |config| value::show_bytes(config.limits.backlog_bytes_max as u64),
+    },
+    Setting {
+        name: "buffers_bytes_max",
+        values: "BYTES",
+        doc: "Memory of all connections together that are stuck: unsent output, half messages",
+        set: |config, text| value::bytes(text).map(|n| config.limits.buffers_bytes_max = n),
+        get: |config| value::show_bytes(config.limits.buffers_bytes_max),
+    },
+    Setting {
+        name: "line_bytes_max",
+        values: "BYTES",
+        doc: "The longest line of a broadcast, its ending included; at most 16KiB",
+        set: |config, text| value::bytes(text).map(|n| config.limits.line_bytes_max = n),
+        get: |config| value::show_bytes(config.limits.line_bytes_max as u64),
+    },
+    Setting {
+        name: "drain",
+        values: "DURATION",
+        doc: "How long SIGTERM or SIGINT lets connections finish before it cuts them off; a second \
+              signal cuts at once",
+        set: |config, text| value::duration_ms(text, 1).map(|ms| config.limits.drain_ms = ms),
+        get: |config| value::show_duration(config.limits.drain_ms),
+    },
+    Setting {
+        name: "metrics_file",
+        values: "FILE|off",
+        doc: "Append the counters to this file, one JSON object a line, on SIGUSR1 and at the end",
+        set: |config, text| value::file(text).map(|file| config.metrics_file = file),
+        get: |config| value::show_file(config.metrics_file.as_deref()),
+    },
+    Setting {
+        name: "log",
+        values: "off|error|warn|info|debug|trace|FILTER",
+        doc: "What to log on stderr: a level, or levels by module (warn,oneloop::server=debug)",
+        set: |config, text| value::log(text).map(|filter| config.log = filter),
+        get: |config| config.log.as_str().into(),
+    },
+];

@@ -1,0 +1,186 @@
+//! What became of each connection.
+//!
+//! **What.** A [`Fate`] is how a connection ended; [`Connections`] counts them. Each connection has
+//! exactly one, so they add up to those attempted.
+//!
+//! **Why this way.** "Errors: 17" is no finding. A server at its limit may say so, refuse, reset,
+//! close without a word or leave the client hanging, and these are what its users live with: they
+//! are kept apart. A refusal that gives its reason is worth most, so the reasons are kept too.
+//!
+//! **Costs.** Nothing until a connection ends early; then a short string.
+//!
+//! **Read next.** `src/load/stream.rs`, which finds out.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io;
+
+/// How a line begins that a server says before it closes.
+const REFUSAL: &[u8] = b"-ERR ";
+/// Bytes of such a line that are kept.
+pub(super) const REASON_BYTES_MAX: usize = 120;
+/// Different reasons that are told apart; the rest is counted together.
+const REASONS_MAX: usize = 16;
+
+/// How a connection ended before the run did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The server said why and closed.
+    ToldWhy(String),
+    /// Nobody listens (ECONNREFUSED).
+    Refused,
+    /// Cut off (ECONNRESET), or given up by the kernel.
+    Reset,
+    /// Ended by the server without a word.
+    Closed,
+    /// Not established in time.
+    TimedOut,
+    /// Established, but no answer in time.
+    Hung,
+    /// It failed on this side, or in a way that fits nowhere else: what it was.
+    Failed(String),
+}
+
+impl Fate {
+    /// What an error of a socket means for its connection.
+    pub(super) fn of(error: &io::Error) -> Fate {
+        match error.raw_os_error() {
+            Some(libc::ECONNREFUSED) => Fate::Refused,
+            Some(libc::ECONNRESET | libc::EPIPE) => Fate::Reset,
+            Some(libc::ETIMEDOUT) => Fate::TimedOut,
+            _ => Fate::Failed(named(error)),
+        }
+    }
+
+    /// What a line that [began like a refusal](may_be_refusal) says, if it is one.
+    pub(super) fn told(line: &[u8]) -> Option<Fate> {
+        let text = line.strip_prefix(REFUSAL)?;
+        let text = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        Some(Fate::ToldWhy(String::from_utf8_lossy(text).trim_end().escape_debug().to_string()))
+    }
+}
+
+/// Whether `bytes` are a refusal, or may become one when more arrives.
+pub(super) fn may_be_refusal(bytes: &[u8]) -> bool {
+    bytes.starts_with(REFUSAL) || REFUSAL.starts_with(bytes)
+}
+
+/// Connections by fate. The fields add up to `attempted`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Connections {
+    /// Connections whose fate is known: all of them, unless the run was broken off early.
+    pub attempted: u64,
+    /// Answered and still open when the run ended.
+    pub connected: u64,
+    /// Told why not: a line that begins with `-ERR `, then the end.
+    pub told_why: u64,
+    /// Nobody listens (ECONNREFUSED).
+    pub refused: u64,
+    /// Cut off (ECONNRESET).
+    pub reset: u64,
+    /// Ended by the server without a word.
+    pub closed: u64,
+    /// Not established in time.
+    pub timed_out: u64,
+    /// Established, but without an answer for too long.
+    pub hung: u64,
+    /// Failed on this side (out of ports or descriptors), or in a way that fits nowhere else.
+    pub failed: u64,
+    /// What those who were told why were told, and why the failed ones failed. Bounded: beyond 16
+    /// different reasons, the rest is counted as `other`.
+    pub reasons: BTreeMap<String, u64>,
+}
+
+impl Connections {
+    /// Counts connections that are open and well.
+    pub(super) fn count_connected(&mut self, connections: u64) {
+        self.attempted += connections;
+        self.connected += connections;
+    }
+
+    /// Counts a connection that ended.
+    pub(super) fn count(&mut self, fate: Fate) {
+        self.attempted += 1;
+        let counter = match fate {
+            Fate::ToldWhy(reason) => {
+                self.add_reason(reason, 1);
+                &mut self.told_why
+            }
+            Fate::Failed(reason) => {
+                self.add_reason(reason, 1);
+                &mut self.failed
+            }
+            Fate::Refused => &mut self.refused,
+            Fate::Reset => &mut self.reset,
+            Fate::Closed => &mut self.closed,
+            Fate::TimedOut => &mut self.timed_out,
+            Fate::Hung => &mut self.hung,
+        };
+        *counter += 1;
+    }
+
+    /// Each fate with its name, in the order of the report.
+    pub fn by_fate(&self) -> [(&'static str, u64); 8] {
+        [
+            ("connected", self.connected),
+            ("told why", self.told_why),
+            ("refused", self.refused),
+            ("reset", self.reset),
+            ("closed", self.closed),
+            ("timed out", self.timed_out),
+            ("hung", self.hung),
+            ("failed", self.failed),
+        ]
+    }
+
+    /// Adds what another generator counted.
+    pub fn merge(&mut self, other: &Connections) {
+        self.attempted += other.attempted;
+        self.connected += other.connected;
+        self.told_why += other.told_why;
+        self.refused += other.refused;
+        self.reset += other.reset;
+        self.closed += other.closed;
+        self.timed_out += other.timed_out;
+        self.hung += other.hung;
+        self.failed += other.failed;
+        for (reason, count) in &other.reasons {
+            self.add_reason(reason.clone(), *count);
+        }
+    }
+
+    fn add_reason(&mut self, reason: String, count: u64) {
+        let known = self.reasons.len() < REASONS_MAX || self.reasons.contains_key(&reason);
+        let reason = if known { reason } else { "other".to_owned() };
+        *self.reasons.entry(reason).or_default() += count;
+    }
+}
+
+/// An error with the name that man pages give it: `EMFILE (too many open files)`.
+fn named(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
+    let name = match error.raw_os_error() {
+        Some(libc::EMFILE) => "EMFILE",
+        Some(libc::ENFILE) => "ENFILE",
+        Some(libc::ENOBUFS) => "ENOBUFS",
+        Some(libc::ENOMEM) => "ENOMEM",
+        Some(libc::EADDRNOTAVAIL) => "EADDRNOTAVAIL",
+        Some(libc::EADDRINUSE) => "EADDRINUSE",
+        Some(libc::EACCES) => "EACCES",
+        Some(libc::EPERM) => "EPERM",
+        Some(libc::ENOENT) => "ENOENT",
+        Some(libc::EINVAL) => "EINVAL",
+        Some(libc::ENOSPC) => "ENOSPC",
+        Some(libc::EMSGSIZE) => "EMSGSIZE",
+        Some(libc::ENETUNREACH) => "ENETUNREACH",
+        Some(libc::EHOSTUNREACH) => "EHOSTUNREACH",
+        Some(libc::EAFNOSUPPORT) => "EAFNOSUPPORT",
+        Some(number) => return format!("errno {number} ({text})"),
+        None => return text,
+    };
+    format!("{name} ({text})")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+use super::*;
+
+#[test]
+fn refusals_are_known_from_their_first_byte_on() {
+    for end in 1..=REFUSAL.len() {
+        assert!(may_be_refusal(&REFUSAL[..end]));
+    }
+    assert!(may_be_refusal(b"-ERR full\r\n"));
+    for not in ["-ERX", "ERR ", "+OK", "-err "] {
+        assert!(!may_be_refusal(not.as_bytes()), "{not}");
+    }
+}
+
+#[test]
+fn the_reason_is_the_first_line_made_printable() {
+    let told = |line: &[u8]| Fate::told(line);
+    assert_eq!(told(b"-ERR full\r\nmore"), Some(Fate::ToldWhy("full".into())));
+    assert_eq!(told(b"-ERR \x1b[2J"), Some(Fate::ToldWhy("\\u{1b}[2J".into())));
+    assert_eq!(told(b"-ER"), None);
+}
+
+#[test]
+fn fates_add_up_and_merge() {
+    let fates = [
+        Fate::ToldWhy("full".into()),
+        Fate::Refused,
+        Fate::Reset,
+        Fate::Closed,
+        Fate::TimedOut,
+        Fate::Hung,
+        Fate::Failed("EMFILE".into()),
+    ];
+    let mut one = Connections::default();
+    fates.into_iter().for_each(|fate| one.count(fate));
+    one.count_connected(5);
+    assert_eq!(one.attempted, 12);
+    assert_eq!(one.by_fate().map(|(_, count)| count), [5, 1, 1, 1, 1, 1, 1, 1]);
+    let mut two = one.clone();
+    two.merge(&one);
+    assert_eq!(two.attempted, 24);
+    assert_eq!(two.by_fate().map(|(_, count)| count), [10, 2, 2, 2, 2, 2, 2, 2]);
+    assert_eq!(two.reasons["full"], 2);
+}
+
+#[test]
+fn a_thousand_reasons_stay_bounded_and_counted() {
+    let mut connections = Connections::default();
+    for n in 0..1_000 {
+        connections.count(Fate::ToldWhy(format!("reason {n}")));
+    }
+    assert_eq!(connections.reasons.len(), REASONS_MAX + 1);
+    assert_eq!(connections.reasons.values().sum::<u64>(), 1_000);
+}

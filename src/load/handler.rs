@@ -1,0 +1,364 @@
+//! The run: opening, settling, measuring, ending.
+//!
+//! **What.** [`Load`] is the generator's [`Handler`]. It opens connections, waits until the fate of
+//! each is known, lets those that are served send for the measured time, and waits for the last
+//! answers.
+//!
+//! **Why this way.** A connection counts as served only when its first message was answered: the
+//! kernel completes handshakes for servers that never accept. New connections keep within a crowd
+//! of [`CROWD_MAX`] that are not answered yet, or the generator would overrun the listener's queue
+//! and then report its own doing; who waits for long leaves the crowd, so that a server which lets
+//! its clients hang does not stop the run. The measured time begins when all are settled, so it
+//! holds nothing of the connecting.
+//!
+//! **Costs.** A timer, a seat and a socket a connection.
+//!
+//! **Read next.** `src/load/report.rs`.
+
+use super::client::{Client, Life, OWN_TIMERS, Opened, Shared, timer_of};
+use super::fates::{Connections, Fate};
+use super::report::Report;
+use super::stops::Stops;
+use super::{LoadError, Scenario, Snapshot, Stage};
+use crate::clock::{Clock, Time};
+use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
+use crate::sys::process;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+/// Connections that may be without an answer before more are opened.
+const CROWD_MAX: u32 = 512;
+/// Who had no answer for so long waits outside the crowd.
+const CROWD_MS: u64 = 250;
+/// Connections opened, or told to begin, in one turn.
+const BEGINS_PER_TURN: u32 = 64;
+/// A Unix listener whose queue is full is asked again after this time.
+const BUSY_MS: u64 = 10;
+/// After a signal the last answers are waited for no longer than this.
+const HURRIED_DRAIN_MS: u64 = 1_000;
+
+/// The end of the stage.
+const END: TimerKey = TimerKey(0);
+/// The next news for the observer.
+const TICK: TimerKey = TimerKey(1);
+/// Wakes the loop to open connections.
+const OPEN: TimerKey = TimerKey(2);
+const _: () = assert!(OPEN.0 < OWN_TIMERS);
+
+/// A client, and what the run knows of it.
+struct Seat<C> {
+    client: C,
+    /// When it leaves the crowd; `None` if it has.
+    crowds_until: Option<Time>,
+}
+
+/// A run over clients of one kind.
+pub(super) struct Load<C> {
+    shared: Shared,
+    stops: Stops,
+    hold: bool,
+    duration_ms: u64,
+    tick_ms: Option<u64>,
+    stage: Stage,
+    /// Indexed by connection; empty when it ended. Never longer than it is made for.
+    seats: Vec<Option<Seat<C>>>,
+    /// Connections to open in all; lowered when the run is broken off.
+    target: u32,
+    /// Seats in the crowd.
+    crowd: u32,
+    /// Seats without an answer.
+    unsettled: u32,
+    /// Seats with one.
+    settled: u32,
+    /// The connection that is told to begin next.
+    begins_at: u32,
+    /// Since when a Unix listener's queue is full.
+    busy_since: Option<Time>,
+    connections: Connections,
+    settled_at: Option<Time>,
+    /// Answers received before the measured time.
+    answers_before: u64,
+    /// When the measured time ended, and the answers received until then.
+    measured_until: Option<(Time, u64)>,
+    /// When the last news was given, and the answers until then.
+    last_tick: (Time, u64),
+    /// News for the observer, to be taken after the turn.
+    pub(super) ticked: bool,
+    pub(super) has_settled: bool,
+}
+
+impl<C: Client> Load<C> {
+    /// A run that begins with the first turn.
+    pub(super) fn new(
+        scenario: &Scenario,
+        tick: Option<Duration>,
+        clock: Clock,
+        cx: &mut Cx<'_>,
+    ) -> Result<Load<C>, LoadError> {
+        let shared = Shared::new(scenario, clock)?;
+        let stops = Stops::watch(scenario, cx.registry)?;
+        cx.timers.arm(OPEN, cx.now);
+        let tick_ms = tick.map(|tick| tick.as_millis().max(1) as u64);
+        if let Some(ms) = tick_ms {
+            cx.timers.arm(TICK, cx.now.plus_ms(ms));
+        }
+        Ok(Load {
+            shared,
+            stops,
+            hold: scenario.hold,
+            duration_ms: scenario.duration_ms,
+            tick_ms,
+            stage: Stage::Opening,
+            seats: Vec::with_capacity(scenario.connections as usize),
+            target: scenario.connections,
+            crowd: 0,
+            unsettled: 0,
+            settled: 0,
+            begins_at: 0,
+            busy_since: None,
+            connections: Connections::default(),
+            settled_at: None,
+            answers_before: 0,
+            measured_until: None,
+            last_tick: (cx.now, 0),
+            ticked: false,
+            has_settled: false,
+        })
+    }
+
+    /// Opens connections while the crowd has room. True if the budget ended it.
+    fn open_more(&mut self, cx: &mut Cx<'_>) -> bool {
+        for _ in 0..BEGINS_PER_TURN {
+            let slot = self.seats.len() as u32;
+            if slot >= self.target || self.crowd >= CROWD_MAX {
+                return false;
+            }
+            let id = id_of(slot);
+            let seat = match C::open(id, &mut self.shared, cx) {
+                Opened::Client(client) => {
+                    let crowds_until = cx.now.plus_ms(CROWD_MS);
+                    self.crowd += 1;
+                    self.unsettled += 1;
+                    cx.timers.arm(timer_of(id), crowds_until);
+                    self.busy_since = None;
+                    Some(Seat { client, crowds_until: Some(crowds_until) })
+                }
+                Opened::Ended(fate) => {
+                    self.connections.count(fate);
+                    None
+                }
+                Opened::Busy => {
+                    let since = *self.busy_since.get_or_insert(cx.now);
+                    if cx.now.ms_since(since) < self.shared.connect_timeout_ms {
+                        cx.timers.arm(OPEN, cx.now.plus_ms(BUSY_MS));
+                        return false;
+                    }
+                    self.connections.count(Fate::TimedOut);
+                    None
+                }
+            };
+            self.seats.push(seat);
+        }
+        true
+    }
+
+    /// Lets settled connections begin to send. True if the budget ended it.
+    fn begin_more(&mut self, cx: &mut Cx<'_>) -> bool {
+        for _ in 0..BEGINS_PER_TURN {
+            if !self.shared.sends || self.begins_at as usize >= self.seats.len() {
+                return false;
+            }
+            let id = id_of(self.begins_at);
+            self.begins_at += 1;
+            self.with(cx, id, |client, shared, cx| client.begin(id, shared, cx));
+            self.look(cx, id);
+        }
+        true
+    }
+
+    /// Does something with a client, if it is still there, and books what comes of it.
+    fn with(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: ConnId,
+        act: impl FnOnce(&mut C, &mut Shared, &mut Cx<'_>) -> Life,
+    ) {
+        let Some(Some(seat)) = self.seats.get_mut(id.slot as usize) else { return };
+        let was_settled = seat.client.is_settled();
+        let life = act(&mut seat.client, &mut self.shared, cx);
+        if !was_settled && seat.client.is_settled() {
+            self.unsettled -= 1;
+            self.settled += 1;
+            self.crowd -= u32::from(seat.crowds_until.take().is_some());
+        } else if !was_settled && life.is_continue() {
+            return self.look(cx, id);
+        }
+        if let ControlFlow::Break(fate) = life {
+            self.end(cx, id, fate);
+        }
+    }
+
+    /// Time has passed for a client, or its timer must be set anew.
+    fn look(&mut self, cx: &mut Cx<'_>, id: ConnId) {
+        let Some(Some(seat)) = self.seats.get_mut(id.slot as usize) else { return };
+        if seat.crowds_until.is_some_and(|until| until <= cx.now) {
+            seat.crowds_until = None;
+            self.crowd -= 1;
+        }
+        match seat.client.look(id, &mut self.shared, cx.now) {
+            ControlFlow::Continue(due) => {
+                let next = due.into_iter().chain(seat.crowds_until).min();
+                next.inspect(|&next| cx.timers.arm(timer_of(id), next));
+            }
+            ControlFlow::Break(fate) => self.end(cx, id, fate),
+        }
+    }
+
+    /// A connection is over: books its fate and closes it.
+    fn end(&mut self, cx: &mut Cx<'_>, id: ConnId, fate: Fate) {
+        let Some(seat) = self.seats.get_mut(id.slot as usize).and_then(Option::take) else {
+            return;
+        };
+        cx.timers.disarm(timer_of(id));
+        self.shared.messages.lost += seat.client.in_flight();
+        self.connections.count(fate);
+        self.crowd -= u32::from(seat.crowds_until.is_some());
+        match seat.client.is_settled() {
+            true => self.settled -= 1,
+            false => self.unsettled -= 1,
+        }
+    }
+
+    /// The fate of every connection is known: the time begins that is measured, or held.
+    fn settle(&mut self, cx: &mut Cx<'_>) {
+        self.settled_at = Some(cx.now);
+        self.has_settled = true;
+        cx.timers.arm(END, cx.now.plus_ms(self.duration_ms));
+        if self.hold {
+            self.stage = Stage::Holding;
+        } else {
+            self.stage = Stage::Measuring;
+            self.shared.latency.reset();
+            self.shared.sends = true;
+            self.answers_before = self.shared.messages.received;
+        }
+    }
+
+    /// No more messages; the last answers have `patience_ms` to come.
+    fn wind_up(&mut self, cx: &mut Cx<'_>, patience_ms: u64) {
+        if self.stage == Stage::Measuring {
+            self.measured_until = Some((cx.now, self.shared.messages.received));
+        }
+        self.stage = Stage::Ending;
+        self.shared.sends = false;
+        self.target = self.seats.len() as u32;
+        cx.timers.arm(END, cx.now.plus_ms(patience_ms));
+    }
+
+    /// News of the run.
+    pub(super) fn snapshot(&mut self, now: Time) -> Snapshot {
+        let messages = self.shared.messages;
+        let (then, answers_then) = std::mem::replace(&mut self.last_tick, (now, messages.received));
+        let seconds = now.since(then).as_secs_f64();
+        let answers = messages.received - answers_then;
+        let ended = self.connections.attempted;
+        Snapshot {
+            stage: self.stage,
+            elapsed: now.since(self.settled_at.unwrap_or(Time::ZERO)),
+            connected: u64::from(self.settled),
+            waiting: u64::from(self.unsettled),
+            errors: ended + messages.wrong + messages.lost,
+            rate_per_s: if seconds > 0.0 { answers as f64 / seconds } else { 0.0 },
+            p99_us: self.shared.latency.value_at_quantile(0.99) as f64 / 1_000.0,
+        }
+    }
+
+    /// The figures so far. Connections that are open and were answered count as connected; those
+    /// still without a fate are not counted, and what is still in flight is lost.
+    pub(super) fn report(&self, scenario: &Scenario, now: Time) -> Report {
+        let mut connections = self.connections.clone();
+        connections.count_connected(u64::from(self.settled));
+        let mut messages = self.shared.messages;
+        messages.lost += messages.in_flight();
+        let settled_at = self.settled_at.unwrap_or(now);
+        let (until, answers) = match self.measured_until {
+            Some(measured) => measured,
+            None if self.stage == Stage::Measuring => (now, messages.received),
+            None => (settled_at, self.answers_before),
+        };
+        Report {
+            command: String::new(),
+            url: scenario.url(),
+            size_bytes: self.shared.size_bytes,
+            depth: scenario.depth,
+            settle: settled_at.since(Time::ZERO),
+            measured: until.since(settled_at),
+            measured_answers: answers - self.answers_before,
+            connections,
+            messages,
+            bytes_sent: self.shared.bytes_sent,
+            bytes_received: self.shared.bytes_received,
+            cpu: process::cpu_time().unwrap_or_default(),
+            latency: self.shared.latency.clone(),
+        }
+    }
+}
+
+impl<C: Client> Handler for Load<C> {
+    fn control(&mut self, cx: &mut Cx<'_>, index: u16) {
+        if !self.stops.asked(index, &mut self.shared.scratch) {
+            return;
+        }
+        // Whoever asks twice does not want to wait.
+        let patience_ms = match self.stage {
+            Stage::Ending => 0,
+            _ => self.shared.answer_timeout_ms.min(HURRIED_DRAIN_MS),
+        };
+        self.wind_up(cx, patience_ms);
+    }
+
+    fn ready(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) {
+        self.with(cx, id, |client, shared, cx| client.ready(id, readiness, shared, cx));
+    }
+
+    fn timer(&mut self, cx: &mut Cx<'_>, key: TimerKey) {
+        match (key, self.stage) {
+            (OPEN, _) => {}
+            (TICK, _) => {
+                self.ticked = true;
+                self.tick_ms.inspect(|&ms| cx.timers.arm(TICK, cx.now.plus_ms(ms)));
+            }
+            (END, Stage::Ending) => self.stage = Stage::Over,
+            (END, _) => self.wind_up(cx, self.shared.answer_timeout_ms),
+            (TimerKey(key), _) => self.look(cx, id_of(key - OWN_TIMERS)),
+        }
+    }
+
+    /// What the run begins by itself comes after what others sent.
+    fn mail(&mut self, cx: &mut Cx<'_>) -> bool {
+        let more_to_open = self.open_more(cx);
+        let all_opened = self.seats.len() as u32 == self.target;
+        if self.stage == Stage::Opening && all_opened && self.unsettled == 0 {
+            self.settle(cx);
+        }
+        self.begin_more(cx) || more_to_open
+    }
+
+    fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
+        if matches!(self.stage, Stage::Holding | Stage::Measuring) && self.settled == 0 {
+            self.wind_up(cx, 0);
+        }
+        if self.stage == Stage::Ending && self.shared.messages.in_flight() == 0 {
+            self.stage = Stage::Over;
+        }
+        match self.stage {
+            Stage::Over => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// A seat has one tenant only, so one generation is enough.
+fn id_of(slot: u32) -> ConnId {
+    ConnId { slot, generation: 1 }
+}

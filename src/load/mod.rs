@@ -1,0 +1,268 @@
+//! The load generator: drives a server and tells what its clients saw.
+//!
+//! **What.** A [`Scenario`] says what to do, [`run`] does it on a [`Reactor`] of its own, a
+//! [`Report`] says what came of it. Messages are echoed in a closed loop: each connection keeps
+//! `depth` of them in flight, and every byte that comes back is compared.
+//!
+//! **Why this way.** It is the second handler of the same reactor, so the generator is no other
+//! network stack than the server, and costs about the same a message. What most generators leave
+//! out is the point of this one: wrong bytes, connections that hang, and who was told why. A closed
+//! loop sends nothing while it waits, so its latencies do not show how long a queue would grow
+//! (coordinated omission): what it measures is what the server answers when asked politely.
+//!
+//! **Costs.** One thread; one read and one write an event; no allocation once all are connected.
+//!
+//! **Read next.** `src/load/stream.rs` for one connection, `src/load/handler.rs` for all of them.
+
+mod client;
+mod datagram;
+mod fates;
+mod handler;
+mod pattern;
+mod report;
+mod sources;
+mod stops;
+mod stream;
+
+pub use fates::Connections;
+pub use report::{Messages, Report};
+
+use crate::net::{Address, Endpoint, SocketOptions};
+use crate::reactor::Reactor;
+use crate::sys::{process, rlimit};
+use client::Client;
+use datagram::{DATAGRAM_BYTES_MAX, DatagramClient, HEADER_BYTES};
+use handler::Load;
+use std::net::IpAddr;
+use std::time::Duration;
+use std::{fmt, io};
+use stream::StreamClient;
+
+/// Descriptors beside the connections and what is open already: epoll, signals, standard input, a
+/// report to write.
+const RESERVE_FDS: u64 = 8;
+/// Send times are kept for every message in flight, 8 bytes each.
+const IN_FLIGHT_MAX: u64 = 1 << 24;
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Whom to load.
+    pub address: Address,
+    /// Connections to open; at least 1.
+    pub connections: u32,
+    /// Bytes of a message; at least 1, over UDP 16 to 65,507.
+    pub size_bytes: usize,
+    /// Messages in flight on each connection; at least 1.
+    pub depth: u32,
+    /// How long to measure, or to hold, once the fate of every connection is known.
+    pub duration_ms: u64,
+    /// A connection that is not established after so long has timed out.
+    pub connect_timeout_ms: u64,
+    /// A connection that owes an answer and is silent for so long is hung.
+    pub answer_timeout_ms: u64,
+    /// Addresses to connect from, in turn. Empty: the system's choice, and on loopback a rotation
+    /// if there are more connections than one address carries well.
+    pub sources: Vec<IpAddr>,
+    /// After the first answer keep the connections open and silent.
+    pub hold: bool,
+    /// SIGINT and SIGTERM end the run, not the process. They stay blocked in the calling thread.
+    pub stop_on_signal: bool,
+    /// The end of standard input ends the run.
+    pub stop_on_stdin_end: bool,
+}
+
+impl Scenario {
+    /// 100 connections, 64 bytes, one message in flight, 10 seconds.
+    pub fn new(address: Address) -> Scenario {
+        Scenario {
+            address,
+            connections: 100,
+            size_bytes: 64,
+            depth: 1,
+            duration_ms: 10_000,
+            connect_timeout_ms: 5_000,
+            answer_timeout_ms: 5_000,
+            sources: Vec::new(),
+            hold: false,
+            stop_on_signal: false,
+            stop_on_stdin_end: false,
+        }
+    }
+
+    /// What the user should know before the run, if anything: where ports will be short.
+    pub fn advice(&self) -> Option<String> {
+        sources::advice(&self.address, self.connections, &self.sources)
+    }
+
+    fn url(&self) -> String {
+        let (address, options) = (self.address.clone(), SocketOptions::default());
+        Endpoint { address, service: String::new(), options }
+            .to_string()
+            .trim_end_matches('/')
+            .to_owned()
+    }
+
+    fn check(&self) -> Result<(), LoadError> {
+        let at_least_one = [
+            ("connections", u64::from(self.connections)),
+            ("size", self.size_bytes as u64),
+            ("depth", u64::from(self.depth)),
+            ("duration", self.duration_ms),
+            ("connect-timeout", self.connect_timeout_ms),
+            ("answer-timeout", self.answer_timeout_ms),
+        ];
+        if let Some((name, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
+            return usage(format!("{name} 0: must be at least 1 (times: 1 ms)"));
+        }
+        let in_flight = u64::from(self.connections) * u64::from(self.depth);
+        if in_flight > IN_FLIGHT_MAX {
+            return usage(format!(
+                "depth {}: {in_flight} messages in flight are more than {IN_FLIGHT_MAX}; with {} \
+                 connections use a depth of at most {}",
+                self.depth,
+                self.connections,
+                IN_FLIGHT_MAX / u64::from(self.connections)
+            ));
+        }
+        let datagram = HEADER_BYTES..=DATAGRAM_BYTES_MAX;
+        if matches!(self.address, Address::Udp(_)) && !datagram.contains(&self.size_bytes) {
+            return usage(format!(
+                "size {}: over UDP a message carries its number and is one datagram: use \
+                 {HEADER_BYTES} to {DATAGRAM_BYTES_MAX} bytes",
+                self.size_bytes
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Why a run did not take place.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The scenario asks for what cannot be; the text names the setting, the reason and the fix.
+    Usage(String),
+    /// The system refused something that the run cannot do without.
+    System(io::Error),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Usage(text) => f.write_str(text),
+            LoadError::System(error) => write!(f, "the system refused: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl From<io::Error> for LoadError {
+    fn from(error: io::Error) -> LoadError {
+        LoadError::System(error)
+    }
+}
+
+fn usage<T>(text: String) -> Result<T, LoadError> {
+    Err(LoadError::Usage(text))
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Connections are being opened, or wait for their first answer.
+    Opening,
+    /// The fate of every connection is known; they send, and are measured.
+    Measuring,
+    /// The fate of every connection is known; they are kept open (`hold`).
+    Holding,
+    /// Nothing more is sent; the last answers are waited for.
+    Ending,
+    /// Nothing more is to come.
+    Over,
+}
+
+/// News of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot {
+    /// Where the run stands.
+    pub stage: Stage,
+    /// Time since the start; once all are settled, since then.
+    pub elapsed: Duration,
+    /// Connections that are open and were answered.
+    pub connected: u64,
+    /// Connections that are not answered yet.
+    pub waiting: u64,
+    /// Connections that ended, and messages wrong or lost.
+    pub errors: u64,
+    /// Right answers a second since the last news.
+    pub rate_per_s: f64,
+    /// 99 of 100 answers took no longer, in microseconds.
+    pub p99_us: f64,
+}
+
+/// Watches a run. `()` does not.
+pub trait Observer {
+    /// How often it wants news.
+    fn interval(&self) -> Option<Duration> {
+        None
+    }
+    /// News.
+    fn news(&mut self, _news: &Snapshot) {}
+    /// The fate of every connection is known; the figures so far.
+    fn settled(&mut self, _report: &Report) {}
+}
+
+impl Observer for () {}
+
+/// Runs a scenario to its end. Raises the soft limit of open files to the hard one.
+///
+/// # Errors
+/// [`LoadError`]: nothing was sent. What happens to the connections is no error but the report.
+pub fn run(scenario: &Scenario, observer: &mut dyn Observer) -> Result<Report, LoadError> {
+    scenario.check()?;
+    make_room(u64::from(scenario.connections))?;
+    match scenario.address {
+        Address::Udp(_) => drive::<DatagramClient>(scenario, observer),
+        Address::Tcp(_) | Address::Unix(_) => drive::<StreamClient>(scenario, observer),
+    }
+}
+
+fn drive<C: Client>(scenario: &Scenario, observer: &mut dyn Observer) -> Result<Report, LoadError> {
+    let timers = scenario.connections + client::OWN_TIMERS;
+    let mut reactor = Reactor::new(timers as usize)?;
+    let clock = reactor.clock();
+    let mut load: Load<C> = Load::new(scenario, observer.interval(), clock, &mut reactor.cx())?;
+    loop {
+        let flow = reactor.turn(&mut load)?;
+        if std::mem::take(&mut load.has_settled) {
+            observer.settled(&load.report(scenario, clock.now()));
+        }
+        if std::mem::take(&mut load.ticked) {
+            observer.news(&load.snapshot(clock.now()));
+        }
+        if flow.is_break() {
+            return Ok(load.report(scenario, clock.now()));
+        }
+    }
+}
+
+/// Sees to it that every connection can have its descriptor, so that no run is done by halves.
+fn make_room(connections: u64) -> Result<(), LoadError> {
+    let limit = rlimit::nofile()?;
+    if limit.soft < limit.hard {
+        rlimit::set_nofile(rlimit::Rlimit { soft: limit.hard, hard: limit.hard })?;
+    }
+    let reserve = process::open_descriptors()? as u64 + RESERVE_FDS;
+    if connections + reserve <= limit.hard {
+        return Ok(());
+    }
+    let possible = limit.hard.saturating_sub(reserve);
+    usage(format!(
+        "connections {connections}: this process may open {} files, which leaves {possible} \
+         connections; use -c {possible}, raise the limit (ulimit -Hn {}, as root) or run several \
+         generators",
+        limit.hard,
+        connections + reserve
+    ))
+}

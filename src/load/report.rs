@@ -1,0 +1,173 @@
+//! What a run found.
+//!
+//! **What.** A [`Report`] holds the counts and the whole histogram of latencies; it becomes JSON
+//! (`serde`) and can be [merged](Report::merge) with those of other generators.
+//!
+//! **Why this way.** Percentiles cannot be averaged, so the histogram is kept until the end. The
+//! books balance: messages sent = received + wrong + lost. Rate and latency are of the measured
+//! time only, which begins when the fate of every connection is known: a rate that includes the
+//! connecting says nothing of either.
+//!
+//! **Costs.** 264 KiB for the histogram: 1 ns to 1 h at three digits.
+//!
+//! **Read next.** `src/load/fates.rs`, `src/cli/load/render.rs`.
+
+use super::fates::Connections;
+use hdrhistogram::Histogram;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use std::time::Duration;
+
+/// The largest latency that is told apart, in nanoseconds.
+const LATENCY_NS_MAX: u64 = 3_600 * 1_000_000_000;
+
+/// What became of messages: sent = received + wrong + lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Messages {
+    /// Messages sent.
+    pub sent: u64,
+    /// Answers that were right to the last byte.
+    pub received: u64,
+    /// Answers with a wrong byte.
+    pub wrong: u64,
+    /// Messages without an answer: the connection ended before, or (UDP) it took too long.
+    pub lost: u64,
+    /// UDP: answers to messages that were already counted as lost.
+    pub late: u64,
+    /// UDP: second answers.
+    pub duplicate: u64,
+}
+
+impl Messages {
+    /// Messages whose answer is still to come.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.sent - self.received - self.wrong - self.lost
+    }
+
+    fn merge(&mut self, other: &Messages) {
+        self.sent += other.sent;
+        self.received += other.received;
+        self.wrong += other.wrong;
+        self.lost += other.lost;
+        self.late += other.late;
+        self.duplicate += other.duplicate;
+    }
+}
+
+/// The figures of a run, or of several that ran at the same time.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The command that repeats the run; for who prints it to fill in, else left out.
+    pub command: String,
+    /// Where the load went.
+    pub url: String,
+    /// Bytes of a message.
+    pub size_bytes: u64,
+    /// Messages in flight on each connection.
+    pub depth: u32,
+    /// From the start until the fate of every connection was known.
+    pub settle: Duration,
+    /// The measured time: from then until the last message was sent. Zero with `hold`.
+    pub measured: Duration,
+    /// Right answers that arrived in the measured time.
+    pub measured_answers: u64,
+    /// Connections by fate.
+    pub connections: Connections,
+    /// All messages of the run.
+    pub messages: Messages,
+    /// Bytes written to sockets.
+    pub bytes_sent: u64,
+    /// Bytes read from sockets.
+    pub bytes_received: u64,
+    /// CPU time of the generator, user and system, from the start to the end.
+    pub cpu: Duration,
+    /// Nanoseconds from sending a message to its last byte coming back, for the right answers of
+    /// the measured time and after; with `hold`, for the one message of each connection.
+    pub(super) latency: Histogram<u64>,
+}
+
+impl Report {
+    /// Right answers a second in the measured time; 0 if nothing was measured.
+    pub fn rate_per_s(&self) -> f64 {
+        match self.measured.as_secs_f64() {
+            0.0 => 0.0,
+            seconds => self.measured_answers as f64 / seconds,
+        }
+    }
+
+    /// The latency that a share of the answers did not exceed, in microseconds; `None` if there
+    /// were no answers.
+    pub fn latency_us(&self, quantile: f64) -> Option<f64> {
+        (!self.latency.is_empty()).then(|| us(self.latency.value_at_quantile(quantile)))
+    }
+
+    /// The longest latency in microseconds; `None` if there were no answers.
+    pub fn latency_max_us(&self) -> Option<f64> {
+        (!self.latency.is_empty()).then(|| us(self.latency.max()))
+    }
+
+    /// Adds the figures of a generator that ran at the same time.
+    pub fn merge(&mut self, other: &Report) {
+        self.settle = self.settle.max(other.settle);
+        self.measured = self.measured.max(other.measured);
+        self.measured_answers += other.measured_answers;
+        self.connections.merge(&other.connections);
+        self.messages.merge(&other.messages);
+        self.bytes_sent += other.bytes_sent;
+        self.bytes_received += other.bytes_received;
+        self.cpu += other.cpu;
+        self.latency.add(&other.latency).expect("all have the bounds of `latencies`");
+    }
+}
+
+/// An empty histogram for latencies in nanoseconds.
+pub(super) fn latencies() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).expect("constant bounds, in order")
+}
+
+/// Percentiles in microseconds; null without answers.
+#[derive(Serialize)]
+struct LatencyUs {
+    p50: Option<f64>,
+    p90: Option<f64>,
+    p99: Option<f64>,
+    p999: Option<f64>,
+    max: Option<f64>,
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let latency_us = LatencyUs {
+            p50: self.latency_us(0.5),
+            p90: self.latency_us(0.9),
+            p99: self.latency_us(0.99),
+            p999: self.latency_us(0.999),
+            max: self.latency_max_us(),
+        };
+        let mut json = serializer.serialize_struct("Report", 13)?;
+        match self.command.is_empty() {
+            true => json.skip_field("command")?,
+            false => json.serialize_field("command", &self.command)?,
+        }
+        json.serialize_field("url", &self.url)?;
+        json.serialize_field("size_bytes", &self.size_bytes)?;
+        json.serialize_field("depth", &self.depth)?;
+        json.serialize_field("settle_s", &self.settle.as_secs_f64())?;
+        json.serialize_field("duration_s", &self.measured.as_secs_f64())?;
+        json.serialize_field("connections", &self.connections)?;
+        json.serialize_field("messages", &self.messages)?;
+        json.serialize_field("rate_per_s", &self.rate_per_s())?;
+        json.serialize_field("latency_us", &latency_us)?;
+        json.serialize_field("bytes_sent", &self.bytes_sent)?;
+        json.serialize_field("bytes_received", &self.bytes_received)?;
+        json.serialize_field("cpu_s", &self.cpu.as_secs_f64())?;
+        json.end()
+    }
+}
+
+fn us(ns: u64) -> f64 {
+    ns as f64 / 1_000.0
+}
+
+#[cfg(test)]
+mod tests;

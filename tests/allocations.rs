@@ -1,0 +1,151 @@
+//! Steady work allocates nothing: counted, not timed.
+//!
+//! The allocator of this test counts what the server's thread asks of it. After a warm-up, in which
+//! tables and scratch buffers get their size, echoing must not ask for anything.
+
+use oneloop::net::{Address, Endpoint};
+use oneloop::server::{Books, Server};
+use oneloop::service::Builtin;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static IS_COUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
+fn count() {
+    if IS_COUNTED.try_with(Cell::get).unwrap_or(false) {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: every call is passed to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Serves `url` on a counted thread while `client` runs.
+fn serve(url: &str, client: impl FnOnce(SocketAddr)) -> Books {
+    let endpoint = Endpoint::parse(url).expect("a good URL");
+    let service = Builtin::from_name(&endpoint.service).expect("a known service");
+    let server = Server::builder().listen(endpoint, service).bind().expect("a free port");
+    let address = match server.endpoints().next().map(|endpoint| &endpoint.address) {
+        Some(Address::Tcp(address) | Address::Udp(address)) => *address,
+        other => panic!("no address: {other:?}"),
+    };
+    let stopper = server.stopper();
+    let thread = std::thread::spawn(move || {
+        IS_COUNTED.set(true);
+        let (_, books) = server.run().expect("epoll works");
+        IS_COUNTED.set(false);
+        books
+    });
+    client(address);
+    stopper.stop().expect("the eventfd works");
+    thread.join().expect("the server does not panic")
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the server listens");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket option");
+    stream.set_nodelay(true).expect("a socket option");
+    stream
+}
+
+fn echo(stream: &mut TcpStream, message: &[u8]) {
+    stream.write_all(message).expect("the server reads");
+    let mut back = vec![0; message.len()];
+    stream.read_exact(&mut back).expect("the server answers");
+    assert_eq!(back, message);
+}
+
+/// Runs `work` twice, the first time to warm up; returns how often the second allocated.
+fn allocations_of(mut work: impl FnMut()) -> u64 {
+    work();
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    work();
+    ALLOCATIONS.load(Ordering::Relaxed) - before
+}
+
+/// One test, because all share the counter.
+#[test]
+fn steady_work_allocates_nothing() {
+    serve("tcp://127.0.0.1:0/echo", |address| {
+        let mut streams: Vec<TcpStream> = (0..50).map(|_| connect(address)).collect();
+        let small = allocations_of(|| {
+            for round in 0..100u8 {
+                streams.iter_mut().for_each(|stream| echo(stream, &[round; 64]));
+            }
+        });
+        assert_eq!(small, 0, "64-byte echoes");
+        let large = allocations_of(|| echo(&mut streams[0], &[7; 60_000]));
+        assert_eq!(large, 0, "60,000-byte echoes");
+        let connects = allocations_of(|| {
+            for _ in 0..50 {
+                echo(&mut connect(address), b"x");
+            }
+        });
+        assert_eq!(connects, 0, "connections that come and go");
+    });
+
+    serve("tcp://127.0.0.1:0/broadcast", |address| {
+        let mut streams: Vec<TcpStream> = (0..20).map(|_| connect(address)).collect();
+        // The one that came last hears itself once it is a member.
+        echo(&mut streams[19], b"here\n");
+        streams[..19].iter_mut().for_each(|stream| {
+            let _ = stream.read(&mut [0; 64]).expect("all hear the last");
+        });
+        let broadcasts = allocations_of(|| {
+            for _ in 0..50 {
+                streams[0].write_all(b"a line for all\n").expect("the server reads");
+                for stream in &mut streams {
+                    stream.read_exact(&mut [0; 15]).expect("everybody gets it");
+                }
+            }
+        });
+        assert_eq!(broadcasts, 0, "broadcasts");
+    });
+
+    serve("udp://127.0.0.1:0/echo", |address| {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket option");
+        let datagrams = allocations_of(|| {
+            for round in 0..100u8 {
+                socket.send_to(&[round; 512], address).expect("loopback");
+                let mut back = [0; 1024];
+                assert_eq!(socket.recv(&mut back).expect("an answer"), 512);
+                assert_eq!(back[..512], [round; 512]);
+            }
+        });
+        assert_eq!(datagrams, 0, "datagrams");
+    });
+
+    let counted = ALLOCATIONS.load(Ordering::Relaxed);
+    assert!(counted > 0, "starting up and warming up must have been counted");
+}

@@ -1,0 +1,66 @@
+//! User memory of connections, from outside: `RssAnon` of the server.
+
+use crate::server::{Server, echo, wait_until};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+/// As many connections as this process may hold, 19,000 at the most.
+fn connections_max() -> usize {
+    let limit = oneloop::sys::rlimit::nofile().expect("prlimit works");
+    let raised = oneloop::sys::rlimit::Rlimit { soft: limit.hard, hard: limit.hard };
+    oneloop::sys::rlimit::set_nofile(raised).expect("the soft limit may be raised");
+    19_000.min(limit.hard as usize - 100)
+}
+
+#[test]
+fn an_idle_connection_costs_at_most_200_bytes() {
+    let server = Server::start(&["--idle-timeout", "1h"]);
+    // The scratch buffers are touched by the first echo of their size.
+    echo(&mut server.connect(0), &vec![7; 60_000]);
+    let before_kib = server.status("RssAnon");
+
+    let count = connections_max();
+    let mut streams: Vec<TcpStream> = (0..count).map(|nth| server.connect(nth)).collect();
+    streams.iter_mut().for_each(|stream| echo(stream, &[7; 64]));
+
+    let bytes = (server.status("RssAnon") - before_kib) * 1024 / count as u64;
+    println!("{count} connections: {bytes} bytes each");
+    assert!(bytes <= 200, "{bytes} bytes a connection at {count} connections");
+    assert!(bytes >= 80, "{bytes} bytes a connection: less than its slab entry? not counted");
+}
+
+#[test]
+fn after_a_burst_the_memory_is_back_where_it_was() {
+    // Small buffers in the kernel, so that it is the server that holds what is stuck.
+    let server = Server::start_on("tcp://127.0.0.1:0/echo?rcvbuf=32KiB&sndbuf=32KiB", &[]);
+    let mut streams: Vec<TcpStream> = (0..200).map(|_| server.connect(0)).collect();
+    for stream in &mut streams {
+        socket2::SockRef::from(&*stream).set_send_buffer_size(32 * 1024).expect("an option");
+        echo(stream, &[7; 60_000]);
+    }
+    let before_kib = server.status("RssAnon");
+
+    // They send and do not read, until the server is stuck with a good deal of their echoes.
+    let chunk = [7; 64 * 1024];
+    let mut sent = vec![0; streams.len()];
+    for stream in &streams {
+        stream.set_nonblocking(true).expect("a socket option");
+    }
+    wait_until("the server is stuck", || {
+        for (stream, sent) in streams.iter_mut().zip(&mut sent) {
+            *sent += stream.write(&chunk).unwrap_or(0);
+        }
+        server.status("RssAnon") > before_kib + 8 * 1024
+    });
+    for (stream, sent) in streams.iter_mut().zip(sent) {
+        stream.set_nonblocking(false).expect("a socket option");
+        let mut back = vec![0; sent];
+        stream.read_exact(&mut back).expect("the server answers");
+        assert!(back.iter().all(|byte| *byte == 7));
+    }
+    streams.iter_mut().for_each(|stream| echo(stream, b"done"));
+    // The pool keeps 1 MiB of blocks for the next stall, and the allocator a little of its own.
+    wait_until("the memory is given back", || {
+        server.status("RssAnon").saturating_sub(before_kib) <= 2 * 1024
+    });
+}

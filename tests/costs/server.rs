@@ -1,0 +1,122 @@
+//! `oneloop serve` in a process of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Everything a test waits for comes within this time or not at all.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The tests share one process's descriptors, and 19,000 connections leave few: one at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A running server; killed when dropped.
+pub(crate) struct Server {
+    _turn: MutexGuard<'static, ()>,
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// The server's process; not the child's where strace is in between.
+    pid: u32,
+}
+
+impl Server {
+    /// Starts the server with these further arguments.
+    pub(crate) fn start(args: &[&str]) -> Server {
+        Server::start_on("tcp://127.0.0.1:0/echo", args)
+    }
+
+    /// Starts the server with this listener instead of the plain one.
+    pub(crate) fn start_on(url: &str, args: &[&str]) -> Server {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_oneloop"));
+        command.args(["serve", "--listen", url]);
+        Server::spawn(command, args)
+    }
+
+    /// Starts the server below strace, which writes a line a syscall to `log`.
+    pub(crate) fn start_traced(log: &std::path::Path, args: &[&str]) -> Server {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o"]).arg(log).arg(env!("CARGO_BIN_EXE_oneloop"));
+        strace.args(["serve", "--listen", "tcp://127.0.0.1:0/echo"]);
+        let mut server = Server::spawn(strace, args);
+        let children = format!("/proc/{0}/task/{0}/children", server.child.id());
+        let children = fs::read_to_string(children).expect("strace runs");
+        server.pid = children.trim().parse().expect("strace has one child");
+        server
+    }
+
+    fn spawn(mut command: Command, args: &[&str]) -> Server {
+        // A test that failed has poisoned the lock, but there is nothing behind it to be spoilt.
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut child = command
+            .args(["--log", "warn"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server (or strace: scripts/test.sh installs it) starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut line = || lines.next().expect("a line").expect("text");
+        let listening = line();
+        let address = listening.trim_start_matches("listening tcp://").trim_end_matches("/echo");
+        let address = address.parse().unwrap_or_else(|_| panic!("not an address: {listening}"));
+        while line() != "ready" {}
+        let pid = child.id();
+        Server { _turn: turn, child, address, pid }
+    }
+
+    /// A line of `/proc/PID/status`.
+    pub(crate) fn status(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+        let number = line.trim_start_matches(':').split_whitespace().next().expect("a value");
+        number.parse().expect("a number")
+    }
+
+    /// Connects from the `nth` of as many source addresses as the source-port cliff asks for.
+    pub(crate) fn connect(&self, nth: usize) -> TcpStream {
+        let domain = socket2::Domain::IPV4;
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
+        let source = Ipv4Addr::new(127, 0, 0, 1 + (nth / 10_000) as u8);
+        socket.bind(&SocketAddr::new(IpAddr::V4(source), 0).into()).expect("a free port");
+        socket.connect(&self.address.into()).expect("the server listens");
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
+        stream.set_nodelay(true).expect("a socket option");
+        stream
+    }
+
+    /// Drains the server and waits for its end.
+    pub(crate) fn stop(mut self) {
+        let pid = i32::try_from(self.pid).expect("a pid");
+        // SAFETY: a plain syscall; the process is our descendant and not yet reaped.
+        assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0, "the server runs");
+        assert!(self.child.wait().expect("it ends").success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends `message` and reads it back.
+pub(crate) fn echo(stream: &mut TcpStream, message: &[u8]) {
+    stream.write_all(message).expect("the server reads");
+    let mut back = vec![0; message.len()];
+    stream.read_exact(&mut back).expect("the server answers");
+    assert!(back == message, "the echo differs");
+}
+
+/// Looks until `condition` holds.
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::yield_now();
+    }
+}

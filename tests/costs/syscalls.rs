@@ -1,0 +1,117 @@
+//! Syscalls, counted by strace. Each figure is the difference between a short and a long run, so
+//! that starting and stopping drop out.
+
+use crate::server::{Server, echo};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+
+type Counts = BTreeMap<String, i64>;
+
+/// Serves `client` below strace; returns how often each syscall was made.
+fn trace(name: &str, client: impl FnOnce(&Server)) -> Counts {
+    let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.strace"));
+    let server = Server::start_traced(&log, &[]);
+    client(&server);
+    server.stop();
+    let text = std::fs::read_to_string(&log).expect("strace wrote its log");
+    let mut counts = Counts::new();
+    for line in text.lines().filter(|line| !line.contains(" resumed>")) {
+        // "PID name(arguments) = result"
+        let call = line.split_whitespace().nth(1).and_then(|call| call.split_once('('));
+        if let Some((call, _)) = call {
+            *counts.entry(call.to_owned()).or_default() += 1;
+        }
+    }
+    // Once a second while awake the limit of open files is read again; not the client's doing.
+    counts.remove("prlimit64");
+    // With debug assertions std looks whether a descriptor is open before it closes it.
+    if cfg!(debug_assertions) {
+        counts.remove("fcntl");
+    }
+    counts
+}
+
+/// What `times` rounds of `round` add to none of them; zeros left out.
+fn cost(name: &str, times: usize, round: impl Fn(&Server, &mut TcpStream)) -> Counts {
+    let run = |times| {
+        trace(&format!("{name}-{times}"), |server| {
+            let mut stream = server.connect(0);
+            echo(&mut stream, b"warm");
+            (0..times).for_each(|_| round(server, &mut stream));
+        })
+    };
+    let (short, mut long) = (run(0), run(times));
+    for (call, count) in short {
+        *long.entry(call).or_default() -= count;
+    }
+    long.retain(|_, count| *count != 0);
+    long
+}
+
+/// Holds a cost against what it must be, exactly; only a wait more or less is allowed, because the
+/// end of a run may take one turn or several.
+fn assert_cost<const N: usize>(mut cost: Counts, waits: i64, expected: [(&str, i64); N]) {
+    let waited = cost.remove("epoll_wait").unwrap_or(0);
+    let expected = expected.into_iter().map(|(call, count)| (call.to_owned(), count)).collect();
+    assert_eq!(cost, expected);
+    assert!((waits - 4..=waits + 4).contains(&waited), "{waited} waits, should be {waits}");
+}
+
+#[test]
+fn an_echo_is_one_read_and_one_write() {
+    let cost = cost("echo", 500, |_, stream| echo(stream, &[7; 64]));
+    assert_cost(cost, 500, [("recvfrom", 500), ("sendto", 500)]);
+}
+
+#[test]
+fn a_hundred_pipelined_messages_are_one_read_and_one_write() {
+    let cost = cost("pipelined", 50, |_, stream| echo(stream, &[7; 6_400]));
+    assert_cost(cost, 50, [("recvfrom", 50), ("sendto", 50)]);
+}
+
+#[test]
+fn connections_that_are_ready_together_share_the_wait() {
+    let cost = cost("shared", 1, |server, stream| {
+        let mut streams: Vec<TcpStream> = (0..20).map(|_| server.connect(0)).collect();
+        streams.iter_mut().for_each(|stream| echo(stream, b"warm"));
+        // While the server is busy with a megabyte, twenty messages arrive.
+        let megabyte = vec![7; 1 << 20];
+        let mut back = vec![0; megabyte.len()];
+        let mut writer = stream.try_clone().expect("dup");
+        std::thread::scope(|scope| {
+            scope.spawn(|| writer.write_all(&megabyte).expect("the server reads"));
+            for _ in 0..50 {
+                streams.iter_mut().for_each(|stream| stream.write_all(b"x").expect("it reads"));
+                streams.iter_mut().for_each(|stream| {
+                    stream.read_exact(&mut [0]).expect("the server answers");
+                });
+            }
+            stream.read_exact(&mut back).expect("the server answers");
+        });
+    });
+    let reads = cost["recvfrom"];
+    assert!(reads >= 1_000 + 40, "every message is read: {cost:?}");
+    assert!(cost["epoll_wait"] < reads, "waits are shared: {cost:?}");
+}
+
+#[test]
+fn an_accept_is_accept4_and_epoll_ctl() {
+    let cost = cost("accept", 100, |server, _| {
+        let mut stream = server.connect(0);
+        echo(&mut stream, b"hello");
+        stream.shutdown(std::net::Shutdown::Write).expect("connected");
+        assert_eq!(stream.read(&mut [0]).expect("the server's FIN"), 0);
+    });
+    let expected = [
+        // The second `accept4` of each hears that nobody else waits: the edge is spent.
+        ("accept4", 200),
+        ("epoll_ctl", 100),
+        // The echo, and the end of the stream.
+        ("recvfrom", 200),
+        ("sendto", 100),
+        ("close", 100),
+    ];
+    assert_cost(cost, 300, expected);
+}

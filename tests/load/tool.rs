@@ -1,0 +1,224 @@
+//! `oneloop load` as a program: flags, output, signals, exit status.
+
+use crate::servers::{self, Count};
+use oneloop::net::Address;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+fn tool(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oneloop"));
+    command.arg("load").args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn output(arguments: &[&str]) -> Output {
+    tool(arguments).output().expect("the tool runs")
+}
+
+fn url(address: &Address) -> String {
+    match address {
+        Address::Tcp(address) => format!("tcp://{address}"),
+        other => panic!("not needed here: {other:?}"),
+    }
+}
+
+fn echo_server() -> String {
+    url(&servers::tcp(|_, stream| servers::echo(stream)))
+}
+
+fn interrupt(child: &Child) {
+    // SAFETY: the child is not waited for yet, so its pid is still its own.
+    let result = unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGINT) };
+    assert_eq!(result, 0);
+}
+
+fn stdout_of(child: &mut Child) -> BufReader<ChildStdout> {
+    BufReader::new(child.stdout.take().expect("piped"))
+}
+
+#[test]
+fn json_has_all_figures_and_standard_output_nothing_else() {
+    let url = echo_server();
+    let out = output(&[&url, "-c", "3", "-d", "100ms", "--json", "-", "-q"]);
+    assert_eq!(out.status.code(), Some(0));
+    assert!(out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+    let json: Value = serde_json::from_slice(&out.stdout).expect("one JSON document");
+    let fates = "attempted connected told_why refused reset closed timed_out hung failed";
+    for key in fates.split(' ') {
+        assert!(json["connections"][key].is_u64(), "{key}");
+    }
+    assert!(json["connections"]["reasons"].is_object());
+    for key in ["sent", "received", "wrong", "lost"] {
+        assert!(json["messages"][key].is_u64(), "{key}");
+    }
+    for key in ["p50", "p90", "p99", "p999", "max"] {
+        assert!(json["latency_us"][key].as_f64().is_some_and(|us| us > 0.0), "{key}");
+    }
+    assert!(json["rate_per_s"].as_f64().is_some_and(|rate| rate > 0.0));
+    assert_eq!((&json["size_bytes"], &json["depth"]), (&64.into(), &1.into()));
+    assert_eq!(json["url"], url);
+    assert_eq!(
+        json["command"],
+        format!("oneloop load {url} -c 3 -d 100ms --json - -q"),
+        "the command can be repeated"
+    );
+    assert!(json["duration_s"].as_f64().is_some_and(|seconds| seconds >= 0.1));
+    assert!(json["cpu_s"].is_f64() && json["bytes_sent"].is_u64());
+}
+
+#[test]
+fn the_table_says_what_happened_and_the_file_has_the_figures() {
+    let path = std::env::temp_dir().join(format!("oneloop-load-{}.json", std::process::id()));
+    let name = path.to_str().expect("UTF-8");
+    let out = output(&[&echo_server(), "-c", "2", "-d", "100ms", "--json", name]);
+    let text = String::from_utf8(out.stdout).expect("UTF-8");
+    for word in ["CONNECTIONS", "attempted", "told why", "sent", "p99.9", "every byte compared"] {
+        assert!(text.contains(word), "{word} is not in\n{text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let file = std::fs::read(&path).expect("written");
+    std::fs::remove_file(&path).expect("it was there");
+    let json: Value = serde_json::from_slice(&file).expect("JSON");
+    assert_eq!(json["connections"]["connected"], 2);
+}
+
+#[test]
+fn the_status_tells_good_from_bad() {
+    let wrong = servers::tcp(|_, stream| {
+        servers::echo_changed(stream, |_, bytes| bytes.iter_mut().for_each(|byte| *byte ^= 1));
+    });
+    let wrong = url(&wrong);
+    let nobody = format!("tcp://{}", servers::nobody());
+    for (url, verdict) in [(&wrong, "WRONG BYTES"), (&nobody, "NOBODY SERVED")] {
+        let out = output(&[url, "-c", "2", "-d", "50ms", "-q"]);
+        assert_eq!(out.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&out.stdout).contains(verdict));
+    }
+}
+
+#[test]
+fn what_cannot_work_is_said_in_one_line_and_ends_with_status_2() {
+    let url = "tcp://127.0.0.1:9";
+    let cases: [(&[&str], &str); 8] = [
+        (&["tpc://127.0.0.1:9"], "did you mean `tcp`"),
+        (&[url, "-c", "0"], "'0'"),
+        (&[url, "--size", "many"], "4KiB"),
+        (&[url, "-d", "soon"], "10s"),
+        (&[url, "-c", "4000000"], "use -c "),
+        (&[url, "--source", "::1"], "give an IPv4 address"),
+        (&[url, "--json", "/no/such/directory/x.json"], "name a file"),
+        (&["udp://127.0.0.1:9", "--size", "8"], "16 to 65507"),
+    ];
+    for (arguments, word) in cases {
+        let out = output(arguments);
+        let text = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains(word) && out.stdout.is_empty(), "{arguments:?}: {text}");
+        assert!(text.starts_with("error: ") && text.lines().count() == 1, "{text}");
+    }
+}
+
+#[test]
+fn flags_may_be_set_by_the_environment() {
+    let out = tool(&[&echo_server(), "-d", "50ms", "--json", "-", "-q"])
+        .env("ONELOOP_LOAD_CONNECTIONS", "7")
+        .output()
+        .expect("the tool runs");
+    let json: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    assert_eq!(json["connections"]["attempted"], 7);
+}
+
+#[test]
+fn interrupting_prints_the_result_so_far() {
+    let open = Count::default();
+    let counted = open.clone();
+    let server = servers::tcp(move |_, stream| {
+        servers::echo(stream);
+        counted.add(1);
+    });
+    let mut child = tool(&[&url(&server), "-c", "5", "-d", "10m", "--json", "-"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the tool starts");
+    let mut progress = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let line = progress.find(|line| line.as_ref().is_ok_and(|line| line.contains("5 connected")));
+    assert!(line.is_some(), "it told how it goes");
+    interrupt(&child);
+    let mut text = String::new();
+    stdout_of(&mut child).read_to_string(&mut text).expect("UTF-8");
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
+    let json: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(json["connections"]["connected"], 5);
+    assert_eq!(json["messages"]["sent"], json["messages"]["received"]);
+    assert!(json["duration_s"].as_f64().is_some_and(|seconds| seconds > 0.0));
+}
+
+#[test]
+fn interrupting_while_nobody_answers_does_not_wait_for_them() {
+    let accepted = Count::default();
+    let counted = accepted.clone();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let server = servers::tcp(move |_, stream| {
+        if counted.add(1) == 3 {
+            sender.send(()).expect("the test waits");
+        }
+        servers::read_to_end(stream);
+    });
+    let mut child =
+        tool(&[&url(&server), "-c", "4", "--answer-timeout", "10m", "--json", "-", "-q"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the tool starts");
+    receiver.recv().expect("all are accepted");
+    interrupt(&child);
+    let mut text = String::new();
+    stdout_of(&mut child).read_to_string(&mut text).expect("UTF-8");
+    assert_eq!(child.wait().expect("ends").code(), Some(1), "nobody was served");
+    let json: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(json["connections"]["attempted"], 0, "no fate is known");
+}
+
+#[test]
+fn holding_settles_waits_for_the_end_of_input_and_reports() {
+    let closed = Count::default();
+    let counted = closed.clone();
+    let server = servers::tcp(move |_, stream| {
+        servers::echo(stream);
+        counted.add(1);
+    });
+    let mut child = tool(&[&url(&server), "-c", "9", "--hold", "-d", "10m", "--json", "-", "-q"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the tool starts");
+    let mut out = stdout_of(&mut child);
+    let mut line = String::new();
+    out.read_line(&mut line).expect("a line");
+    let settled = line.strip_prefix("settled ").expect("the settled line");
+    let settled: Value = serde_json::from_str(settled).expect("JSON");
+    assert_eq!(settled["connections"]["connected"], 9);
+    assert_eq!(closed.get(), 0, "they are held");
+    drop(child.stdin.take());
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).expect("UTF-8");
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
+    let last: Value = serde_json::from_str(&rest).expect("JSON");
+    assert_eq!(last["connections"], settled["connections"]);
+    assert_eq!(last["messages"]["received"], 9);
+}
+
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    let mut child = tool(&[&echo_server(), "-c", "2", "-d", "50ms"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the tool starts");
+    drop(child.stdout.take());
+    let out = child.wait_with_output().expect("ends");
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(0), "{text}");
+    assert!(!text.contains("panicked"), "{text}");
+}
