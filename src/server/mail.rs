@@ -7,7 +7,9 @@
 //! The list of receivers is taken when a mailing begins, so that those who come and go meanwhile
 //! disturb nobody's order; delivery goes on over several turns if the audience is large. While a
 //! listener has too much mail its connections are not read from: the senders slow down, not the
-//! memory grows. Who does not read loses the connection when its backlog is over the limit.
+//! memory grows. Who has ended its side is a receiver until the mail of that moment is out: its own
+//! last line may be among it. Who does not read loses the connection when its backlog is over the
+//! limit.
 //!
 //! **Costs.** One `send` a receiver and turn; 8 bytes a receiver for the list.
 //!
@@ -16,7 +18,7 @@
 use super::conn::Phase;
 use super::limits::{DELIVERIES_PER_TURN, MAIL_HIGH_BYTES};
 use super::pump::look_again;
-use super::worker::Worker;
+use super::worker::{Listener, Worker};
 use crate::metrics::CloseReason;
 use crate::reactor::{ConnId, Cx};
 use crate::service::{Mail, Service};
@@ -28,6 +30,21 @@ pub(super) struct Mailing {
     to: Vec<ConnId>,
     /// Receivers before this one have been served.
     next: usize,
+    /// Connections that end when it is out.
+    leavers: Vec<ConnId>,
+}
+
+impl Mailing {
+    fn is_under_way(&self) -> bool {
+        self.next < self.to.len()
+    }
+}
+
+impl<S> Listener<S> {
+    /// Somebody is still to get something.
+    pub(super) fn has_mail(&self) -> bool {
+        self.mail.messages > 0 || self.mailing.is_under_way()
+    }
 }
 
 impl<S: Service> Worker<S> {
@@ -43,24 +60,24 @@ impl<S: Service> Worker<S> {
         self.has_mail()
     }
 
-    /// Somebody is still to get something.
+    /// Somebody on some listener is still to get something.
     pub(super) fn has_mail(&self) -> bool {
-        self.listeners.iter().any(|listener| {
-            listener.mail.messages > 0 || listener.mailing.next < listener.mailing.to.len()
-        })
+        self.listeners.iter().any(|listener| listener.has_mail())
     }
 
     /// Makes sure that there is a receiver to serve; false if there is no mail.
     fn begin_mailing(&mut self, cx: &mut Cx<'_>, index: usize) -> bool {
-        let listener = &mut self.listeners[index];
-        let mailing = &mut listener.mailing;
-        if mailing.next < mailing.to.len() {
+        if self.listeners[index].mailing.is_under_way() {
             return true;
         }
+        self.end_leavers(cx, index);
+        let listener = &mut self.listeners[index];
+        let mailing = &mut listener.mailing;
         if listener.mail.messages == 0 {
             return false;
         }
         std::mem::swap(&mut mailing.mail, &mut listener.mail);
+        std::mem::swap(&mut mailing.leavers, &mut listener.leavers);
         listener.mail.bytes.clear();
         listener.mail.bytes.shrink_to(MAIL_HIGH_BYTES);
         listener.mail.messages = 0;
@@ -77,6 +94,20 @@ impl<S: Service> Worker<S> {
             }
         }
         !mailing.to.is_empty()
+    }
+
+    /// A mailing is out: those who waited for it end, and so do all who wait if there is no other.
+    fn end_leavers(&mut self, cx: &mut Cx<'_>, index: usize) {
+        let listener = &mut self.listeners[index];
+        let mut leavers = std::mem::take(&mut listener.mailing.leavers);
+        if listener.mail.messages == 0 {
+            leavers.append(&mut listener.leavers);
+        }
+        for id in leavers {
+            if let Err(reason) = self.begin_close(cx, id, CloseReason::PeerClosed) {
+                self.close(cx, id, reason);
+            }
+        }
     }
 
     fn deliver_one(&mut self, cx: &mut Cx<'_>, index: usize) {

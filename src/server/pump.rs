@@ -168,16 +168,26 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// The peer's side is over; ours is when everything owed to it is out (half-close).
+    /// The peer's side is over; ours is when everything owed to it is out (half-close), and that
+    /// may include mail.
     fn peer_ended(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         conn.peer_finished = true;
-        let listener = &mut self.listeners[conn.listener as usize];
+        let index = conn.listener as usize;
+        let listener = &mut self.listeners[index];
         let memory = &mut self.memory;
         let mut out = Outbound::new(listener.framing, &mut memory.write, &mut listener.mail);
         self.metrics.messages_in +=
             conn.session.receive_end(&mut listener.service, &mut out, &mut memory.pool);
         self.send_written(cx, id)?;
+        let listener = &mut self.listeners[index];
+        if listener.has_mail()
+            && let Some(conn) = self.conns.get(id)
+        {
+            conn.paused = true;
+            listener.leavers.push(id);
+            return Ok(());
+        }
         self.begin_close(cx, id, CloseReason::PeerClosed)
     }
 

@@ -71,6 +71,8 @@ pub(super) struct Listener<S> {
     pub(super) mailing: Mailing,
     /// Connections that are paused until the mail is out.
     pub(super) held_by_mail: Vec<ConnId>,
+    /// Connections whose peer has ended: they end when the mail that waits now is out.
+    pub(super) leavers: Vec<ConnId>,
 }
 
 impl<S: Service> Listener<S> {
@@ -87,6 +89,7 @@ impl<S: Service> Listener<S> {
             mail: Mail::default(),
             mailing: Mailing::default(),
             held_by_mail: Vec::new(),
+            leavers: Vec::new(),
         }
     }
 }

@@ -62,10 +62,11 @@ fn fifty_that_never_read_hold_no_more_than_their_share() {
     let test = "backpressure::fifty_that_never_read_hold_no_more_than_their_share";
     let server = Child::serve(test, &["tcp://127.0.0.1:0/echo?sndbuf=16k"], limits());
     let mut stuck: Vec<TcpStream> = (0..50).map(|_| connect_narrow(&server.at[0])).collect();
-    for client in &mut stuck {
-        // A write that is cut short by its timeout is as good a sign that nothing moves.
-        write_until_stuck(client);
-    }
+    thread::scope(|scope| {
+        for client in &mut stuck {
+            scope.spawn(|| write_until_stuck(client));
+        }
+    });
     let books = server.books();
     assert!(number(&books, "stalls") >= 50, "{books}");
     let blocks = number(&books, "blocks");

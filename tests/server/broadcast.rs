@@ -115,6 +115,23 @@ fn a_last_line_needs_no_ending() {
     server.finish();
 }
 
+/// It has said everything, but not yet heard everything: its own line comes back first.
+#[test]
+fn whoever_half_closes_hears_its_own_last_line() {
+    let server = serve_broadcast(limits());
+    let mut hears = join(&server, 0, "hears");
+    for _ in 0..10 {
+        let mut says = server.connect();
+        says.write_all(b"whole\nhalf").unwrap();
+        half_close(&says);
+        assert_eq!(last_words(&mut says), "whole\nhalf\n");
+        assert_eq!(read_n(&mut hears, 11), b"whole\nhalf\n");
+    }
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::PeerClosed), 10);
+    assert_eq!(books.metrics.deliveries_dropped, 0);
+}
+
 #[test]
 fn a_line_at_the_limit_passes_and_one_longer_is_told() {
     let server = serve_broadcast(Limits { line_bytes_max: 64, ..limits() });

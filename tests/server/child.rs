@@ -2,8 +2,8 @@
 //! and its books can be read while it serves.
 //!
 //! **Why this way.** The child is this same test binary, told by an environment variable to run one
-//! test, in which [`Child::serve`] then serves instead of returning; so the server's limits stand in
-//! the test that is about them. The real signals are sent and the real metrics file is read.
+//! test, in which [`Child::serve`] then serves instead of returning; so the server's limits stand
+//! in the test that is about them. The real signals are sent and the real metrics file is read.
 //! Rejected: the program `oneloop` (its command line has tests of its own), `fork` without `exec`
 //! (unsafe in a program with threads).
 //!

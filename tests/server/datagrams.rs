@@ -1,7 +1,7 @@
 //! **What.** Datagrams: every size, many at once, and never more back than was asked with.
 //!
-//! **Why this way.** Loopback loses a datagram only if a receive queue is full, so what is under way
-//! at once is kept below what a queue holds.
+//! **Why this way.** Loopback loses a datagram only if a receive queue is full, so what is under
+//! way at once is kept below what a queue holds.
 //!
 //! **Costs.** A few thousand datagrams.
 //!

@@ -1,7 +1,7 @@
 //! **What.** A server that is told to stop loses nothing that it has received, and ends.
 //!
-//! **Why this way.** What has to be in the kernel's queues when the drain begins is put there before
-//! the server runs: then there is no race to win.
+//! **Why this way.** What has to be in the kernel's queues when the drain begins is put there
+//! before the server runs: then there is no race to win.
 //!
 //! **Costs.** Little.
 //!
@@ -72,6 +72,23 @@ fn the_accept_queue_is_served_and_closed() {
     assert!(start.elapsed() < Duration::from_secs(9), "the drain waited for its limit");
     assert_eq!(books.metrics.accepted, 200);
     assert_eq!(closed(&books, CloseReason::Drained), 200);
+}
+
+/// A line that was received goes to all, although the server ends in the same turn.
+#[test]
+fn a_broadcast_that_was_received_is_delivered() {
+    let server = bind([(TCP, Builtin::Broadcast)], limits());
+    let at = server.endpoints().next().unwrap().clone();
+    let mut clients: Vec<TcpStream> = (0..20).map(|_| connect(&at)).collect();
+    clients[10].write_all(b"the last news\n").unwrap();
+    server.stopper().stop().unwrap();
+    let server = run(server);
+    for client in &mut clients {
+        assert_eq!(last_words(client), "the last news\n");
+    }
+    drop(clients);
+    let books = server.join();
+    assert_eq!((books.metrics.delivered, books.metrics.deliveries_dropped), (20, 0));
 }
 
 /// What is queued is sent, however slowly the peer takes it: the linger time is for peers from

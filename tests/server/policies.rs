@@ -1,7 +1,7 @@
 //! **What.** The cap, and one connection more under each policy.
 //!
-//! **Why this way.** The cap is set low by `max_connections`: descriptors are `descriptors.rs`. That
-//! a policy holds "until somebody leaves" includes that somebody leaves and all is well again.
+//! **Why this way.** The cap is set low by `max_connections`: descriptors are `descriptors.rs`.
+//! That a policy holds "until somebody leaves" includes that somebody leaves and all is well again.
 //!
 //! **Costs.** A few dozen connections a test.
 //!
