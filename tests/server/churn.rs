@@ -5,7 +5,7 @@
 //! several times the ports. The first wave makes real what the server keeps on purpose: its table,
 //! and the allocator's arena.
 //!
-//! **Costs.** Ten to twenty seconds of two cores.
+//! **Costs.** About five seconds of two cores.
 //!
 //! **Read next.** `reuse.rs`.
 

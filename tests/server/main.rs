@@ -10,7 +10,7 @@
 //! test waits for conditions and never sleeps to let something happen; where it asserts that
 //! something takes no longer than a bound, the bound is far above the figure that is aimed at.
 //!
-//! **Costs.** Under a minute on two cores, most of it the churn of `churn.rs`.
+//! **Costs.** Half a minute on two cores, most of it waiting for slow readers and timeouts.
 //!
 //! **Read next.** `support.rs`, then `echo.rs`.
 

@@ -2,9 +2,10 @@
 //! connection ever gets another's bytes.
 //!
 //! **Why this way.** Under `evict-idle` with no grace a connection is closed after the turn's
-//! reads, when it may stand on the again-queue, and its slot goes to the newcomer at once. With a table of
-//! a few slots and every client sending more than a read takes, that happens all the time. What a
-//! client hears must be its own bytes from the beginning, and behind them at most the notice.
+//! reads, when it may stand on the again-queue, and its slot goes to the newcomer at once. With a
+//! table of a few slots and every client sending more than a read takes, that happens all the time
+//! (`stale_events` counts it). What a client hears must be its own bytes from the beginning, and
+//! behind them at most the notice.
 //!
 //! **Costs.** A few seconds of echo.
 //!
