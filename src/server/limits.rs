@@ -29,7 +29,8 @@ pub const BACKLOG_LOW_BYTES: usize = READ_BYTES / 4;
 /// `epoll_wait`; not all, because those who are connected come first.
 pub const ACCEPTS_PER_TURN: usize = 64;
 
-/// Copies of broadcasts delivered in one turn; a larger audience is served over several.
+/// Copies of broadcasts that a listener delivers in one turn; a larger audience is served over
+/// several. Each listener has its own, so that a busy one cannot starve another.
 pub const DELIVERIES_PER_TURN: usize = 1024;
 
 /// Broadcasts that wait for delivery; a listener that has more is not read from until they are out.

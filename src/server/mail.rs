@@ -48,10 +48,10 @@ impl<S> Listener<S> {
 }
 
 impl<S: Service> Worker<S> {
-    /// Delivers within the budget. True if some is left.
+    /// Delivers within each listener's budget. True if some is left.
     pub(super) fn deliver_mail(&mut self, cx: &mut Cx<'_>) -> bool {
-        let mut budget = DELIVERIES_PER_TURN;
         for index in 0..self.listeners.len() {
+            let mut budget = DELIVERIES_PER_TURN;
             while self.begin_mailing(cx, index) && budget > 0 {
                 budget -= 1;
                 self.deliver_one(cx, index);

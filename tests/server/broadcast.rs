@@ -8,12 +8,14 @@
 //!
 //! **Read next.** `services.rs`.
 
+use crate::services::Greeter;
 use crate::support::*;
 use oneloop::metrics::CloseReason;
 use oneloop::server::{DELIVERIES_PER_TURN, Limits};
 use oneloop::service::Builtin;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 fn serve_broadcast(limits: Limits) -> Running {
@@ -240,7 +242,6 @@ fn drain(mut stream: impl Read) {
 
 #[test]
 fn an_audience_larger_than_a_turn_hears_every_line() {
-    use crate::services::Greeter;
     const LINES: usize = 5;
     let audience = DELIVERIES_PER_TURN + 76;
     let server = serve([(TCP, Greeter)], limits());
@@ -257,4 +258,44 @@ fn an_audience_larger_than_a_turn_hears_every_line() {
     drop(clients);
     let books = server.finish();
     assert_eq!(books.metrics.delivered, (LINES * audience) as u64);
+}
+
+/// A large audience that is talked to without pause takes all of a turn's deliveries, but not those
+/// of another listener.
+#[test]
+fn a_busy_listener_starves_no_other() {
+    const SENDERS: usize = 8;
+    let server = serve([(TCP, Greeter), (TCP, Greeter)], limits());
+    let audience = DELIVERIES_PER_TURN + 76;
+    let mut clients: Vec<TcpStream> = (0..audience).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(read_line(client), "welcome");
+    }
+    let mut other = connect(server.at(1));
+    assert_eq!(read_line(&mut other), "welcome");
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (senders, rest) = clients.split_at_mut(SENDERS);
+        let last = rest.last_mut().unwrap();
+        for (i, client) in senders.iter_mut().enumerate() {
+            let over = &over;
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    writeln!(client, "{i}").unwrap();
+                    while read_line(client) != i.to_string() {}
+                }
+            });
+        }
+        // The last of the audience has heard something: the mailing takes more than a turn.
+        read_line(last);
+        other.set_read_timeout(Some(PATIENCE / 10)).unwrap();
+        let heard = (0..20).all(|_| {
+            writeln!(other, "here").unwrap();
+            matches!(other.read(&mut [0; 5]), Ok(5))
+        });
+        over.store(true, Ordering::Relaxed);
+        assert!(heard, "its mail waits for the other listener's");
+    });
+    drop(clients);
+    server.finish();
 }
