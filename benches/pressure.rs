@@ -93,8 +93,8 @@ fn main() {
     );
 }
 
-/// Keeps a process (0: this one) to one core, so that the clients take no time from the server. Where
-/// there is only one core they do, and the figures say little.
+/// Keeps a process (0: this one) to one core, so that the clients take no time from the server.
+/// Where there is only one core they do, and the figures say little.
 fn pin(pid: u32, core: usize) {
     // SAFETY: all-zero is an empty set; `core` is below its size; the set outlives the call.
     unsafe {

@@ -12,6 +12,8 @@ pub mod clock;
 #[doc(hidden)]
 pub mod config;
 #[cfg(feature = "cli")]
+pub mod ladder;
+#[cfg(feature = "cli")]
 pub mod limits;
 #[cfg(feature = "cli")]
 pub mod load;

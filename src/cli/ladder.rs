@@ -1,22 +1,155 @@
-//! STUB of `oneloop ladder`; the integrator replaces this file.
+//! `oneloop ladder`: flags, the climb, what is printed and written.
 //!
-//! **What.** The name of the arguments.
+//! **What.** [`Ladder`] are the flags; its `run` climbs and reports.
 //!
-//! **Why this way.** Written at the same time as the rest of the command line.
+//! **Why this way.** The result goes to stdout, what is going on to stderr: a moving line on a
+//! terminal, a plain one a rung elsewhere. Files are opened before the first rung, because a ladder
+//! takes a while and a typing error should not.
 //!
-//! **Costs.** Nothing.
+//! **Costs.** Nothing beside the climb.
 //!
-//! **Read next.** `src/cli/mod.rs`.
+//! **Read next.** `src/ladder/mod.rs`.
 
 use super::Failure;
+use crate::ladder::{self, LadderError, NOFILE_MAX, Plan, Rung, plot, render};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The arguments.
+/// Start the server under several limits of open files, drive each past its cap, and compare
+///
+/// For each limit: the cap that the server predicts, the number of clients that were served at
+/// once, and what every client beyond that saw. It takes a second or two a rung and policy. The
+/// exit status is 1 if a cap is not as predicted or a client not treated as its policy promises.
 #[derive(Debug, clap::Args)]
-pub(super) struct Ladder {}
+#[command(after_help = more())]
+pub(super) struct Ladder {
+    /// Limits of open files (ulimit -n) to compare [default: 64,256,1024,4096,max]
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    nofile: Vec<String>,
+
+    /// What the server does at its limit: shed, pause, evict-idle or refuse. Repeat it to compare
+    #[arg(long, value_name = "POLICY", value_delimiter = ',', default_value = "shed")]
+    at_limit: Vec<String>,
+
+    /// Clients beyond the cap [default: a tenth of it, 16 to 1,000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    extra: Option<u64>,
+
+    /// Draw what was found
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    svg: Option<PathBuf>,
+
+    /// Write what was found as JSON to this file, or with - to standard output instead of the table
+    #[arg(long, value_name = "FILE|-", value_hint = clap::ValueHint::FilePath)]
+    json: Option<PathBuf>,
+}
 
 impl Ladder {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        Err(Failure::Run("ladder: a stub".into()))
+        let plan = self.plan().map_err(Failure::Usage)?;
+        let to_stdout = self.json.as_deref() == Some(Path::new("-"));
+        let svg = self.svg.map(|path| Output::open("svg", path)).transpose()?;
+        let json = self.json.filter(|_| !to_stdout);
+        let json = json.map(|path| Output::open("json", path)).transpose()?;
+
+        let bar = progress_bar();
+        let done = &mut |rung: &Rung| {
+            // Without a terminal there is no moving line: say at least what is done.
+            if bar.is_hidden() {
+                let _ = writeln!(io::stderr(), "{}", render::line(rung));
+            }
+        };
+        let progress = |what: &str| {
+            bar.set_message(what.to_owned());
+            bar.tick();
+        };
+        let climbed = ladder::climb(&plan, &progress, done);
+        bar.finish_and_clear();
+        let rungs = match climbed {
+            Ok(rungs) => rungs,
+            Err(LadderError::Usage(line)) => return Err(Failure::Usage(line)),
+            Err(LadderError::Run(line)) => return Err(Failure::Run(line)),
+            // As a shell tells it of a process that the signal killed.
+            Err(LadderError::Interrupted(signal)) => {
+                return Ok(ExitCode::from(u8::try_from(128 + signal.number()).unwrap_or(u8::MAX)));
+            }
+        };
+
+        if let Some(json) = json {
+            json.write(&render::json(&rungs))?;
+        }
+        if let Some(svg) = svg {
+            svg.write(&plot::svg(&rungs).map_err(Failure::Run)?)?;
+        }
+        let text = if to_stdout { render::json(&rungs) } else { render::table(&rungs) };
+        super::print(text.as_bytes())?;
+        match ladder::verdict(&rungs) {
+            Some(faults) => Err(Failure::Run(faults)),
+            None => Ok(ExitCode::SUCCESS),
+        }
     }
+}
+
+impl Ladder {
+    /// Read here and not by clap, whose errors are several lines long.
+    fn plan(&self) -> Result<Plan, String> {
+        let mut nofile = match self.nofile[..] {
+            [] => ladder::default_rungs()?,
+            _ => {
+                self.nofile.iter().map(|rung| ladder::parse_rung(rung)).collect::<Result<_, _>>()?
+            }
+        };
+        let at_limit = self.at_limit.iter().map(|policy| ladder::parse_policy(policy));
+        let mut at_limit: Vec<_> = at_limit.collect::<Result<_, _>>()?;
+        // `max` may be one of the others.
+        nofile.dedup();
+        at_limit.dedup();
+        Ok(Plan { nofile, at_limit, extra: self.extra })
+    }
+}
+
+/// A file that was opened early, to be written late.
+struct Output {
+    flag: &'static str,
+    path: PathBuf,
+    file: File,
+}
+
+impl Output {
+    fn open(flag: &'static str, path: PathBuf) -> Result<Output, Failure> {
+        match File::create(&path) {
+            Ok(file) => Ok(Output { flag, path, file }),
+            Err(error) => {
+                let path = path.display();
+                Err(Failure::Usage(format!("--{flag} {path}: {error}; name a file you may write")))
+            }
+        }
+    }
+
+    fn write(mut self, text: &str) -> Result<(), Failure> {
+        self.file.write_all(text.as_bytes()).map_err(|error| {
+            Failure::Run(format!("--{} {}: {error}", self.flag, self.path.display()))
+        })
+    }
+}
+
+/// Moves on stderr if that is a terminal, and is hidden otherwise. It has no thread that keeps it
+/// moving: Ctrl-C would reach that one and end us before the children are.
+fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    bar.with_style(ProgressStyle::default_spinner())
+}
+
+fn more() -> String {
+    format!(
+        "Rungs: a number of open files, or max, the hard limit (but {NOFILE_MAX} if that is \
+         higher).\n\n\
+         Examples:\n  \
+           oneloop ladder --svg ladder.svg\n  \
+           oneloop ladder --nofile 64,1024,max --at-limit shed,pause,evict-idle,refuse\n  \
+           oneloop ladder --nofile 256 --extra 1000 --json - | jq '.rungs[].extra'"
+    )
 }

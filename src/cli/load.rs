@@ -98,6 +98,13 @@ pub(super) struct Load {
         hide_env_values = true)]
     hold: bool,
 
+    /// With --hold: ask with this text, for a server that does not echo, and take whatever comes
+    /// back for the answer, unless it begins with `-ERR `. \r, \n, \t and \\ are what they are in
+    /// C. --size does not count then
+    #[arg(long, value_name = "TEXT", value_parser = unescaped,
+        env = "ONELOOP_LOAD_ASK", hide_env_values = true)]
+    ask: Option<Ask>,
+
     /// No progress on standard error
     #[arg(short, long, alias = "no-progress", value_parser = FalseyValueParser::new(),
         env = "ONELOOP_LOAD_QUIET", hide_env_values = true)]
@@ -149,6 +156,7 @@ impl Load {
             answer_timeout_ms: ms(self.answer_timeout),
             sources: self.source.clone(),
             hold: self.hold,
+            ask: self.ask.as_ref().map(|Ask(bytes)| bytes.clone()),
             stop_on_signal: true,
             stop_on_stdin_end: self.hold,
             ..Scenario::new(self.url.address.clone())
@@ -195,6 +203,26 @@ fn command() -> String {
     let program = words.next().unwrap_or_default();
     let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
     [program.into_owned()].into_iter().chain(words.map(quoted)).collect::<Vec<_>>().join(" ")
+}
+
+/// A question. (Of a plain `Vec<u8>` clap would make a list of numbers.)
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Ask(Vec<u8>);
+
+fn unescaped(text: &str) -> Result<Ask, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match (byte == b'\\').then(|| rest.next()) {
+            None => byte,
+            Some(Some(b'r')) => b'\r',
+            Some(Some(b'n')) => b'\n',
+            Some(Some(b't')) => b'\t',
+            Some(Some(b'\\')) => b'\\',
+            Some(_) => return Err("behind a \\ only r, n, t and \\ mean something".to_owned()),
+        });
+    }
+    Ok(Ask(bytes))
 }
 
 fn bytes(text: &str) -> Result<usize, String> {

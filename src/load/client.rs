@@ -57,6 +57,8 @@ pub(super) trait Client: Sized {
 pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) pattern: Pattern,
+    /// What each connection sends in place of the pattern; then any answer is right.
+    pub(super) ask: Option<Vec<u8>>,
     pub(super) address: Address,
     sources: Sources,
     pub(super) size_bytes: u64,
@@ -80,9 +82,10 @@ impl Shared {
         Ok(Shared {
             clock,
             pattern: Pattern::new(),
+            ask: scenario.ask.clone(),
             sources: Sources::plan(&address, scenario.connections, &scenario.sources)?,
             address,
-            size_bytes: scenario.size_bytes as u64,
+            size_bytes: scenario.ask.as_ref().map_or(scenario.size_bytes, Vec::len) as u64,
             depth: u64::from(scenario.depth),
             connect_timeout_ms: scenario.connect_timeout_ms,
             answer_timeout_ms: scenario.answer_timeout_ms,
@@ -93,6 +96,14 @@ impl Shared {
             bytes_received: 0,
             latency: latencies(),
         })
+    }
+
+    /// What connection `id` has to send at a position of its stream; never empty.
+    pub(super) fn outgoing(&self, id: ConnId, position: u64) -> &[u8] {
+        match &self.ask {
+            Some(ask) => &ask[(position % self.size_bytes) as usize..],
+            None => self.pattern.at(id.slot, position),
+        }
     }
 
     /// The address that connection `id` comes from, unless the system chooses.

@@ -11,7 +11,7 @@
 //!
 //! **Read next.** `src/load/stream.rs`, which finds out.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -66,7 +66,7 @@ pub(super) fn may_be_refusal(bytes: &[u8]) -> bool {
 }
 
 /// Connections by fate. The fields add up to `attempted`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connections {
     /// Connections whose fate is known: all of them, unless the run was broken off early.
     pub attempted: u64,

@@ -66,6 +66,9 @@ pub struct Scenario {
     pub sources: Vec<IpAddr>,
     /// After the first answer keep the connections open and silent.
     pub hold: bool,
+    /// With `hold`: ask with these bytes, for servers that do not echo. Whatever comes back is the
+    /// answer, unless it is a refusal. `None`: `size_bytes` of noise, to be echoed.
+    pub ask: Option<Vec<u8>>,
     /// SIGINT and SIGTERM end the run, not the process. They stay blocked in the calling thread.
     pub stop_on_signal: bool,
     /// The end of standard input ends the run.
@@ -85,6 +88,7 @@ impl Scenario {
             answer_timeout_ms: 5_000,
             sources: Vec::new(),
             hold: false,
+            ask: None,
             stop_on_signal: false,
             stop_on_stdin_end: false,
         }
@@ -114,6 +118,14 @@ impl Scenario {
         ];
         if let Some((name, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return usage(format!("{name} 0: must be at least 1 (times: 1 ms)"));
+        }
+        let asks_alone = self.hold && self.depth == 1 && !matches!(self.address, Address::Udp(_));
+        if self.ask.as_ref().is_some_and(|ask| ask.is_empty() || !asks_alone) {
+            return usage(
+                "ask: one question to a server that does not echo: give it some text, with --hold, \
+                 a depth of 1, over TCP or a unix socket"
+                    .to_owned(),
+            );
         }
         let in_flight = u64::from(self.connections) * u64::from(self.depth);
         if in_flight > IN_FLIGHT_MAX {

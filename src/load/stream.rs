@@ -223,11 +223,17 @@ impl StreamClient {
                 return Continue(());
             }
             let line = std::mem::take(&mut self.told);
-            return self.compare(id, &line, shared, now);
+            return match shared.ask {
+                Some(_) => self.take_any(&line, shared, now),
+                None => self.compare(id, &line, shared, now),
+            };
+        }
+        if shared.ask.is_some() {
+            return self.take_any(bytes, shared, now);
         }
         let owed = usize::try_from(self.written - self.received).unwrap_or(usize::MAX);
         let asked_for = &bytes[..bytes.len().min(owed)];
-        let expected = &shared.pattern.at(id.slot, self.received)[..asked_for.len()];
+        let expected = &shared.outgoing(id, self.received)[..asked_for.len()];
         let right = match asked_for == expected {
             true => asked_for.len(),
             false => asked_for.iter().zip(expected).take_while(|(a, b)| a == b).count(),
@@ -244,6 +250,16 @@ impl StreamClient {
         }
     }
 
+    /// Takes bytes that no rule foretells: the first are the answer, unless they refuse.
+    fn take_any(&mut self, bytes: &[u8], shared: &mut Shared, now: Time) -> Life {
+        if may_be_refusal(bytes) {
+            self.told.extend_from_slice(&bytes[..bytes.len().min(REASON_BYTES_MAX)]);
+        } else if self.in_flight.len() > 0 {
+            self.advance(shared.size_bytes as usize, true, shared, now);
+        }
+        Continue(())
+    }
+
     /// The slow way, taken once something is wrong: message by message, so that the others still
     /// count as right.
     fn compare(&mut self, id: ConnId, bytes: &[u8], shared: &mut Shared, now: Time) -> Life {
@@ -255,7 +271,7 @@ impl StreamClient {
             }
             let message_end = (self.in_flight.answered + 1) * shared.size_bytes;
             let n = owed.min(message_end - self.received).min(rest.len() as u64) as usize;
-            let right = rest[..n] == shared.pattern.at(id.slot, self.received)[..n];
+            let right = rest[..n] == shared.outgoing(id, self.received)[..n];
             self.advance(n, right, shared, now);
             rest = &rest[n..];
         }
@@ -290,8 +306,9 @@ impl StreamClient {
         if due == 0 || self.is_full || self.was_reset || !self.told.is_empty() {
             return;
         }
-        let n = due.min(SPAN_BYTES as u64) as usize;
-        match self.stream.write(&shared.pattern.at(id.slot, self.written)[..n]) {
+        let bytes = shared.outgoing(id, self.written);
+        let n = due.min(bytes.len() as u64) as usize;
+        match self.stream.write(&bytes[..n]) {
             Ok(taken) => {
                 self.written += taken as u64;
                 shared.bytes_sent += taken as u64;

@@ -1,7 +1,7 @@
 //! The syscalls that no safe crate offers.
 //!
-//! **What.** Thin functions named as the man pages are: resource limits, signalfd, `recvmmsg` and
-//! `sendmmsg`, a few socket options.
+//! **What.** Thin functions named as the man pages are: resource limits, signalfd, child processes,
+//! `recvmmsg` and `sendmmsg`, a few socket options.
 //!
 //! **Why this way.** Every `unsafe` line of the crate is in this folder, each with the reason why
 //! it is sound, so that a reader can check all of them in one sitting. What mio, socket2 or std
@@ -11,6 +11,7 @@
 //!
 //! **Read next.** `src/sys/signals.rs`, `src/sys/datagram.rs`.
 
+pub mod child;
 pub mod datagram;
 pub mod process;
 pub mod rlimit;

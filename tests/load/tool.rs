@@ -3,7 +3,7 @@
 use crate::servers::{self, Count};
 use oneloop::net::Address;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 fn tool(arguments: &[&str]) -> Command {
@@ -221,4 +221,57 @@ fn a_closed_pipe_is_no_panic() {
     let text = String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(0), "{text}");
     assert!(!text.contains("panicked"), "{text}");
+}
+
+#[test]
+fn a_server_that_does_not_echo_is_asked_in_its_own_words() {
+    let address = servers::tcp(|n, mut stream| {
+        let mut asked = [0; 6];
+        let _ = stream.read_exact(&mut asked);
+        let answer: &[u8] = match n {
+            _ if asked != *b"PING\r\n" => b"-ERR what?\n",
+            0 => b"-ERR max number of clients reached\r\n",
+            1 => b"-",
+            _ => b"+PONG\r\n",
+        };
+        let _ = stream.write_all(answer);
+        if n == 0 {
+            return;
+        }
+        if n == 1 {
+            let _ = stream.write_all(b"1\r\n");
+        }
+        servers::read_to_end(stream);
+    });
+    let arguments = [&url(&address), "-c", "5", "--hold", "--ask", r"PING\r\n", "-d", "1ms", "-q"];
+    let mut child = tool(&arguments)
+        .args(["--json", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the tool runs");
+    let mut line = String::new();
+    stdout_of(&mut child).read_line(&mut line).expect("a line");
+    assert!(child.wait().expect("ends").success());
+    let json: Value = serde_json::from_str(line.strip_prefix("settled ").expect("settled"))
+        .expect("one JSON document");
+    let connections = &json["connections"];
+    assert_eq!((&connections["connected"], &connections["told_why"]), (&4.into(), &1.into()));
+    assert_eq!(connections["reasons"]["max number of clients reached"], 1);
+}
+
+#[test]
+fn a_question_that_cannot_be_asked_is_a_usage_error() {
+    let cases: [&[&str]; 4] = [
+        &["tcp://127.0.0.1:1", "--ask", "PING"],
+        &["tcp://127.0.0.1:1", "--hold", "--ask", ""],
+        &["tcp://127.0.0.1:1", "--hold", "--ask", r"\x"],
+        &["udp://127.0.0.1:1", "--hold", "--ask", "PING"],
+    ];
+    for arguments in cases {
+        let out = output(arguments);
+        assert_eq!(out.status.code(), Some(2), "{arguments:?}");
+        let error = String::from_utf8_lossy(&out.stderr);
+        assert!(error.contains("ask") && error.lines().count() == 1, "{error}");
+    }
 }
