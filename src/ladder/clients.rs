@@ -64,7 +64,7 @@ struct Report {
 }
 
 impl Crowd {
-    /// Starts `clients` that connect and wait `patience_ms` for an answer.
+    /// Starts `clients` that wait `patience_ms` for the connection and as long for an answer.
     ///
     /// # Errors
     /// A process cannot be started.
@@ -85,8 +85,8 @@ impl Crowd {
             load.args([route.url, "--hold", "--quiet", "--json", "-", "--duration", "1day"]);
             load.args(["--connections", &clients.to_string()]);
             load.args(["--source", &route.next_source().to_string()]);
-            load.args(["--answer-timeout", &format!("{patience_ms}ms")]);
-            load.args(["--connect-timeout", &format!("{LONG_MS}ms")]);
+            let patience = format!("{patience_ms}ms");
+            load.args(["--answer-timeout", &patience, "--connect-timeout", &patience]);
             let started = children.start(&mut load, None);
             processes.push(started.map_err(|error| LadderError::Run(format!("load: {error}")))?);
         }

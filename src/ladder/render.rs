@@ -51,7 +51,7 @@ pub fn table(rungs: &[Rung]) -> String {
             rung.at_limit.to_owned(),
             grouped(rung.predicted),
             grouped(rung.measured),
-            met(rung),
+            met(rung).join(",\n"),
             grouped(rung.accept_failures),
             format!("{:.1} %", rung.cpu_full_percent),
             format!("{} of {}", grouped(rung.replaced), grouped(rung.left)),
@@ -73,12 +73,12 @@ pub fn line(rung: &Rung) -> String {
     let Rung { nofile, at_limit, predicted, measured, .. } = rung;
     format!(
         "nofile {nofile}, {at_limit}: cap {measured}, predicted {predicted}; beyond it: {}",
-        met(rung)
+        met(rung).join(", ")
     )
 }
 
 /// What the clients beyond the cap saw: `16 told why`.
-fn met(rung: &Rung) -> String {
+fn met(rung: &Rung) -> Vec<String> {
     let parts = rung.extra.by_fate().into_iter().filter(|(_, count)| *count > 0);
     let mut parts: Vec<String> = parts
         .map(|(fate, count)| format!("{} {}", grouped(count), named(fate, rung.at_limit)))
@@ -86,7 +86,7 @@ fn met(rung: &Rung) -> String {
     if rung.evicted > 0 {
         parts.push(format!("{} idle ones told why", grouped(rung.evicted)));
     }
-    parts.join(",\n")
+    parts
 }
 
 /// What a fate is called here.

@@ -204,7 +204,8 @@ impl Rung {
         must_equal("measured cap is", self.measured, self.predicted);
         let (as_promised, promise) = match self.at_limit {
             "shed" => (extra.told_why, "extra clients told why:"),
-            "pause" => (extra.hung, "extra clients left waiting:"),
+            // Those for whom the queue had no room were left waiting by the kernel.
+            "pause" => (extra.hung + extra.timed_out, "extra clients left waiting:"),
             "refuse" => (extra.refused + extra.reset, "extra clients refused:"),
             // More than there are places: the last of them find nobody idle.
             _ if extra.attempted > self.predicted => {
