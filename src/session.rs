@@ -55,7 +55,7 @@ impl<T: Default> Session<T> {
         Session { framing, carry: Carry::default(), state: T::default() }
     }
 
-    /// Handles `fresh` bytes; returns how many messages the service was given.
+    /// Handles `fresh` bytes, and adds to `messages` how many the service was given.
     ///
     /// # Errors
     /// See [`SessionError`]; answers to earlier messages are in `out` all the same.
@@ -66,13 +66,17 @@ impl<T: Default> Session<T> {
         out: &mut Outbound<'_>,
         pool: &mut Pool,
         limits: &SessionLimits,
-    ) -> Result<u64, SessionError> {
+        messages: &mut u64,
+    ) -> Result<(), SessionError> {
         match self.framing {
             Framing::Bytes => {
                 service.message(&mut self.state, fresh, out);
-                Ok(1)
+                *messages += 1;
+                Ok(())
             }
-            Framing::Lines => self.receive_lines(fresh, service, out, pool, limits.line_bytes_max),
+            Framing::Lines => {
+                self.receive_lines(fresh, service, out, pool, limits.line_bytes_max, messages)
+            }
         }
     }
 
@@ -109,9 +113,9 @@ impl<T: Default> Session<T> {
         out: &mut Outbound<'_>,
         pool: &mut Pool,
         line_bytes_max: usize,
-    ) -> Result<u64, SessionError> {
+        messages: &mut u64,
+    ) -> Result<(), SessionError> {
         let mut rest = fresh;
-        let mut messages = 0;
         while !out.is_closed() {
             let Some((line, behind)) = line::split(rest) else {
                 // The ending is still to come, so at the limit itself the line is already too long.
@@ -131,10 +135,10 @@ impl<T: Default> Session<T> {
                 service.message(&mut self.state, line::trim(self.carry.bytes()), out);
                 self.carry.clear(pool);
             }
-            messages += 1;
+            *messages += 1;
             rest = behind;
         }
-        Ok(messages)
+        Ok(())
     }
 }
 

@@ -21,7 +21,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,10 +34,28 @@ pub enum Accept {
     Empty,
     /// This connection is lost, but others may wait (`accept(2)`, "Error handling").
     Aborted,
-    /// The process or the system has no descriptor or memory left. Those who wait are still
-    /// waiting, and **no event will tell** when there is room: look again on a close and by timer.
+    /// The process or the system has no descriptor or memory left (or something is wrong that no
+    /// manual names). Those who wait are still waiting, and **no event will tell** when there is
+    /// room: look again on a close and by timer.
     NoDescriptor(io::Error),
 }
+
+/// Errors that are about the connection and not about accepting (`accept(2)`): it ended before it was
+/// taken, the network failed it, or a firewall forbids it.
+const LOST: [i32; 12] = [
+    libc::ECONNABORTED,
+    libc::EINTR,
+    libc::EPERM,
+    libc::EPROTO,
+    libc::ENETDOWN,
+    libc::ENOPROTOOPT,
+    libc::EHOSTDOWN,
+    libc::ENONET,
+    libc::EHOSTUNREACH,
+    libc::EOPNOTSUPP,
+    libc::ENETUNREACH,
+    libc::ETIMEDOUT,
+];
 
 /// A listening socket.
 #[derive(Debug)]
@@ -50,8 +68,34 @@ pub struct Acceptor {
 #[derive(Debug)]
 enum Listener {
     Tcp(TcpListener),
-    /// With the file to remove at the end.
-    Unix(UnixListener, PathBuf),
+    Unix(UnixListener, SocketFile),
+}
+
+/// The file of a Unix socket, to be removed at the end.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    /// Device and inode: by then the path may be another server's. `None` leaves the file alone.
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn new(path: &Path) -> SocketFile {
+        SocketFile { path: path.to_owned(), identity: identity(path) }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if self.identity.is_some() && self.identity == identity(&self.path) {
+            // Somebody else may be removing it now; there is nothing to be done about that.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 impl Acceptor {
@@ -72,7 +116,7 @@ impl Acceptor {
             Address::Unix(path) => {
                 let socket = bind_unix(path, endpoint.options.backlog)
                     .map_err(|error| explain_unix(error, path))?;
-                Listener::Unix(UnixListener::from_std(socket.into()), path.clone())
+                Listener::Unix(UnixListener::from_std(socket.into()), SocketFile::new(path))
             }
             Address::Udp(_) => return Err(invalid("a datagram socket does not accept")),
         };
@@ -87,8 +131,8 @@ impl Acceptor {
     /// Stops listening for a while: unlike a drop it leaves a Unix socket's file, so that clients
     /// are refused rather than told that there is no such file.
     pub fn hang_up(mut self) {
-        if let Listener::Unix(_, path) = &mut self.listener {
-            path.clear();
+        if let Listener::Unix(_, file) = &mut self.listener {
+            file.identity = None;
         }
     }
 
@@ -106,20 +150,9 @@ impl Acceptor {
             Ok((stream, from)) => Accept::Taken(stream, from),
             Err(error) => match error.raw_os_error() {
                 Some(libc::EAGAIN) => Accept::Empty,
-                Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-                    Accept::NoDescriptor(error)
-                }
-                _ => Accept::Aborted,
+                Some(errno) if LOST.contains(&errno) => Accept::Aborted,
+                _ => Accept::NoDescriptor(error),
             },
-        }
-    }
-}
-
-impl Drop for Acceptor {
-    fn drop(&mut self) {
-        if let Listener::Unix(_, path) = &self.listener {
-            // Somebody else may have removed it; there is nothing to be done about that.
-            let _ = std::fs::remove_file(path);
         }
     }
 }
@@ -234,14 +267,16 @@ fn bind_unix(path: &Path, backlog: u32) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// A socket file that nobody listens on any more.
+/// A socket file that nobody listens on any more. Asked without blocking: a server that is alive but
+/// stuck has a full queue, which says EAGAIN.
 fn is_stale(path: &Path) -> bool {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    let refused = || {
-        std::os::unix::net::UnixStream::connect(path)
-            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    let refused = || -> io::Result<bool> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+        let outcome = socket.connect(&SockAddr::unix(path)?);
+        Ok(outcome.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
     };
-    is_socket && refused()
+    is_socket && refused().unwrap_or(false)
 }
 
 fn explain_tcp(error: io::Error, address: SocketAddr) -> io::Error {

@@ -128,7 +128,7 @@ impl<S: Service> Worker<S> {
             .open(path)
             .and_then(|mut file| file.write_all(line.as_bytes()));
         if let Err(error) = written {
-            tracing::error!("metrics_file {}: {error}", path.display());
+            tracing::error!("metrics_file {}: {error}; {}", path.display(), line.trim_end());
         }
     }
 }

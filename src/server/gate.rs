@@ -212,7 +212,11 @@ impl<S: Service> Worker<S> {
     fn free_descriptor(&mut self, cx: &mut Cx<'_>) -> bool {
         match self.limits.at_limit {
             AtLimit::Shed => self.spare.take().is_some(),
-            AtLimit::EvictIdle => self.evict(cx) || self.spare.take().is_some(),
+            // Without a spare nobody would be let in to take the place.
+            AtLimit::EvictIdle if self.spare.is_some() => {
+                self.evict(cx) || self.spare.take().is_some()
+            }
+            AtLimit::EvictIdle => false,
             AtLimit::Pause | AtLimit::Refuse => false,
         }
     }

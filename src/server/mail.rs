@@ -16,7 +16,7 @@
 //! **Read next.** `src/service/outbound.rs`.
 
 use super::conn::Phase;
-use super::limits::{DELIVERIES_PER_TURN, MAIL_HIGH_BYTES};
+use super::limits::{BACKLOG_HIGH_BYTES, DELIVERIES_PER_TURN, MAIL_HIGH_BYTES};
 use super::pump::look_again;
 use super::worker::{Listener, Worker};
 use crate::metrics::CloseReason;
@@ -89,7 +89,7 @@ impl<S: Service> Worker<S> {
         // The mail is on its way: those who wrote too much of it may write again.
         for id in listener.held_by_mail.drain(..) {
             if let Some(conn) = self.conns.get(id) {
-                conn.paused = false;
+                conn.paused = conn.link.backlog_bytes() > BACKLOG_HIGH_BYTES;
                 look_again(cx, id, conn);
             }
         }
@@ -126,9 +126,6 @@ impl<S: Service> Worker<S> {
             Ok(()) => self.metrics.delivered += messages,
             Err(reason) => {
                 self.metrics.deliveries_dropped += messages;
-                if reason == CloseReason::SlowConsumer {
-                    tracing::debug!(slot = id.slot, "too slow for the broadcasts, closed");
-                }
                 self.close(cx, id, reason);
             }
         }

@@ -121,24 +121,21 @@ impl<S: Service> Worker<S> {
             &mut out,
             &mut memory.pool,
             &self.session_limits,
+            &mut self.metrics.messages_in,
         );
         let closes = out.is_closed();
-        match outcome {
-            Ok(messages) => self.metrics.messages_in += messages,
-            // What was answered before is sent: left in the scratch, the next one would get it.
-            Err(SessionError::Exhausted) => {}
-            Err(SessionError::LineTooLong) => {
-                let max = self.session_limits.line_bytes_max;
-                let notice = format!("-ERR line longer than {max} bytes\n");
-                memory.write.extend_from_slice(notice.as_bytes());
-            }
+        if outcome == Err(SessionError::LineTooLong) {
+            let max = self.session_limits.line_bytes_max;
+            let notice = format!("-ERR line longer than {max} bytes\n");
+            memory.write.extend_from_slice(notice.as_bytes());
         }
+        // Also if it ends now: left in the scratch, the next connection would get it.
         self.send_written(cx, id)?;
         match outcome {
             Err(SessionError::Exhausted) => Err(CloseReason::BuffersExhausted),
             Err(SessionError::LineTooLong) => self.begin_close(cx, id, CloseReason::LineTooLong),
-            Ok(_) if closes => self.begin_close(cx, id, CloseReason::ServiceClosed),
-            Ok(_) => Ok(()),
+            Ok(()) if closes => self.begin_close(cx, id, CloseReason::ServiceClosed),
+            Ok(()) => Ok(()),
         }
     }
 

@@ -22,9 +22,10 @@ fn run<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<String, SessionE
     let (mut pool, mut bytes, mut mail) = (Pool::new(u64::MAX), Vec::new(), Mail::default());
     let mut session = Session::new(Framing::Lines);
     let mut out = Outbound::new(Framing::Lines, &mut bytes, &mut mail);
-    let mut outcome = Ok(0);
+    let mut outcome = Ok(());
+    let mut messages = 0;
     for part in parts {
-        outcome = session.receive(part, &mut Bracket, &mut out, &mut pool, &LIMITS);
+        outcome = session.receive(part, &mut Bracket, &mut out, &mut pool, &LIMITS, &mut messages);
         if outcome.is_err() {
             break;
         }
@@ -76,8 +77,10 @@ fn without_a_block_a_half_line_ends_the_session() {
     assert!(taken.is_ok(), "a pool has one block at least");
     let (mut bytes, mut mail) = (Vec::new(), Mail::default());
     let mut out = Outbound::new(Framing::Lines, &mut bytes, &mut mail);
-    let outcome =
-        Session::new(Framing::Lines).receive(b"a\nb", &mut Bracket, &mut out, &mut pool, &LIMITS);
+    let (mut session, mut messages) = (Session::new(Framing::Lines), 0);
+    let input = b"a\nb";
+    let outcome = session.receive(input, &mut Bracket, &mut out, &mut pool, &LIMITS, &mut messages);
+    assert_eq!(messages, 1);
     assert_eq!(outcome, Err(SessionError::Exhausted));
     assert_eq!(bytes, b"[a]\n", "the whole line before it was answered");
 }
