@@ -40,8 +40,8 @@ pub enum Accept {
     NoDescriptor(io::Error),
 }
 
-/// Errors that are about the connection and not about accepting (`accept(2)`): it ended before it was
-/// taken, the network failed it, or a firewall forbids it.
+/// Errors that are about the connection and not about accepting (`accept(2)`): it ended before it
+/// was taken, the network failed it, or a firewall forbids it.
 const LOST: [i32; 12] = [
     libc::ECONNABORTED,
     libc::EINTR,
@@ -267,8 +267,8 @@ fn bind_unix(path: &Path, backlog: u32) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// A socket file that nobody listens on any more. Asked without blocking: a server that is alive but
-/// stuck has a full queue, which says EAGAIN.
+/// A socket file that nobody listens on any more. Asked without blocking: a server that is alive
+/// but stuck has a full queue, which says EAGAIN.
 fn is_stale(path: &Path) -> bool {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     let refused = || -> io::Result<bool> {
