@@ -50,7 +50,9 @@ impl<S: Service> Worker<S> {
                 Accept::NoDescriptor(error) => {
                     self.metrics.accept_failures += 1;
                     if !self.free_descriptor(cx) {
-                        tracing::warn!("cannot accept: {error}; trying again at each close");
+                        if !std::mem::replace(&mut self.is_starved, true) {
+                            tracing::warn!("cannot accept: {error}; trying again at each close");
+                        }
                         return self.wait(cx, index, ACCEPT_RETRY_MS);
                     }
                 }
@@ -107,7 +109,10 @@ impl<S: Service> Worker<S> {
 
     fn wait(&mut self, cx: &mut Cx<'_>, index: u16, retry_ms: u64) {
         self.listeners[index as usize].waiting = true;
-        cx.timers.arm(timers::ACCEPT_RETRY, cx.now.plus_ms(retry_ms));
+        // One timer for all listeners: the shorter wait wins.
+        if retry_ms == ACCEPT_RETRY_MS || !cx.timers.is_armed(timers::ACCEPT_RETRY) {
+            cx.timers.arm(timers::ACCEPT_RETRY, cx.now.plus_ms(retry_ms));
+        }
     }
 
     /// There may be room again: those who wait get their turn.
@@ -127,6 +132,7 @@ impl<S: Service> Worker<S> {
 
     /// Decides over a connection that was accepted.
     fn take_in(&mut self, cx: &mut Cx<'_>, index: u16, mut stream: Stream, from: Option<IpAddr>) {
+        self.is_starved = false;
         if self.spare.is_none() {
             return self.refuse(stream, RefuseReason::NoDescriptor);
         }

@@ -160,6 +160,7 @@ impl<S: Service> Builder<S> {
             fixed_descriptors: open - listeners.len() - datagrams.len() - 1,
             kernel_drops_before: 0,
             spare,
+            is_starved: false,
             evict_hand: 0,
             limits: self.limits,
             admission,

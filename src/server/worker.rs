@@ -135,6 +135,8 @@ pub(super) struct Worker<S: Service> {
     pub(super) kernel_drops_before: u64,
     /// An open descriptor of no use but to be closed when no other is left. `None` while it is.
     pub(super) spare: Option<File>,
+    /// The last `accept` found no descriptor, and the log has been told.
+    pub(super) is_starved: bool,
     /// Where the search for an idle connection goes on.
     pub(super) evict_hand: usize,
 }
