@@ -79,7 +79,8 @@ fn is_name(name: &str) -> bool {
     while let Some(byte) = bytes.next() {
         let is_plain = byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte);
         let mut is_hex = || bytes.next().is_some_and(|byte| byte.is_ascii_hexdigit());
-        if !is_plain && !(byte == b'%' && is_hex() && is_hex()) {
+        let is_valid = is_plain || (byte == b'%' && is_hex() && is_hex());
+        if !is_valid {
             return false;
         }
     }

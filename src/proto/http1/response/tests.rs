@@ -41,7 +41,8 @@ fn a_status_without_content_has_no_length() {
     let upgrade = [("Upgrade", "websocket")];
     assert_eq!(
         whole(Status::SwitchingProtocols, &upgrade, "", KEPT),
-        "HTTP/1.1 101 Switching Protocols\r\n[date]\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\n[date]\r\nConnection: upgrade\r\n\
+         Upgrade: websocket\r\n\r\n"
     );
 }
 
