@@ -212,3 +212,6 @@ fn names_version(head: &[u8]) -> bool {
     matches!(version, Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
         if major.is_ascii_digit() && minor.is_ascii_digit())
 }
+
+#[cfg(test)]
+mod tests;

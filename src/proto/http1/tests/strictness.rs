@@ -144,6 +144,8 @@ const REFUSED: &[(&str, &str, Error)] = &[
     ("an empty length", "{P}Content-Length:\r\n\r\n", Error::ContentLength),
     ("a space in it", "{P}Content-Length: 1 0\r\n\r\n", Error::ContentLength),
     ("past 64 bits", "{P}Content-Length: 18446744073709551616\r\n\r\n", Error::ContentLength),
+    ("far past 64 bits", "{P}Content-Length: 184467440737095516170\r\n\r\n",
+        Error::ContentLength),
     ("the most of 64 bits", "{P}Content-Length: 18446744073709551615\r\n\r\n", Error::BodyTooLarge),
     ("chunked, then a length",
         "{P}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", Error::Framing),
