@@ -1,0 +1,65 @@
+//! HTTP/1.1 for a server (RFC 9110, RFC 9112): requests in, responses out.
+//!
+//! **What.** In the order of use: a [`HeadScan`] is fed fresh bytes and finds where the head ends;
+//! [`Request::parse`] reads it; a [`Body`] decodes what follows; [`encode`] appends the response.
+//! Then the scan goes on with the next request, which may be in the same bytes (pipelining).
+//!
+//! **Why this way.** `httparse` cuts a head into tokens and is lenient: it takes a bare LF, any
+//! number of empty lines, two lengths. Whatever two programs read differently is a way to smuggle
+//! a request past one of them, so a policy of ours stands over it: a message that could mean two
+//! things is refused, and the connection ends with it, for nobody knows where the next request
+//! would begin. A head is parsed once, when it is whole: a parser that keeps no state would begin
+//! anew with each byte of a head that trickles in.
+//!
+//! **Costs.** Each byte of a head is looked at twice (scan, parse), however it arrives; a body is
+//! borrowed where it lies. 12 bytes of state for a head, 24 for a body; no allocation.
+//!
+//! **Read next.** `src/proto/http1/scan.rs`, `src/proto/http1/head.rs`, `src/proto/http1/body.rs`,
+//! `src/proto/http1/response.rs`.
+
+mod body;
+mod error;
+mod fields;
+mod head;
+mod response;
+mod scan;
+mod target;
+
+pub use body::{Body, Extent, Part};
+pub use error::Error;
+pub use head::{HEADERS_MAX, Method, Request, Slots, Version};
+pub use response::{CONTINUE, Date, Exchange, Status};
+pub use response::{encode, encode_chunk, encode_head, encode_last_chunk};
+pub use scan::HeadScan;
+
+/// What one request may use up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a head, its last line ending included; no more than the caller can carry.
+    pub head_bytes_max: usize,
+    /// Header lines of a head; at most [`HEADERS_MAX`].
+    pub headers_max: usize,
+    /// Bytes of a body, without what `chunked` adds.
+    pub body_bytes_max: u64,
+    /// Bytes of all chunk extensions and trailers of one body; they are read and dropped.
+    pub chunk_extra_bytes_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            head_bytes_max: 16 * 1024,
+            headers_max: 64,
+            body_bytes_max: 1024 * 1024,
+            chunk_extra_bytes_max: 4 * 1024,
+        }
+    }
+}
+
+/// A byte of a token: a method, a field name (`tchar`, RFC 9110 5.6.2).
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests;

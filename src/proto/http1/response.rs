@@ -1,0 +1,241 @@
+//! Responses, appended to a buffer.
+//!
+//! **What.** [`encode`] writes a whole response; [`encode_head`] only its head, for a body that
+//! follows as it becomes known, by its length or in chunks ([`encode_chunk`]).
+//!
+//! **Why this way.** The headers that frame the message (Content-Length, Transfer-Encoding,
+//! Connection) and Date are written here and nowhere else, from what is known of the request, so
+//! no caller can forget or contradict them. The time comes in as a number; its text is kept for a
+//! second, because making it costs more than the rest of the head.
+//!
+//! **Costs.** One copy of each byte; no allocation once the buffer and the date have their size.
+//!
+//! **Read next.** `src/proto/http1/error.rs`, which says what earns which status.
+
+use super::{Extent, Version};
+use httpdate::HttpDate;
+use std::fmt::{self, Write};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// What a client that expects it waits for (RFC 9110 15.2.1). It is no response: that follows.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The last second that has a date in four digits, which is all that the format allows.
+const LAST_UNIX_S: u64 = 253_402_300_799;
+
+/// A status code (RFC 9110 15, RFC 6585) that this server has a use for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+#[expect(missing_docs, reason = "their lines say what they are")]
+pub enum Status {
+    Continue = 100,
+    SwitchingProtocols = 101,
+    Ok = 200,
+    NoContent = 204,
+    BadRequest = 400,
+    Forbidden = 403,
+    NotFound = 404,
+    MethodNotAllowed = 405,
+    RequestTimeout = 408,
+    LengthRequired = 411,
+    ContentTooLarge = 413,
+    UriTooLong = 414,
+    ExpectationFailed = 417,
+    UpgradeRequired = 426,
+    HeadersTooLarge = 431,
+    InternalServerError = 500,
+    NotImplemented = 501,
+    ServiceUnavailable = 503,
+    VersionNotSupported = 505,
+}
+
+impl Status {
+    /// The code and the reason, as in a status line.
+    pub fn line(self) -> &'static str {
+        match self {
+            Status::Continue => "100 Continue",
+            Status::SwitchingProtocols => "101 Switching Protocols",
+            Status::Ok => "200 OK",
+            Status::NoContent => "204 No Content",
+            Status::BadRequest => "400 Bad Request",
+            Status::Forbidden => "403 Forbidden",
+            Status::NotFound => "404 Not Found",
+            Status::MethodNotAllowed => "405 Method Not Allowed",
+            Status::RequestTimeout => "408 Request Timeout",
+            Status::LengthRequired => "411 Length Required",
+            Status::ContentTooLarge => "413 Content Too Large",
+            Status::UriTooLong => "414 URI Too Long",
+            Status::ExpectationFailed => "417 Expectation Failed",
+            Status::UpgradeRequired => "426 Upgrade Required",
+            Status::HeadersTooLarge => "431 Request Header Fields Too Large",
+            Status::InternalServerError => "500 Internal Server Error",
+            Status::NotImplemented => "501 Not Implemented",
+            Status::ServiceUnavailable => "503 Service Unavailable",
+            Status::VersionNotSupported => "505 HTTP Version Not Supported",
+        }
+    }
+
+    /// The code.
+    pub fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// Whether a response with it may have a body (RFC 9110 6.4.1).
+    fn has_content(self) -> bool {
+        self.code() >= 200 && self != Status::NoContent
+    }
+}
+
+/// The Date header's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Date {
+    unix_s: u64,
+    /// That second, as RFC 9110 5.6.7 writes it.
+    text: String,
+}
+
+impl Date {
+    /// The date `unix_s` seconds after 1970 began.
+    pub fn at(unix_s: u64) -> Date {
+        let mut date = Date { unix_s, text: String::new() };
+        date.format();
+        date
+    }
+
+    /// Moves it to another second. Cheap if it is the same one.
+    pub fn set(&mut self, unix_s: u64) {
+        if self.unix_s != unix_s {
+            self.unix_s = unix_s;
+            self.format();
+        }
+    }
+
+    fn format(&mut self) {
+        let time = UNIX_EPOCH + Duration::from_secs(self.unix_s.min(LAST_UNIX_S));
+        self.text.clear();
+        // A String takes everything.
+        let _ = write!(self.text, "{}", HttpDate::from(time));
+    }
+}
+
+/// What a response must know of its request. Keep it while the body arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// The method is HEAD: the head of the answer to GET, and nothing behind it.
+    pub is_head: bool,
+    /// The client's.
+    pub version: Version,
+    /// The connection goes on. Whoever decides otherwise says so here, before it is written.
+    pub keep_alive: bool,
+}
+
+impl Exchange {
+    /// For a request that could not be read. The connection ends.
+    pub const BROKEN: Exchange =
+        Exchange { is_head: false, version: Version::Http11, keep_alive: false };
+
+    /// The same, but the connection ends.
+    pub fn closing(self) -> Exchange {
+        Exchange { keep_alive: false, ..self }
+    }
+
+    /// The Connection header's value, where one is due (RFC 9112 9.3, RFC 9110 7.8).
+    fn connection(self, status: Status) -> Option<&'static str> {
+        match (status, self.keep_alive, self.version) {
+            (Status::SwitchingProtocols, ..) => Some("upgrade"),
+            (Status::UpgradeRequired, true, _) => Some("upgrade"),
+            (Status::UpgradeRequired, false, _) => Some("upgrade, close"),
+            (_, false, _) => Some("close"),
+            (_, true, Version::Http10) => Some("keep-alive"),
+            (_, true, Version::Http11) => None,
+        }
+    }
+}
+
+/// Appends a whole response. `headers` are those that are not written here in any case; their
+/// values are the caller's own words and have no line endings.
+pub fn encode(
+    status: Status,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    exchange: Exchange,
+    date: &Date,
+    out: &mut Vec<u8>,
+) {
+    debug_assert!(status.has_content() || body.is_empty());
+    encode_head(status, headers, Extent::Length(body.len() as u64), exchange, date, out);
+    if !exchange.is_head {
+        out.extend_from_slice(body);
+    }
+}
+
+/// Appends the head of a response whose body, as long as `extent` says, the caller appends.
+/// A status that has no body has no `extent` either, whatever is given. Chunks are for HTTP/1.1
+/// only.
+pub fn encode_head(
+    status: Status,
+    headers: &[(&str, &str)],
+    extent: Extent,
+    exchange: Exchange,
+    date: &Date,
+    out: &mut Vec<u8>,
+) {
+    debug_assert!(extent != Extent::Chunked || exchange.version == Version::Http11);
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.line().as_bytes());
+    out.extend_from_slice(b"\r\n");
+    header("Date", &date.text, out);
+    match extent {
+        _ if !status.has_content() => {}
+        Extent::None => {}
+        Extent::Length(length) => number(format_args!("Content-Length: {length}\r\n"), out),
+        Extent::Chunked => header("Transfer-Encoding", "chunked", out),
+    }
+    if let Some(options) = exchange.connection(status) {
+        header("Connection", options, out);
+    }
+    for (name, value) in headers {
+        header(name, value, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends `data` as one chunk; nothing for no data, because an empty chunk ends the body.
+pub fn encode_chunk(data: &[u8], out: &mut Vec<u8>) {
+    if data.is_empty() {
+        return;
+    }
+    number(format_args!("{:x}\r\n", data.len()), out);
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the end of a body in chunks.
+pub fn encode_last_chunk(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"0\r\n\r\n");
+}
+
+fn header(name: &str, value: &str, out: &mut Vec<u8>) {
+    debug_assert!(!value.bytes().any(|byte| byte.is_ascii_control()), "{name}: {value:?}");
+    for part in [name, ": ", value, "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+fn number(text: fmt::Arguments<'_>, out: &mut Vec<u8>) {
+    // A Vec takes everything.
+    let _ = Text(out).write_fmt(text);
+}
+
+/// Formats into bytes. (`io::Write` would do it too, but there is no I/O here.)
+struct Text<'a>(&'a mut Vec<u8>);
+
+impl Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
