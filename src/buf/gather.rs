@@ -38,12 +38,7 @@ impl Gather {
     ///
     /// # Errors
     /// [`Exhausted`]: the pool has no run of that size left.
-    pub fn append(
-        &mut self,
-        piece: &[u8],
-        total: usize,
-        pool: &mut Pool,
-    ) -> Result<(), Exhausted> {
+    pub fn append(&mut self, piece: &[u8], total: usize, pool: &mut Pool) -> Result<(), Exhausted> {
         let len = self.run.len() + piece.len();
         if len > self.run.capacity() {
             let mut run = pool.take_run(total.clamp(len, 2 * len))?;

@@ -8,6 +8,7 @@
 //!
 //! **Costs.** Messages are borrowed from the bytes they arrived in; no copy, no allocation.
 //!
-//! **Read next.** `src/proto/line.rs`.
+//! **Read next.** `src/proto/line.rs`, then `src/proto/ws/mod.rs`.
 
 pub mod line;
+pub mod ws;
