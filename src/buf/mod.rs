@@ -11,7 +11,7 @@
 //! leaves every connection with its largest buffer).
 //!
 //! **Costs.** An unstuck connection: 24 + 8 bytes, no allocation. A stuck one: 16 KiB for each
-//! block.
+//! block, and for each block of its run.
 //!
 //! **Read next.** `src/buf/pool.rs`, `src/buf/backlog.rs`, then `src/net/link.rs` which uses both.
 

@@ -106,7 +106,7 @@ impl Pool {
             return self.give(run);
         }
         let blocks = run.capacity() / BLOCK_BYTES;
-        debug_assert!(blocks.is_power_of_two() && run.capacity() % BLOCK_BYTES == 0);
+        debug_assert!(blocks.is_power_of_two() && run.capacity().is_multiple_of(BLOCK_BYTES));
         self.out -= blocks;
         let kept: usize = self.spare_runs.iter().map(Vec::capacity).sum();
         if kept + run.capacity() <= SPARE_RUN_BYTES_MAX {

@@ -1,7 +1,7 @@
 //! The closing handshake's words: a code and a reason (RFC 6455 sections 5.5.1 and 7.4).
 //!
-//! **What.** [`CloseCode`] is a code that may stand in a close frame; [`parse`] reads the payload of
-//! one, [`CloseCode::echo`] is the answer to it.
+//! **What.** [`CloseCode`] is a code that may stand in a close frame; [`parse`] reads the payload
+//! of one, [`CloseCode::echo`] is the answer to it.
 //!
 //! **Why this way.** A newtype that only [`CloseCode::new`] makes: a code that must not be sent
 //! (1005, 1006, 1015 and all unassigned ones) cannot be, and the private ranges need no variant.

@@ -51,20 +51,24 @@ pub fn frame(first: First, payload: &[u8], key: Key, out: &mut Vec<u8>) {
     let masked = if key.is_some() { MASKED } else { 0 };
     match payload.len() {
         len @ 0..=125 => out.extend_from_slice(&[first.bits(), masked | len as u8]),
-        len @ 126..=0xffff => {
-            let [high, low] = (len as u16).to_be_bytes();
-            out.extend_from_slice(&[first.bits(), masked | 126, high, low]);
-        }
-        len => {
-            out.extend_from_slice(&[first.bits(), masked | 127]);
-            out.extend_from_slice(&(len as u64).to_be_bytes());
-        }
+        len => long_header(first, masked, len, out),
     }
     let Some(key) = key else { return out.extend_from_slice(payload) };
     out.extend_from_slice(&key);
     let from = out.len();
     out.extend_from_slice(payload);
     Mask::new(key).apply(&mut out[from..]);
+}
+
+#[inline(never)]
+fn long_header(first: First, masked: u8, len: usize, out: &mut Vec<u8>) {
+    if let Ok(len) = u16::try_from(len) {
+        let [high, low] = len.to_be_bytes();
+        out.extend_from_slice(&[first.bits(), masked | 126, high, low]);
+    } else {
+        out.extend_from_slice(&[first.bits(), masked | 127]);
+        out.extend_from_slice(&(len as u64).to_be_bytes());
+    }
 }
 
 /// Appends a whole text (which must be UTF-8) or binary message.

@@ -197,6 +197,7 @@ fn check_first(first: u8, expect: &Expect) -> Result<OpCode, WsError> {
 
 /// The length in the `length_bytes` at the front of `input`; the least that it can become, if some
 /// of them are still to come.
+#[inline(never)]
 fn extended_length(input: &[u8], length_bytes: usize) -> Result<usize, WsError> {
     let shortest = if length_bytes == 2 { 126 } else { 0x1_0000 };
     let (mut least, mut most) = ([0; 8], [0; 8]);

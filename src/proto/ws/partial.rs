@@ -29,6 +29,8 @@ pub(super) enum Found<'i> {
     Message(Kind),
 }
 
+const _: () = assert!(size_of::<Partial>() <= 256);
+
 /// What is unfinished of one connection. By default: nothing.
 #[derive(Debug, Default)]
 pub(super) struct Partial {
@@ -202,7 +204,7 @@ struct Stash {
     bytes: [u8; STASH_BYTES],
     /// How many of `bytes` are there.
     len: usize,
-    /// Where the payload begins, once a control frame is whole.
+    /// Where the payload begins, once a control frame is whole; at most `len`.
     payload_from: usize,
 }
 
