@@ -210,9 +210,7 @@ fn take_short<'i>(input: &mut &'i mut [u8], bytes_max: usize) -> Option<(OpCode,
     if len > bytes_max || len > input.len() - 6 {
         return None;
     }
-    let (frame, behind) = std::mem::take(input).split_at_mut(6 + len);
-    *input = behind;
-    let payload = &mut frame[6..];
+    let payload = &mut take(6 + len, input)[6..];
     Mask::new([a, b, c, d]).apply(payload);
     Some((if first == 0x81 { OpCode::Text } else { OpCode::Binary }, payload))
 }
@@ -223,14 +221,20 @@ pub(super) fn take_payload<'i>(header: &Header, input: &mut &'i mut [u8]) -> Opt
     if input.len() - header.header_bytes < header.payload_bytes {
         return None;
     }
-    let (frame, behind) =
-        std::mem::take(input).split_at_mut(header.header_bytes + header.payload_bytes);
-    *input = behind;
+    let frame = take(header.header_bytes + header.payload_bytes, input);
     let payload = &mut frame[header.header_bytes..];
     if let Some(mut mask) = header.mask {
         mask.apply(payload);
     }
     Some(payload)
+}
+
+/// Takes `len` bytes off the front of `input`, which has as many.
+#[inline]
+pub(super) fn take<'i>(len: usize, input: &mut &'i mut [u8]) -> &'i mut [u8] {
+    let (front, behind) = std::mem::take(input).split_at_mut(len);
+    *input = behind;
+    front
 }
 
 /// What a whole, unmasked frame means.

@@ -14,7 +14,7 @@
 
 use super::frame::{CONTROL_BYTES_MAX, Decoded, Expect, HEADER_BYTES_MAX, Header, OpCode, Stage};
 use super::mask::Mask;
-use super::message::take_payload;
+use super::message::{take, take_payload};
 use super::{Kind, Limits, Role, WsError, frame, utf8};
 use crate::buf::{Gather, Pool};
 
@@ -30,6 +30,16 @@ pub(super) enum Found<'i> {
 }
 
 const _: () = assert!(size_of::<Partial>() <= 256);
+
+/// How far a frame has come.
+enum Begun<'i> {
+    /// Its header, or the payload of a control frame, is not all there.
+    Short,
+    /// The payload of a data frame is next.
+    Data(Header),
+    /// A control frame is whole.
+    Control(Found<'i>),
+}
 
 /// What is unfinished of one connection. By default: nothing.
 #[derive(Debug, Default)]
@@ -108,8 +118,7 @@ impl Partial {
         pool: &mut Pool,
     ) -> Result<Option<Found<'i>>, WsError> {
         loop {
-            if let Some(data) = &mut self.data {
-                let fin = data.fin;
+            if let Some(fin) = self.data.as_ref().map(|data| data.fin) {
                 if !self.receive_payload(input, pool)? {
                     return Ok(None);
                 }
@@ -119,32 +128,51 @@ impl Partial {
                 }
             }
             let expect = self.expect(role, limits);
-            let header = if self.stash.len == 0 {
-                let Decoded::Header(header) = frame::decode(input, &expect)? else {
-                    self.stash.fill_to(usize::MAX, input);
-                    return Ok(None);
-                };
-                if header.opcode.is_control() {
-                    let Some(payload) = take_payload(&header, input) else {
-                        self.stash.fill_to(usize::MAX, input);
-                        return Ok(None);
-                    };
-                    return Ok(Some(Found::Borrowed(header.opcode, payload)));
-                }
-                let (_, behind) = std::mem::take(input).split_at_mut(header.header_bytes);
-                *input = behind;
-                header
+            let begun = if self.stash.len == 0 {
+                self.begin_frame(input, &expect)?
             } else {
-                let Some(header) = self.stash.receive(input, &expect)? else { return Ok(None) };
-                if header.opcode.is_control() {
-                    self.is_found = true;
-                    return Ok(Some(Found::Stashed(header.opcode)));
-                }
-                self.stash.len = 0;
-                header
+                self.begin_stashed_frame(input, &expect)?
             };
-            self.begin_data(&header);
+            match begun {
+                Begun::Short => return Ok(None),
+                Begun::Data(header) => self.begin_data(&header),
+                Begun::Control(found) => return Ok(Some(found)),
+            }
         }
+    }
+
+    /// A frame begins at the front of `input`. What cannot be used as it lies there is stashed.
+    fn begin_frame<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        expect: &Expect,
+    ) -> Result<Begun<'i>, WsError> {
+        if let Decoded::Header(header) = frame::decode(input, expect)? {
+            if !header.opcode.is_control() {
+                take(header.header_bytes, input);
+                return Ok(Begun::Data(header));
+            }
+            if let Some(payload) = take_payload(&header, input) {
+                return Ok(Begun::Control(Found::Borrowed(header.opcode, payload)));
+            }
+        }
+        self.stash.fill_to(STASH_BYTES, input);
+        Ok(Begun::Short)
+    }
+
+    /// A frame goes on whose front is in the stash.
+    fn begin_stashed_frame<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        expect: &Expect,
+    ) -> Result<Begun<'i>, WsError> {
+        let Some(header) = self.stash.receive(input, expect)? else { return Ok(Begun::Short) };
+        if header.opcode.is_control() {
+            self.is_found = true;
+            return Ok(Begun::Control(Found::Stashed(header.opcode)));
+        }
+        self.stash.len = 0;
+        Ok(Begun::Data(header))
     }
 
     fn expect(&self, role: Role, limits: &Limits) -> Expect {
@@ -171,8 +199,7 @@ impl Partial {
             return Ok(true);
         };
         let len = data.remaining.min(input.len());
-        let (piece, behind) = std::mem::take(input).split_at_mut(len);
-        *input = behind;
+        let piece = take(len, input);
         if let Some(mask) = &mut data.mask {
             mask.apply(piece);
         }
@@ -217,10 +244,8 @@ impl Default for Stash {
 impl Stash {
     /// Moves bytes from `input` until `len` are there; returns whether they are.
     fn fill_to(&mut self, len: usize, input: &mut &mut [u8]) -> bool {
-        let wanted = len.min(STASH_BYTES).saturating_sub(self.len).min(input.len());
-        let (piece, behind) = std::mem::take(input).split_at_mut(wanted);
-        *input = behind;
-        self.bytes[self.len..self.len + wanted].copy_from_slice(piece);
+        let wanted = len.saturating_sub(self.len).min(input.len());
+        self.bytes[self.len..self.len + wanted].copy_from_slice(take(wanted, input));
         self.len += wanted;
         self.len >= len
     }
