@@ -3,7 +3,9 @@
 //! The allocator of this test counts what the server's thread asks of it. After a warm-up, in which
 //! tables and scratch buffers get their size, echoing must not ask for anything.
 
+use oneloop::buf::Pool;
 use oneloop::net::{Address, Endpoint};
+use oneloop::proto::ws::{Assembly, Decoder, Event, Kind, Limits, Role, encode};
 use oneloop::server::{Books, Server};
 use oneloop::service::Builtin;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -93,6 +95,35 @@ fn allocations_of(mut work: impl FnMut()) -> u64 {
     ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 
+/// Reads messages of these lengths from the bytes of a WebSocket client, `read_bytes` at a time,
+/// and encodes each again; returns how often that allocated.
+fn websocket_allocations(lengths: &[usize], read_bytes: usize) -> u64 {
+    let mut bytes = Vec::new();
+    for len in lengths {
+        encode::message(Kind::Text, &vec![b'a'; *len], Some([1, 2, 3, 4]), &mut bytes);
+    }
+    let (mut pool, mut read, mut out) = (Pool::new(u64::MAX), bytes.clone(), Vec::new());
+    let (mut assembly, mut decoder) =
+        (Assembly::new(Limits::default()), Decoder::new(Role::Server));
+    IS_COUNTED.set(true);
+    let allocations = allocations_of(|| {
+        read.copy_from_slice(&bytes);
+        out.clear();
+        for mut piece in read.chunks_mut(read_bytes) {
+            while let Ok(Some(event)) = decoder.next(&mut piece, &mut assembly, &mut pool) {
+                let Event::Message(kind, message) = event else { panic!("{event:?}") };
+                encode::message(kind, message, None, &mut out);
+            }
+        }
+        assert!(decoder.is_between(), "all are whole");
+    });
+    IS_COUNTED.set(false);
+    let headers: usize = lengths.iter().map(|len| if *len < 126 { 2 } else { 4 }).sum();
+    assert_eq!(out.len(), headers + lengths.iter().sum::<usize>(), "all came out");
+    assert_eq!(pool.blocks_out(), 0, "and left nothing behind");
+    allocations
+}
+
 /// One test, because all share the counter.
 #[test]
 fn steady_work_allocates_nothing() {
@@ -145,6 +176,10 @@ fn steady_work_allocates_nothing() {
         });
         assert_eq!(datagrams, 0, "datagrams");
     });
+
+    assert_eq!(websocket_allocations(&[64; 100], 65_536), 0, "whole WebSocket messages");
+    assert_eq!(websocket_allocations(&[64; 100], 50), 0, "WebSocket messages cut by reads");
+    assert_eq!(websocket_allocations(&[60_000; 3], 40_000), 0, "large ones");
 
     let counted = ALLOCATIONS.load(Ordering::Relaxed);
     assert!(counted > 0, "starting up and warming up must have been counted");

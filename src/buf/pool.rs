@@ -2,6 +2,7 @@
 //!
 //! **What.** [`Pool::take`] hands out a block of [`BLOCK_BYTES`], [`Pool::give`] takes it back. The
 //! number that may be out at once is fixed: it is the memory limit for all that is stuck.
+//! [`Pool::take_run`] hands out several as one piece, for a message that must lie in one.
 //!
 //! **Why this way.** Equal blocks fit every hole, so nothing fragments and one number bounds the
 //! memory. A few are kept for the next stall; the rest goes back to the allocator and, by a timer
@@ -11,7 +12,7 @@
 //! **Costs.** One `malloc` when a connection gets stuck while the pool is empty, none in steady
 //! work.
 //!
-//! **Read next.** `src/buf/backlog.rs`.
+//! **Read next.** `src/buf/backlog.rs`, `src/buf/gather.rs`.
 
 /// Bytes in a block: the longest line, an HTTP head or a TLS record fits into one.
 pub const BLOCK_BYTES: usize = 16 * 1024;
@@ -19,18 +20,26 @@ pub const BLOCK_BYTES: usize = 16 * 1024;
 /// Blocks kept for the next stall: 1 MiB.
 const SPARE_MAX: usize = 64;
 
+/// Bytes of the runs that are kept for the next large message.
+const SPARE_RUN_BYTES_MAX: usize = 1024 * 1024;
+
 /// Up to [`BLOCK_BYTES`] bytes. Its capacity is exactly that and never changes.
 pub type Block = Vec<u8>;
+
+/// Blocks in one piece: a capacity of a power of two times [`BLOCK_BYTES`], which never changes.
+pub type Run = Vec<u8>;
 
 /// All blocks that may be out are out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhausted;
 
-/// Hands out blocks up to a limit.
+/// Hands out blocks, and runs of them, up to a limit.
 #[derive(Debug)]
 pub struct Pool {
     /// Empty blocks, at most [`SPARE_MAX`].
     spare: Vec<Block>,
+    /// Empty runs of more than one block; together at most [`SPARE_RUN_BYTES_MAX`].
+    spare_runs: Vec<Run>,
     /// Blocks handed out and not yet given back; at most `out_max`.
     out: usize,
     out_max: usize,
@@ -43,7 +52,8 @@ impl Pool {
     /// one).
     pub fn new(bytes_max: u64) -> Pool {
         let blocks = usize::try_from(bytes_max / BLOCK_BYTES as u64).unwrap_or(usize::MAX);
-        Pool { spare: Vec::new(), out: 0, out_max: blocks.max(1), released: 0 }
+        let (spare, spare_runs) = (Vec::new(), Vec::new());
+        Pool { spare, spare_runs, out: 0, out_max: blocks.max(1), released: 0 }
     }
 
     /// An empty block.
@@ -67,6 +77,43 @@ impl Pool {
             self.spare.push(block);
         } else {
             self.released += 1;
+        }
+    }
+
+    /// An empty run with room for `bytes`, which counts as the blocks that would fit into it.
+    ///
+    /// # Errors
+    /// [`Exhausted`], as for a block.
+    pub fn take_run(&mut self, bytes: usize) -> Result<Run, Exhausted> {
+        let blocks = bytes.div_ceil(BLOCK_BYTES).checked_next_power_of_two().ok_or(Exhausted)?;
+        if blocks == 1 {
+            return self.take();
+        }
+        if blocks > self.out_max - self.out {
+            return Err(Exhausted);
+        }
+        self.out += blocks;
+        let capacity = blocks * BLOCK_BYTES;
+        Ok(match self.spare_runs.iter().position(|run| run.capacity() == capacity) {
+            Some(at) => self.spare_runs.swap_remove(at),
+            None => Run::with_capacity(capacity),
+        })
+    }
+
+    /// Takes a run back.
+    pub fn give_run(&mut self, mut run: Run) {
+        if run.capacity() == BLOCK_BYTES {
+            return self.give(run);
+        }
+        let blocks = run.capacity() / BLOCK_BYTES;
+        debug_assert!(blocks.is_power_of_two() && run.capacity().is_multiple_of(BLOCK_BYTES));
+        self.out -= blocks;
+        let kept: usize = self.spare_runs.iter().map(Vec::capacity).sum();
+        if kept + run.capacity() <= SPARE_RUN_BYTES_MAX {
+            run.clear();
+            self.spare_runs.push(run);
+        } else {
+            self.released += blocks;
         }
     }
 

@@ -9,7 +9,7 @@ const FLOORS: [(&str, u8); 17] = [
     ("clock", 0),
     ("metrics", 0),
     ("sys", 1),
-    ("buf", 1),
+    ("buf", 0),
     ("proto", 1),
     ("reactor", 2),
     ("service", 2),

@@ -1,0 +1,110 @@
+//! Frames on their way out.
+//!
+//! **What.** [`message`], [`ping`], [`pong`] and [`close`] append a frame to a buffer; [`frame`] is
+//! below them and also makes fragments.
+//!
+//! **Why this way.** Header and payload go into one buffer, so that all answers to a read leave in
+//! one write. A server's frames have no mask, so what is encoded once can be sent to everybody. A
+//! client's key is an argument: where randomness comes from is the caller's matter.
+//!
+//! **Costs.** One copy of the payload; a client's is masked after that, in place.
+//!
+//! **Read next.** `src/service/outbound.rs`, where the answers of a service are encoded.
+
+use super::Kind;
+use super::close::{CloseCode, REASON_BYTES_MAX};
+use super::frame::{CONTROL_BYTES_MAX, FIN, HEADER_BYTES_MAX, MASKED, OpCode, RSV1};
+use super::mask::Mask;
+
+/// The masking key of a client's frame; none for a server's. It must be fresh for each frame, and
+/// such that no one who chooses the payload can foretell it (10.3).
+pub type Key = Option<[u8; 4]>;
+
+/// The first byte of a frame to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct First {
+    /// The last frame of its message.
+    pub fin: bool,
+    /// The message is compressed; on its first frame only.
+    pub rsv1: bool,
+    /// What the frame is.
+    pub opcode: OpCode,
+}
+
+impl First {
+    /// Of a message or control frame that is not fragmented.
+    #[inline]
+    pub fn whole(opcode: OpCode) -> First {
+        First { fin: true, rsv1: false, opcode }
+    }
+
+    fn bits(self) -> u8 {
+        self.opcode as u8 | if self.fin { FIN } else { 0 } | if self.rsv1 { RSV1 } else { 0 }
+    }
+}
+
+/// Appends a frame. The payload of a control frame has at most 125 bytes.
+#[inline]
+pub fn frame(first: First, payload: &[u8], key: Key, out: &mut Vec<u8>) {
+    debug_assert!(!first.opcode.is_control() || payload.len() <= CONTROL_BYTES_MAX);
+    out.reserve(HEADER_BYTES_MAX + payload.len());
+    let masked = if key.is_some() { MASKED } else { 0 };
+    match payload.len() {
+        len @ 0..=125 => out.extend_from_slice(&[first.bits(), masked | len as u8]),
+        len => long_header(first, masked, len, out),
+    }
+    let Some(key) = key else { return out.extend_from_slice(payload) };
+    out.extend_from_slice(&key);
+    let from = out.len();
+    out.extend_from_slice(payload);
+    Mask::new(key).apply(&mut out[from..]);
+}
+
+#[inline(never)]
+fn long_header(first: First, masked: u8, len: usize, out: &mut Vec<u8>) {
+    if let Ok(len) = u16::try_from(len) {
+        let [high, low] = len.to_be_bytes();
+        out.extend_from_slice(&[first.bits(), masked | 126, high, low]);
+    } else {
+        out.extend_from_slice(&[first.bits(), masked | 127]);
+        out.extend_from_slice(&(len as u64).to_be_bytes());
+    }
+}
+
+/// Appends a whole text (which must be UTF-8) or binary message.
+#[inline]
+pub fn message(kind: Kind, payload: &[u8], key: Key, out: &mut Vec<u8>) {
+    frame(First::whole(kind.opcode()), payload, key, out);
+}
+
+/// Appends a ping. Of `payload` at most 125 bytes are sent.
+pub fn ping(payload: &[u8], key: Key, out: &mut Vec<u8>) {
+    control(OpCode::Ping, payload, key, out);
+}
+
+/// Appends the answer to a ping, whose payload it repeats.
+pub fn pong(payload: &[u8], key: Key, out: &mut Vec<u8>) {
+    control(OpCode::Pong, payload, key, out);
+}
+
+/// Appends a close frame. A reason is sent with a code only; of a long one, the characters that
+/// fit.
+pub fn close(code: Option<CloseCode>, reason: &str, key: Key, out: &mut Vec<u8>) {
+    let mut payload = [0; CONTROL_BYTES_MAX];
+    let mut len = 0;
+    if let Some(code) = code {
+        let reason = &reason.as_bytes()[..reason.floor_char_boundary(REASON_BYTES_MAX)];
+        len = 2 + reason.len();
+        payload[..2].copy_from_slice(&code.get().to_be_bytes());
+        payload[2..len].copy_from_slice(reason);
+    }
+    control(OpCode::Close, &payload[..len], key, out);
+}
+
+fn control(opcode: OpCode, payload: &[u8], key: Key, out: &mut Vec<u8>) {
+    let payload = &payload[..payload.len().min(CONTROL_BYTES_MAX)];
+    frame(First::whole(opcode), payload, key, out);
+}
+
+#[cfg(test)]
+mod tests;

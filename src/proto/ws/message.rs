@@ -1,0 +1,255 @@
+//! Messages: what frames add up to (RFC 6455 section 5.4).
+//!
+//! **What.** [`Decoder::next`] takes the next [`Event`] off the front of the input. A worker has
+//! one [`Assembly`], which keeps what its connections have begun and not ended.
+//!
+//! **Why this way.** Nearly all messages lie whole in the input, and nearly all connections are in
+//! the middle of nothing. So the decoder tries that first, with no state at all, and else makes a
+//! [`Partial`] for as long as it takes. Partials live in a slab of the worker: making one allocates
+//! nothing in steady work, and a connection pays 4 bytes for the place of its own.
+//!
+//! **Costs.** 8 bytes a connection. About 250 more in the slab, and pooled memory for payload,
+//! while a frame or a message is unfinished; nothing after it.
+//!
+//! **Read next.** `src/proto/ws/partial.rs`.
+
+use super::frame::{Decoded, Expect, Header, OpCode};
+use super::partial::{Found, Partial};
+use super::{Event, Kind, Limits, Mask, Role, WsError, close, frame, utf8};
+use crate::buf::Pool;
+use slab::Slab;
+use std::num::NonZeroU32;
+
+/// Partials for which the slab keeps room once it is empty.
+const SPARE_MAX: usize = 64;
+
+/// The messages that a worker's connections have begun and not ended, and what limits them.
+#[derive(Debug)]
+pub struct Assembly {
+    partials: Slab<Partial>,
+    limits: Limits,
+    /// The longest message whose length is in the second byte of its header, as far as the limits
+    /// allow one.
+    short_bytes_max: usize,
+}
+
+impl Assembly {
+    /// With nothing begun.
+    pub fn new(limits: Limits) -> Assembly {
+        let bytes_max = limits.frame_bytes_max.min(limits.message_bytes_max);
+        Assembly { partials: Slab::new(), limits, short_bytes_max: bytes_max.min(125) }
+    }
+
+    /// How many messages, frames or headers are unfinished.
+    pub fn len(&self) -> usize {
+        self.partials.len()
+    }
+
+    /// Whether nothing is unfinished.
+    pub fn is_empty(&self) -> bool {
+        self.partials.is_empty()
+    }
+
+    fn insert(&mut self) -> PartialId {
+        PartialId::from_slot(self.partials.insert(Partial::default()))
+    }
+
+    fn remove(&mut self, id: PartialId, pool: &mut Pool) {
+        self.partials.remove(id.slot()).clear(pool);
+        if self.partials.is_empty() && self.partials.capacity() > SPARE_MAX {
+            self.partials = Slab::with_capacity(SPARE_MAX);
+        }
+    }
+}
+
+/// A place in the slab, plus one so that "none" costs no space.
+#[derive(Clone, Copy, Debug)]
+struct PartialId(NonZeroU32);
+
+impl PartialId {
+    fn from_slot(slot: usize) -> PartialId {
+        PartialId(NonZeroU32::MIN.saturating_add(slot as u32))
+    }
+
+    fn slot(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// The receiving half of one connection.
+#[derive(Debug)]
+pub struct Decoder {
+    /// What is unfinished, or was handed out by the last call.
+    partial: Option<PartialId>,
+    role: Role,
+    /// A close frame or an error was the last: whatever follows is dropped (1.4).
+    is_deaf: bool,
+}
+
+const _: () = assert!(size_of::<Decoder>() <= 8);
+
+impl Decoder {
+    /// At the beginning of a connection, of which this end is `role`.
+    pub fn new(role: Role) -> Decoder {
+        Decoder { partial: None, role, is_deaf: false }
+    }
+
+    /// Takes the next event off the front of `input`; `None` if more input is needed, and then
+    /// `input` is used up. Ask until then: only the next call gives back what the last event was
+    /// gathered in. Payload in `input` is unmasked in place.
+    ///
+    /// # Errors
+    /// What the peer did wrong, or that memory ran out. Everything after it is dropped.
+    #[inline]
+    pub fn next<'i: 'e, 'e>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        assembly: &'e mut Assembly,
+        pool: &mut Pool,
+    ) -> Result<Option<Event<'e>>, WsError> {
+        if self.partial.is_none() && !self.is_deaf {
+            match take_whole(self.role, input, assembly) {
+                Ok(None) if !input.is_empty() => {}
+                outcome => {
+                    if is_last(&outcome) {
+                        self.is_deaf = true;
+                    }
+                    return outcome;
+                }
+            }
+        }
+        self.resume(input, assembly, pool)
+    }
+
+    /// Whether no frame or message is unfinished.
+    pub fn is_between(&self) -> bool {
+        self.partial.is_none()
+    }
+
+    /// Gives back what the connection holds. It must be called before the decoder is dropped.
+    pub fn clear(&mut self, assembly: &mut Assembly, pool: &mut Pool) {
+        if let Some(id) = self.partial.take() {
+            assembly.remove(id, pool);
+        }
+    }
+
+    /// The way of whatever does not lie whole in the input.
+    fn resume<'i: 'e, 'e>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        assembly: &'e mut Assembly,
+        pool: &mut Pool,
+    ) -> Result<Option<Event<'e>>, WsError> {
+        if self.is_deaf {
+            *input = &mut [];
+            self.clear(assembly, pool);
+            return Ok(None);
+        }
+        if let Some(id) = self.partial {
+            let partial = &mut assembly.partials[id.slot()];
+            partial.forget_found(pool);
+            if partial.is_idle() {
+                self.partial = None;
+                assembly.remove(id, pool);
+                return self.next(input, assembly, pool);
+            }
+        }
+        let id = *self.partial.get_or_insert_with(|| assembly.insert());
+        let Assembly { partials, limits, .. } = assembly;
+        let partial = &mut partials[id.slot()];
+        let outcome = match partial.receive(self.role, input, limits, pool) {
+            Ok(None) => Ok(None),
+            Ok(Some(Found::Borrowed(opcode, payload))) => event(opcode, payload).map(Some),
+            Ok(Some(Found::Stashed(opcode))) => event(opcode, partial.stashed()).map(Some),
+            Ok(Some(Found::Message(kind))) => Ok(Some(Event::Message(kind, partial.gathered()))),
+            Err(error) => Err(error),
+        };
+        self.is_deaf = is_last(&outcome);
+        outcome
+    }
+}
+
+/// Whether nothing more is to be heard (1.4).
+#[inline]
+fn is_last(outcome: &Result<Option<Event<'_>>, WsError>) -> bool {
+    matches!(outcome, Err(_) | Ok(Some(Event::Close(..))))
+}
+
+/// Takes a frame that lies whole at the front of `input` and is a whole message or a control frame.
+#[inline]
+fn take_whole<'i>(
+    role: Role,
+    input: &mut &'i mut [u8],
+    assembly: &Assembly,
+) -> Result<Option<Event<'i>>, WsError> {
+    if role == Role::Server
+        && let Some((opcode, payload)) = take_short(input, assembly.short_bytes_max)
+    {
+        return event(opcode, payload).map(Some);
+    }
+    let expect = Expect::first(role, &assembly.limits);
+    let Decoded::Header(header) = frame::decode(input, &expect)? else { return Ok(None) };
+    if !header.fin {
+        return Ok(None);
+    }
+    match take_payload(&header, input) {
+        Some(payload) => event(header.opcode, payload).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Takes what most frames of clients are: a whole message of at most `bytes_max` bytes, and masked.
+/// What is not as expected is left to [`frame::decode`], which would find the same here, in twice
+/// the time.
+#[inline]
+fn take_short<'i>(input: &mut &'i mut [u8], bytes_max: usize) -> Option<(OpCode, &'i mut [u8])> {
+    let &[first @ (0x81 | 0x82), second @ 0x80..=0xfd, a, b, c, d, ..] = &**input else {
+        return None;
+    };
+    let len = (second & 0x7f) as usize;
+    if len > bytes_max || len > input.len() - 6 {
+        return None;
+    }
+    let payload = &mut take(6 + len, input)[6..];
+    Mask::new([a, b, c, d]).apply(payload);
+    Some((if first == 0x81 { OpCode::Text } else { OpCode::Binary }, payload))
+}
+
+/// Takes a frame off the front of `input` and unmasks its payload, if it is all there.
+#[inline]
+pub(super) fn take_payload<'i>(header: &Header, input: &mut &'i mut [u8]) -> Option<&'i mut [u8]> {
+    if input.len() - header.header_bytes < header.payload_bytes {
+        return None;
+    }
+    let frame = take(header.header_bytes + header.payload_bytes, input);
+    let payload = &mut frame[header.header_bytes..];
+    if let Some(mut mask) = header.mask {
+        mask.apply(payload);
+    }
+    Some(payload)
+}
+
+/// Takes `len` bytes off the front of `input`, which has as many.
+#[inline]
+pub(super) fn take<'i>(len: usize, input: &mut &'i mut [u8]) -> &'i mut [u8] {
+    let (front, behind) = std::mem::take(input).split_at_mut(len);
+    *input = behind;
+    front
+}
+
+/// What a whole, unmasked frame means.
+#[inline]
+fn event(opcode: OpCode, payload: &[u8]) -> Result<Event<'_>, WsError> {
+    match opcode {
+        OpCode::Text if !utf8::is_valid(payload) => Err(WsError::InvalidUtf8),
+        OpCode::Text => Ok(Event::Message(Kind::Text, payload)),
+        OpCode::Binary => Ok(Event::Message(Kind::Binary, payload)),
+        OpCode::Continuation => Err(WsError::NothingToContinue),
+        OpCode::Ping => Ok(Event::Ping(payload)),
+        OpCode::Pong => Ok(Event::Pong(payload)),
+        OpCode::Close => close::parse(payload).map(|(code, reason)| Event::Close(code, reason)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
