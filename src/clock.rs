@@ -11,7 +11,7 @@
 //!
 //! **Read next.** `src/reactor/mod.rs`, which reads the clock once a turn.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds since the [`Clock`] started. Never goes back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,12 +61,20 @@ impl Time {
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: Instant,
+    /// What the calendar said then, in seconds since 1970. If it is set anew, we do not follow.
+    origin_unix_s: u64,
 }
 
 impl Clock {
     /// Starts a clock at [`Time::ZERO`].
     pub fn start() -> Clock {
-        Clock { origin: Instant::now() }
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Clock { origin: Instant::now(), origin_unix_s: since_1970.as_secs() }
+    }
+
+    /// The calendar's seconds since 1970 at `time`.
+    pub fn unix_s(&self, time: Time) -> u64 {
+        self.origin_unix_s + time.as_ms() / 1_000
     }
 
     /// What time it is (`clock_gettime(CLOCK_MONOTONIC)`).

@@ -36,7 +36,7 @@ reasons! {
     CloseReason {
         /// The peer ended its side and everything owed to it was sent.
         PeerClosed = "peer_closed",
-        /// The service asked for it.
+        /// The service asked for it, or the protocol: a closing handshake, `Connection: close`.
         ServiceClosed = "service_closed",
         /// The peer reset the connection, or the network did.
         Reset = "reset",
@@ -46,6 +46,14 @@ reasons! {
         SlowConsumer = "slow_consumer",
         /// A line longer than `line_bytes_max`.
         LineTooLong = "line_too_long",
+        /// A request was malformed or over a limit.
+        BadRequest = "bad_request",
+        /// A request was not whole in time.
+        RequestLate = "request_late",
+        /// A WebSocket frame was malformed or over a limit.
+        BadFrame = "bad_frame",
+        /// The peer did not answer a ping.
+        PongMissing = "pong_missing",
         /// `buffers_bytes_max` is used up by stuck connections.
         BuffersExhausted = "buffers_exhausted",
         /// Made room for a new connection (`evict-idle`).

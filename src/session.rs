@@ -1,29 +1,43 @@
 //! One connection's protocol joined to one service: bytes in, bytes out.
 //!
 //! **What.** [`Session::receive`] cuts fresh bytes into messages and hands each to the service,
-//! whose answers land in an [`Outbound`]. What is not a whole message yet is carried to the next
-//! read.
+//! whose answers land in the worker's write scratch. What is not a whole message yet is carried to
+//! the next read. [`Session::expiry`] says when it wants to be looked at if nothing comes.
 //!
 //! **Why this way.** Pure (sans-I/O): no socket, no clock, so every rule is tested on slices at
-//! every split. The protocol is an inline enum, so that changing it (HTTP becomes WebSocket) is
-//! an assignment.
+//! every split. The protocol is an inline enum, so that changing it (HTTP becomes WebSocket) is an
+//! assignment: no allocation, and the socket stays where it is.
 //!
 //! **Costs.** Messages are borrowed where they lie; only the tail of a read that ends inside a
-//! message is copied.
+//! message is copied. 88 bytes a connection at the most.
 //!
-//! **Read next.** `src/proto/line.rs`, then `src/server/conn.rs` which does the I/O around it.
+//! **Read next.** `src/session/stream.rs`, `src/session/http.rs`, `src/session/websocket.rs`; then
+//! `src/server/pump.rs` which does the I/O around it.
+
+mod http;
+mod stream;
+mod websocket;
 
 use crate::buf::{Carry, Exhausted, Pool};
-use crate::proto::line;
-use crate::service::{Framing, Outbound, Service};
+use crate::clock::Time;
+use crate::proto::http1::{self, Date};
+use crate::proto::ws::{self, Assembly, WsError};
+use crate::service::{Framing, Mail, Service};
+use http::Http;
+use websocket::WebSocket;
 
-/// Why a session cannot go on. It is the peer's doing, or the memory limit's.
+/// Why a session cannot go on, be it the peer's doing or the memory limit's. The peer has been told
+/// in the protocol's own words: they are in the write scratch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionError {
     /// A line is longer than the limit.
     LineTooLong,
     /// No block is left to carry the message in.
     Exhausted,
+    /// A request that is malformed or over a limit.
+    Http(http1::Error),
+    /// Frames that are malformed or over a limit.
+    WebSocket(WsError),
 }
 
 impl From<Exhausted> for SessionError {
@@ -32,114 +46,230 @@ impl From<Exhausted> for SessionError {
     }
 }
 
-/// What a session may use up.
-#[derive(Clone, Copy, Debug)]
+/// Whether a session goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It does.
+    Open,
+    /// It has said its last word: the service wanted that, or the protocol does.
+    Closes,
+}
+
+/// What sessions may use up, and how long they may take. A time of 0 is no limit.
+#[derive(Clone, Debug)]
 pub struct SessionLimits {
     /// Bytes of a line, its ending included; at most [`BLOCK_BYTES`](crate::buf::BLOCK_BYTES).
     pub line_bytes_max: usize,
+    /// Bytes and headers of a request.
+    pub http: http1::Limits,
+    /// Bytes and fragments of a WebSocket message.
+    pub ws: ws::Limits,
+    /// A stream on which no byte moved for so long is closed.
+    pub idle_timeout_ms: u64,
+    /// A request's head must be whole so long after its first byte; bytes do not reset it.
+    pub head_timeout_ms: u64,
+    /// A connection that waits for the next request is closed after so long.
+    pub keep_alive_ms: u64,
+    /// A WebSocket on which nothing moved for so long is pinged.
+    pub ping_interval_ms: u64,
+    /// Something must come so long after a ping.
+    pub pong_timeout_ms: u64,
+    /// Origins that may open WebSockets beside the server's own; `*` stands for all.
+    pub allow_origin: Vec<String>,
+}
+
+/// The services that a session may be joined to, by number.
+pub trait Routes {
+    /// What they are.
+    type Service: Service;
+    /// The route that an HTTP path names.
+    fn find(&self, path: &str) -> Option<u16>;
+    /// All paths, for those who look around.
+    fn paths(&self) -> impl Iterator<Item = &str>;
+    /// The service behind a route, and its mail.
+    fn service(&mut self, route: u16) -> (&mut Self::Service, &mut Mail);
+}
+
+/// What a session works with while it handles a read; the worker's.
+pub struct Desk<'a> {
+    /// Answers, to be sent by one write.
+    pub write: &'a mut Vec<u8>,
+    /// Blocks for what must be carried.
+    pub pool: &'a mut Pool,
+    /// WebSocket messages that have begun and not ended.
+    pub assembly: &'a mut Assembly,
+    /// What bounds it.
+    pub limits: &'a SessionLimits,
+    /// For responses.
+    pub date: &'a Date,
+    /// The time of this turn.
+    pub now: Time,
+    /// Grows by one for each message that a service is given.
+    pub messages: &'a mut u64,
+}
+
+/// What is due when nothing has come for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// It was idle for too long.
+    Idle,
+    /// A request is not whole in time.
+    RequestLate,
+    /// The peer is to be asked whether it is still there.
+    Ping,
+    /// It was asked and did not answer.
+    PongMissing,
+}
+
+/// Why the server ends a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// The server is going away.
+    Drain,
+    /// The connection made room for another one, or was idle for too long.
+    Idle,
+    /// A request was not whole in time.
+    RequestLate,
+}
+
+#[derive(Debug)]
+enum Speech {
+    Bytes,
+    Lines,
+    Http(Http),
+    WebSocket(WebSocket),
 }
 
 /// The protocol state of one connection, and what the service remembers of it.
 #[derive(Debug)]
 pub struct Session<T> {
-    framing: Framing,
-    /// The beginning of a message. Always empty for a byte stream.
+    speech: Speech,
+    /// The service it is joined to; none while it speaks HTTP.
+    route: Option<u16>,
+    /// The beginning of a line or of a request's head.
     carry: Carry,
     /// The service's.
     pub state: T,
 }
 
 impl<T: Default> Session<T> {
-    /// A session at its beginning.
-    pub fn new(framing: Framing) -> Session<T> {
-        Session { framing, carry: Carry::default(), state: T::default() }
+    /// A stream session, joined to its service from the beginning.
+    pub fn stream(framing: Framing, route: u16) -> Session<T> {
+        let speech = match framing {
+            Framing::Bytes => Speech::Bytes,
+            Framing::Lines => Speech::Lines,
+        };
+        Session { speech, route: Some(route), carry: Carry::default(), state: T::default() }
     }
 
-    /// Handles `fresh` bytes, and adds to `messages` how many the service was given.
+    /// A session that begins with HTTP.
+    pub fn http(now: Time) -> Session<T> {
+        let speech = Speech::Http(Http::new(now));
+        Session { speech, route: None, carry: Carry::default(), state: T::default() }
+    }
+
+    /// The service that it is joined to, if it is.
+    pub fn route(&self) -> Option<u16> {
+        self.route
+    }
+
+    /// Handles `fresh` bytes. It may unmask them in place.
     ///
     /// # Errors
-    /// See [`SessionError`]; answers to earlier messages are in `out` all the same.
-    pub fn receive<S: Service<State = T>>(
+    /// See [`SessionError`]; answers to earlier messages are in the write scratch all the same.
+    pub fn receive<R: Routes<Service: Service<State = T>>>(
         &mut self,
-        fresh: &[u8],
-        service: &mut S,
-        out: &mut Outbound<'_>,
-        pool: &mut Pool,
-        limits: &SessionLimits,
-        messages: &mut u64,
-    ) -> Result<(), SessionError> {
-        match self.framing {
-            Framing::Bytes => {
-                service.message(&mut self.state, fresh, out);
-                *messages += 1;
-                Ok(())
-            }
-            Framing::Lines => {
-                self.receive_lines(fresh, service, out, pool, limits.line_bytes_max, messages)
-            }
+        fresh: &mut [u8],
+        routes: &mut R,
+        desk: &mut Desk<'_>,
+    ) -> Result<Flow, SessionError> {
+        match &self.speech {
+            Speech::Bytes => Ok(self.receive_bytes(fresh, routes, desk)),
+            Speech::Lines => self.receive_lines(fresh, routes, desk),
+            Speech::Http(_) => self.receive_http(fresh, routes, desk),
+            Speech::WebSocket(_) => self.receive_frames(fresh, routes, desk),
         }
     }
 
-    /// The peer ended its side: a last line without an ending counts as one. Returns how many
-    /// messages the service was given.
-    pub fn receive_end<S: Service<State = T>>(
+    /// The peer ended its side: a last line without an ending counts as one.
+    pub fn receive_end<R: Routes<Service: Service<State = T>>>(
         &mut self,
-        service: &mut S,
-        out: &mut Outbound<'_>,
-        pool: &mut Pool,
-    ) -> u64 {
-        if self.carry.is_empty() {
-            return 0;
+        routes: &mut R,
+        desk: &mut Desk<'_>,
+    ) {
+        if matches!(self.speech, Speech::Lines) && !self.carry.is_empty() {
+            self.receive_last_line(routes, desk);
         }
-        service.message(&mut self.state, line::trim(self.carry.bytes()), out);
-        self.carry.clear(pool);
-        1
     }
 
-    /// No message has begun that has not ended.
-    pub fn is_between(&self) -> bool {
-        self.carry.is_empty()
+    /// When to look again if nothing comes, and what is due then. `last_active` is when a byte last
+    /// moved. Never if there is nothing to wait for.
+    pub fn expiry(&self, last_active: Time, limits: &SessionLimits) -> Option<(Time, Expiry)> {
+        match &self.speech {
+            Speech::Bytes | Speech::Lines => {
+                after(last_active, limits.idle_timeout_ms).map(|due| (due, Expiry::Idle))
+            }
+            Speech::Http(http) => http.expiry(last_active, limits),
+            Speech::WebSocket(websocket) => websocket.expiry(last_active, limits),
+        }
+    }
+
+    /// A ping is due: appends it.
+    pub fn ping(&mut self, now: Time, write: &mut Vec<u8>) {
+        if let Speech::WebSocket(websocket) = &mut self.speech {
+            websocket.ping(now, write);
+        }
+    }
+
+    /// Appends the server's last word: why it ends the session.
+    pub fn farewell(&self, why: Farewell, text: &str, date: &Date, write: &mut Vec<u8>) {
+        match &self.speech {
+            Speech::Bytes | Speech::Lines if why != Farewell::Drain => {
+                write.extend_from_slice(format!("-ERR {text}\n").as_bytes());
+            }
+            Speech::Bytes | Speech::Lines => {}
+            Speech::Http(http) => http.farewell(why, text, date, write),
+            Speech::WebSocket(websocket) => websocket.farewell(why, text, write),
+        }
+    }
+
+    /// It speaks HTTP, and its deadlines move with the requests.
+    pub fn is_http(&self) -> bool {
+        matches!(self.speech, Speech::Http(_))
+    }
+
+    /// No message has begun that has not ended, and it was not upgraded: it would lose nothing if
+    /// it ended.
+    pub fn is_expendable(&self) -> bool {
+        match &self.speech {
+            Speech::Bytes | Speech::Lines => self.carry.is_empty(),
+            Speech::Http(http) => http.is_between(),
+            Speech::WebSocket(_) => false,
+        }
     }
 
     /// Gives back what the session holds.
-    pub fn clear(&mut self, pool: &mut Pool) {
+    pub fn clear(&mut self, pool: &mut Pool, assembly: &mut Assembly) {
         self.carry.clear(pool);
-    }
-
-    fn receive_lines<S: Service<State = T>>(
-        &mut self,
-        fresh: &[u8],
-        service: &mut S,
-        out: &mut Outbound<'_>,
-        pool: &mut Pool,
-        line_bytes_max: usize,
-        messages: &mut u64,
-    ) -> Result<(), SessionError> {
-        let mut rest = fresh;
-        while !out.is_closed() {
-            let Some((line, behind)) = line::split(rest) else {
-                // The ending is still to come, so at the limit itself the line is already too long.
-                if self.carry.bytes().len() + rest.len() >= line_bytes_max {
-                    return Err(SessionError::LineTooLong);
-                }
-                self.carry.append(rest, pool)?;
-                break;
-            };
-            if self.carry.bytes().len() + line.len() > line_bytes_max {
-                return Err(SessionError::LineTooLong);
-            }
-            if self.carry.is_empty() {
-                service.message(&mut self.state, line::trim(line), out);
-            } else {
-                self.carry.append(line, pool)?;
-                service.message(&mut self.state, line::trim(self.carry.bytes()), out);
-                self.carry.clear(pool);
-            }
-            *messages += 1;
-            rest = behind;
+        if let Speech::WebSocket(websocket) = &mut self.speech {
+            websocket.clear(assembly, pool);
         }
-        Ok(())
     }
+}
+
+/// The words in which a listener refuses a connection before there is a session: a line, or a
+/// response.
+pub fn refusal(is_http: bool, text: &str, date: &Date, write: &mut Vec<u8>) {
+    if is_http {
+        http::refuse(text, date, write);
+    } else {
+        write.extend_from_slice(format!("-ERR {text}\n").as_bytes());
+    }
+}
+
+/// `ms` after `time`; never if there is no limit.
+fn after(time: Time, ms: u64) -> Option<Time> {
+    (ms != 0).then(|| time.plus_ms(ms))
 }
 
 #[cfg(test)]

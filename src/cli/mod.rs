@@ -125,7 +125,7 @@ impl Cli {
 impl Limits {
     fn run(self) -> Result<ExitCode, Failure> {
         // As many listeners as a server has by default.
-        let reserve = crate::server::reserve(2) as u64;
+        let reserve = crate::server::reserve(3) as u64;
         let fits = crate::limits::run(self.for_n, reserve, self.json, &mut io::stdout())
             .map_err(Failure::Stdout)?;
         Ok(ExitCode::from(u8::from(!fits)))

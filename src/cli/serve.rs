@@ -14,6 +14,7 @@ use super::{Failure, print};
 use crate::config::{self, Config, ConfigError, Loaded, one_line};
 use crate::net::{Endpoint, OPTIONS};
 use crate::server::{Exit, Server};
+use crate::service::Builtin;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -73,8 +74,9 @@ fn start_log(filter: &str) {
 
 fn serve(config: Config) -> Result<ExitCode, Failure> {
     let mut builder = Server::builder().limits(config.limits).handle_signals();
-    for (endpoint, service) in config.listen {
-        builder = builder.listen(endpoint, service);
+    for (endpoint, services) in config.listen {
+        let path = |service: Builtin| (format!("/{}", service.name()), service);
+        builder = builder.site(endpoint, services.into_iter().map(path).collect());
     }
     if let Some(path) = config.metrics_file {
         builder = builder.metrics_file(path);
@@ -117,7 +119,8 @@ fn more() -> String {
          Services:\n  \
            echo       sends back what it gets (the default)\n  \
            discard    reads and forgets\n  \
-           broadcast  sends each line to everybody on its listener (not for udp)\n\n\
+           broadcast  sends each line or WebSocket message to everybody there (not for udp)\n  \
+         An http listener without a path has all of them, by WebSocket: /echo, /discard, …\n\n\
          Options of a listener, behind its URL as ?NAME=VALUE&NAME=VALUE:\n",
     );
     for option in OPTIONS {

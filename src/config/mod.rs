@@ -28,11 +28,14 @@ use crate::sys::rlimit::{self, Rlimit};
 use std::fmt;
 use std::path::PathBuf;
 
+/// Where to listen, and the services there.
+pub type Listener = (Endpoint, Vec<Builtin>);
+
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where to listen, and what for. At least one; no service name is empty.
-    pub listen: Vec<(Endpoint, Builtin)>,
+    pub listen: Vec<Listener>,
     /// What bounds the server.
     pub limits: Limits,
     /// Where the counters go; `None` is nowhere.
@@ -43,7 +46,8 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let listen = ["tcp://127.0.0.1:7000/echo", "udp://127.0.0.1:7000/echo"];
+        let listen =
+            ["tcp://127.0.0.1:7000/echo", "udp://127.0.0.1:7000/echo", "http://127.0.0.1:7080"];
         Config {
             listen: listen.iter().filter_map(|url| value::listener(url).ok()).collect(),
             limits: Limits::default(),
@@ -128,7 +132,7 @@ impl Loaded {
             check_nofile(wanted).map_err(|reason| self.error("nofile", &reason))?;
         }
         for (at, (endpoint, _)) in self.config.listen.iter().enumerate() {
-            let twin = |(other, _): &&(Endpoint, Builtin)| collide(endpoint, other);
+            let twin = |(other, _): &&Listener| collide(endpoint, other);
             if let Some((twin, _)) = self.config.listen[..at].iter().find(twin) {
                 let (endpoint, twin) = (endpoint.url(), twin.url());
                 let reason = format!("`{endpoint}` has the address of `{twin}`; use another one");

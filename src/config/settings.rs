@@ -169,6 +169,93 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| value::show_bytes(config.limits.line_bytes_max as u64),
     },
     Setting {
+        name: "head_bytes_max",
+        values: "BYTES",
+        doc: "HTTP: bytes of a request's head; at most 16KiB",
+        set: |config, text| value::bytes(text).map(|n| config.limits.head_bytes_max = n),
+        get: |config| value::show_bytes(config.limits.head_bytes_max as u64),
+    },
+    Setting {
+        name: "headers_max",
+        values: "N",
+        doc: "HTTP: header lines of a request; at most 256",
+        set: |config, text| value::number(text).map(|n| config.limits.headers_max = n),
+        get: |config| value::show_count(config.limits.headers_max as u64),
+    },
+    Setting {
+        name: "body_bytes_max",
+        values: "BYTES",
+        doc: "HTTP: bytes of a request's body",
+        set: |config, text| value::bytes(text).map(|n| config.limits.body_bytes_max = n),
+        get: |config| value::show_bytes(config.limits.body_bytes_max),
+    },
+    Setting {
+        name: "head_timeout",
+        values: "DURATION|off",
+        doc: "HTTP: how long after its first byte a request's head must be whole; bytes do not \
+              reset it",
+        set: |config, text| {
+            value::duration_or_off_ms(text).map(|ms| config.limits.head_timeout_ms = ms)
+        },
+        get: |config| value::show_duration_or_off(config.limits.head_timeout_ms),
+    },
+    Setting {
+        name: "keep_alive",
+        values: "DURATION|off",
+        doc: "HTTP: close a connection that waits for its next request for so long",
+        set: |config, text| {
+            value::duration_or_off_ms(text).map(|ms| config.limits.keep_alive_ms = ms)
+        },
+        get: |config| value::show_duration_or_off(config.limits.keep_alive_ms),
+    },
+    Setting {
+        name: "frame_bytes_max",
+        values: "BYTES",
+        doc: "WebSocket: bytes of a frame",
+        set: |config, text| value::bytes(text).map(|n| config.limits.frame_bytes_max = n),
+        get: |config| value::show_bytes(config.limits.frame_bytes_max as u64),
+    },
+    Setting {
+        name: "message_bytes_max",
+        values: "BYTES",
+        doc: "WebSocket: bytes of a message",
+        set: |config, text| value::bytes(text).map(|n| config.limits.message_bytes_max = n),
+        get: |config| value::show_bytes(config.limits.message_bytes_max as u64),
+    },
+    Setting {
+        name: "fragments_max",
+        values: "N",
+        doc: "WebSocket: frames of a message",
+        set: |config, text| value::number(text).map(|n| config.limits.fragments_max = n),
+        get: |config| value::show_count(config.limits.fragments_max.into()),
+    },
+    Setting {
+        name: "ping_interval",
+        values: "DURATION|off",
+        doc: "WebSocket: ping a connection on which nothing moved for so long",
+        set: |config, text| {
+            value::duration_or_off_ms(text).map(|ms| config.limits.ping_interval_ms = ms)
+        },
+        get: |config| value::show_duration_or_off(config.limits.ping_interval_ms),
+    },
+    Setting {
+        name: "pong_timeout",
+        values: "DURATION|off",
+        doc: "WebSocket: something must come so long after a ping",
+        set: |config, text| {
+            value::duration_or_off_ms(text).map(|ms| config.limits.pong_timeout_ms = ms)
+        },
+        get: |config| value::show_duration_or_off(config.limits.pong_timeout_ms),
+    },
+    Setting {
+        name: "allow_origin",
+        values: "ORIGIN|*",
+        doc: "WebSocket: pages of this origin (https://example.org) may connect too, beside those \
+              of the server's own host; * allows all. May be repeated",
+        set: |config, text| value::origin(text).map(|it| config.limits.allow_origin.push(it)),
+        get: |config| config.limits.allow_origin.clone().into(),
+    },
+    Setting {
         name: "drain",
         values: "DURATION",
         doc: "How long SIGTERM or SIGINT lets connections finish before it cuts them off; a second \

@@ -11,7 +11,10 @@
 //!
 //! **Read next.** `src/net/endpoint.rs`, the largest of the values.
 
-use crate::net::{Address, Endpoint, format_bytes, format_duration, parse_bytes, unknown};
+use super::Listener;
+use crate::net::{
+    Address, Endpoint, Protocol, format_bytes, format_duration, parse_bytes, unknown,
+};
 use crate::server::{AtLimit, Nofile};
 use crate::service::Builtin;
 use std::path::{Path, PathBuf};
@@ -22,8 +25,12 @@ use tracing_subscriber::EnvFilter;
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// A URL to listen on and its service, which is `echo` if it is not said.
-pub(super) fn listener(url: &str) -> Result<(Endpoint, Builtin), String> {
+/// A listener and its services: one, or with HTTP all of them unless the path names one.
+pub(super) fn listener(url: &str) -> Result<Listener, String> {
     let mut endpoint = Endpoint::parse(url).map_err(|error| error.to_string())?;
+    if endpoint.protocol == Protocol::Http && endpoint.service.is_empty() {
+        return Ok((endpoint, Builtin::ALL.to_vec()));
+    }
     if endpoint.service.is_empty() {
         endpoint.service = "echo".into();
     }
@@ -36,12 +43,23 @@ pub(super) fn listener(url: &str) -> Result<(Endpoint, Builtin), String> {
             "`{url}`: broadcast sends to every connection, and udp has none; \
              use tcp or unix, or one of: echo, discard"
         )),
-        _ => Ok((endpoint, service)),
+        _ => Ok((endpoint, vec![service])),
     }
 }
 
-pub(super) fn show_listeners(listeners: &[(Endpoint, Builtin)]) -> Toml {
+pub(super) fn show_listeners(listeners: &[Listener]) -> Toml {
     Toml::Array(listeners.iter().map(|(endpoint, _)| endpoint.url().into()).collect())
+}
+
+/// An origin, or several with commas between them.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let is_origin = text.split_once("://").is_some_and(|(scheme, host)| {
+        ["http", "https"].contains(&scheme) && !host.is_empty() && !host.contains('/')
+    });
+    if text == "*" || text == "null" || is_origin {
+        return Ok(text.to_owned());
+    }
+    Err(format!("`{text}` is not an origin: write https://example.org, without a path, or *"))
 }
 
 pub(super) fn nofile(text: &str) -> Result<Nofile, String> {
@@ -81,6 +99,11 @@ pub(super) fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
     };
     let number = number.and_then(|number| T::try_from(number).ok());
     number.ok_or_else(|| format!("`{text}` is not a number that fits: write 1000, or off"))
+}
+
+/// A number for which there is no "off".
+pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a number that fits: write 64"))
 }
 
 pub(super) fn show_count(number: u64) -> Toml {

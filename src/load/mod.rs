@@ -27,7 +27,7 @@ mod stream;
 pub use fates::Connections;
 pub use report::{Messages, Report};
 
-use crate::net::{Address, Endpoint, SocketOptions};
+use crate::net::{Address, Endpoint, Protocol, SocketOptions};
 use crate::reactor::Reactor;
 use crate::sys::{process, rlimit};
 use client::Client;
@@ -101,7 +101,8 @@ impl Scenario {
 
     fn url(&self) -> String {
         let (address, options) = (self.address.clone(), SocketOptions::default());
-        Endpoint { address, service: String::new(), options }
+        let protocol = Protocol::Stream;
+        Endpoint { address, protocol, service: String::new(), options }
             .to_string()
             .trim_end_matches('/')
             .to_owned()

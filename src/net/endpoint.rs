@@ -27,11 +27,23 @@ pub enum Address {
     Unix(PathBuf),
 }
 
+/// What connections speak at an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// The service's own bytes or lines: `tcp://`, `udp://`, `unix://`.
+    #[default]
+    Stream,
+    /// HTTP, from which a connection may be upgraded to WebSocket: `http://`.
+    Http,
+}
+
 /// An address, the service behind it and the options of its sockets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Where.
     pub address: Address,
+    /// What connections speak there.
+    pub protocol: Protocol,
     /// The name of the service: the URL's path, or `service=` for a Unix socket. May be empty.
     pub service: String,
     /// How.
@@ -166,6 +178,10 @@ impl fmt::Display for Endpoint {
     /// The URL without its options: what a `listening` line shows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.address {
+            Address::Tcp(address) if self.protocol == Protocol::Http => {
+                let slash = if self.service.is_empty() { "" } else { "/" };
+                write!(f, "http://{address}{slash}{}", self.service)
+            }
             Address::Tcp(address) => write!(f, "tcp://{address}/{}", self.service),
             Address::Udp(address) => write!(f, "udp://{address}/{}", self.service),
             Address::Unix(path) if self.service.is_empty() => {
@@ -177,19 +193,20 @@ impl fmt::Display for Endpoint {
 }
 
 fn parse(url: &str) -> Result<Endpoint, String> {
-    const FORM: &str = "write tcp://HOST:PORT/SERVICE, udp://HOST:PORT/SERVICE or unix:///PATH";
+    const FORM: &str = "write tcp://HOST:PORT/SERVICE, udp://HOST:PORT/SERVICE, http://HOST:PORT or \
+                        unix:///PATH";
     let (scheme, rest) = url.split_once("://").ok_or(FORM)?;
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (place, mut service) = match scheme {
-        "tcp" | "udp" => place.split_once('/').unwrap_or((place, "")),
+        "tcp" | "udp" | "http" => place.split_once('/').unwrap_or((place, "")),
         _ => (place, ""),
     };
     let address = match scheme {
-        "tcp" => Address::Tcp(resolve(place)?),
+        "tcp" | "http" => Address::Tcp(resolve(place)?),
         "udp" => Address::Udp(resolve(place)?),
         "unix" if place.starts_with('/') => Address::Unix(PathBuf::from(place)),
         "unix" => return Err("a unix socket needs an absolute path: unix:///run/x.sock".into()),
-        other => return Err(unknown("scheme", other, ["tcp", "udp", "unix"])),
+        other => return Err(unknown("scheme", other, ["tcp", "udp", "unix", "http"])),
     };
     let mut options = SocketOptions::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -204,7 +221,8 @@ fn parse(url: &str) -> Result<Endpoint, String> {
     if matches!(&address, Address::Tcp(a) | Address::Udp(a) if options.v6only && a.is_ipv4()) {
         return Err("v6only=true needs an IPv6 address, such as [::]".into());
     }
-    Ok(Endpoint { address, service: service.to_owned(), options })
+    let protocol = if scheme == "http" { Protocol::Http } else { Protocol::Stream };
+    Ok(Endpoint { address, protocol, service: service.to_owned(), options })
 }
 
 impl SocketOptions {

@@ -22,7 +22,7 @@ pub use connector::{Connect, connect, connect_datagram, connected};
 #[cfg(feature = "cli")]
 pub(crate) use endpoint::unknown;
 pub use endpoint::{
-    Address, Endpoint, EndpointError, OPTIONS, OptionDoc, SocketOptions, format_bytes,
+    Address, Endpoint, EndpointError, OPTIONS, OptionDoc, Protocol, SocketOptions, format_bytes,
     format_duration, parse_bytes,
 };
 pub use link::{Link, LinkIo, Received, SendError, Sent};

@@ -13,7 +13,7 @@
 use super::worker::Worker;
 use crate::net::Endpoint;
 use crate::reactor::{Cx, Readiness, Source};
-use crate::service::{Framing, Mail, Outbound, Service};
+use crate::service::{Encoding, Mail, Outbound, Service};
 use crate::sys;
 use crate::sys::datagram::BATCH_MAX;
 use mio::net::UdpSocket;
@@ -48,7 +48,7 @@ impl<S: Service> Worker<S> {
             let answers = &mut self.memory.write;
             // Nobody is connected, so nobody can be broadcast to: the mail is thrown away.
             let mut mail = Mail::default();
-            let mut out = Outbound::new(Framing::Bytes, answers, &mut mail);
+            let mut out = Outbound::new(Encoding::Bytes, answers, &mut mail);
             service.message(&mut S::State::default(), batch.payload(i), &mut out);
             if !out.is_answered() {
                 self.metrics.datagrams_unanswered += 1;

@@ -14,17 +14,19 @@
 //!
 //! **Read next.** `src/server/admission.rs`, `src/server/pump.rs`.
 
+use super::channel::Doors;
 use super::conn::{Conn, PeerSlot};
 use super::limits::{
     ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, AtLimit, CAP_RETRY_MS, EVICT_SAMPLES, Limits,
 };
 use super::pump::look_again;
 use super::worker::{Listener, Worker, timers};
+use crate::clock::Time;
 use crate::metrics::{CloseReason, RefuseReason};
 use crate::net::{Accept, Acceptor, Link, Stream};
-use crate::reactor::{Cx, Source};
+use crate::reactor::{ConnId, Cx, Source};
 use crate::service::{Outbound, Service};
-use crate::session::Session;
+use crate::session::{self, Farewell, Session};
 use mio::Interest;
 use mio::event::Source as _;
 use std::fs::File;
@@ -134,11 +136,11 @@ impl<S: Service> Worker<S> {
     fn take_in(&mut self, cx: &mut Cx<'_>, index: u16, mut stream: Stream, from: Option<IpAddr>) {
         self.is_starved = false;
         if self.spare.is_none() {
-            return self.refuse(stream, RefuseReason::NoDescriptor);
+            return self.refuse(cx.now, index, stream, RefuseReason::NoDescriptor);
         }
         let peer = match self.admission.admit(from, cx.now) {
             Ok(peer) => peer,
-            Err(reason) => return self.refuse(stream, reason),
+            Err(reason) => return self.refuse(cx.now, index, stream, reason),
         };
         let full = self.conns.len() >= self.admission.cap();
         let refusal = if full && !(self.limits.at_limit == AtLimit::EvictIdle && self.evict(cx)) {
@@ -151,64 +153,80 @@ impl<S: Service> Worker<S> {
         };
         if let Some(reason) = refusal {
             self.admission.release(peer);
-            return self.refuse(stream, reason);
+            return self.refuse(cx.now, index, stream, reason);
         }
         self.admit(cx, index, stream, peer);
     }
 
     /// Makes an accepted, registered stream a connection and lets the service greet it.
     fn admit(&mut self, cx: &mut Cx<'_>, index: u16, stream: Stream, peer: Option<PeerSlot>) {
-        let listener = &mut self.listeners[index as usize];
-        let session = Session::new(listener.framing);
+        let session = match self.listeners[index as usize].doors {
+            Doors::Open(channel) => {
+                Session::stream(self.channels[channel as usize].framing, channel)
+            }
+            Doors::Paths(_) => Session::http(cx.now),
+        };
         let mut conn = Conn::new(Link::new(stream, false), session, index, cx.now);
         conn.peer = peer;
-        conn.member = listener.members.len() as u32;
-        let mut out = Outbound::new(listener.framing, &mut self.memory.write, &mut listener.mail);
-        listener.service.connected(&mut conn.session.state, &mut out);
-        let closes = out.is_closed();
+        let joined = conn.session.route();
         let id = self.conns.insert(conn);
-        listener.members.push(id);
         self.metrics.accepted += 1;
-        if self.limits.idle_timeout_ms != 0 {
-            let due = cx.now.plus_ms(self.limits.idle_timeout_ms);
-            cx.timers.arm(timers::conn(id.slot), due);
+        let step = match joined {
+            Some(channel) => self.greet(cx, id, channel),
+            None => Ok(()),
+        };
+        if let Err(reason) = step {
+            return self.close(cx, id, reason);
         }
+        self.arm_expiry(cx, id);
         if self.draining.is_some()
             && let Some(conn) = self.conns.get(id)
         {
             // Its end comes after what it has sent already, be that nothing.
             look_again(cx, id, conn);
         }
-        let step = self.send_written(cx, id).and_then(|()| match closes {
+    }
+
+    /// Joins a connection to its channel and lets the service greet it.
+    fn greet(&mut self, cx: &mut Cx<'_>, id: ConnId, index: u16) -> Result<(), CloseReason> {
+        self.join(id, index);
+        let channel = &mut self.channels[index as usize];
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        let encoding = channel.framing.into();
+        let mut out = Outbound::new(encoding, &mut self.memory.write, &mut channel.mail);
+        channel.service.connected(&mut conn.session.state, &mut out);
+        let closes = out.is_closed();
+        self.send_written(cx, id)?;
+        match closes {
             true => self.begin_close(cx, id, CloseReason::ServiceClosed),
             false => Ok(()),
-        });
-        if let Err(reason) = step {
-            self.close(cx, id, reason);
         }
     }
 
     /// Says why not, and closes. What the client has sent already is read away first, because a
     /// socket that is closed with input unread answers with a reset.
-    fn refuse(&mut self, mut stream: Stream, reason: RefuseReason) {
+    fn refuse(&mut self, now: Time, index: u16, mut stream: Stream, reason: RefuseReason) {
         self.metrics.count_refusal(reason);
         let Limits { per_ip_max, accept_rate, .. } = &self.limits;
-        let notice = match reason {
+        let text = match reason {
             RefuseReason::Full => {
-                format!("-ERR full: {} connections; try again later\n", self.admission.cap())
+                format!("full: {} connections; try again later", self.admission.cap())
             }
             RefuseReason::NoDescriptor | RefuseReason::Unwatchable => {
-                "-ERR full: no descriptor left; try again later\n".to_owned()
+                "full: no descriptor left; try again later".to_owned()
             }
             RefuseReason::PerIp => {
-                format!("-ERR too many connections from your address: at most {per_ip_max}\n")
+                format!("too many connections from your address: at most {per_ip_max}")
             }
             RefuseReason::Rate => format!(
-                "-ERR too many new connections from your address: at most {accept_rate} a second\n"
+                "too many new connections from your address: at most {accept_rate} a second"
             ),
         };
+        let is_http = matches!(self.listeners[index as usize].doors, Doors::Paths(_));
+        let mut notice = Vec::new();
+        session::refusal(is_http, &text, self.memory.date(&self.clock, now), &mut notice);
         // The peer may be gone already; then there is nobody to be told.
-        let _ = stream.write(notice.as_bytes());
+        let _ = stream.write(&notice);
         let _ = stream.shutdown_write();
         let _ = stream.read(&mut self.memory.read);
     }
@@ -243,17 +261,16 @@ impl<S: Service> Worker<S> {
             }
         }
         let Some((idle_ms, id)) = idlest else { return false };
-        let notice = format!("-ERR idle for {idle_ms} ms, closed to make room\n");
-        self.memory.write.extend_from_slice(notice.as_bytes());
+        let text = format!("idle for {idle_ms} ms, closed to make room");
         // It ends whether or not the notice could be sent.
-        let _ = self.send_written(cx, id);
+        let _ = self.say_farewell(cx, id, Farewell::Idle, &text);
         self.close(cx, id, CloseReason::Evicted);
         true
     }
 }
 
 /// Opens (again) and registers a listener's socket.
-pub(super) fn listen<S>(cx: &mut Cx<'_>, index: u16, listener: &mut Listener<S>) -> io::Result<()> {
+pub(super) fn listen(cx: &mut Cx<'_>, index: u16, listener: &mut Listener) -> io::Result<()> {
     let mut acceptor = Acceptor::bind(&listener.endpoint)?;
     acceptor.register(cx.registry, Source::Listener(index).token(), Interest::READABLE)?;
     listener.endpoint = acceptor.endpoint().clone();
@@ -267,7 +284,7 @@ pub(super) fn open_spare() -> io::Result<File> {
 }
 
 /// Puts a listener on the again-queue, unless it is there.
-fn look_at_listener_again<S>(cx: &mut Cx<'_>, index: u16, listener: &mut Listener<S>) {
+fn look_at_listener_again(cx: &mut Cx<'_>, index: u16, listener: &mut Listener) {
     if !std::mem::replace(&mut listener.queued, true) {
         cx.again.push_back(Source::Listener(index));
     }

@@ -12,6 +12,8 @@
 //! **Read next.** `src/server/admission.rs`, which enforces the first of them.
 
 use crate::buf::BLOCK_BYTES;
+use crate::proto::{http1, ws};
+use crate::session::SessionLimits;
 use std::fmt;
 
 /// Bytes one read may bring. It is also the fairness budget of a connection in one turn: whoever
@@ -121,6 +123,28 @@ pub struct Limits {
     pub buffers_bytes_max: u64,
     /// Bytes of a line, its ending included, at most one block (16 KiB).
     pub line_bytes_max: usize,
+    /// Bytes of a request's head, at most one block (16 KiB).
+    pub head_bytes_max: usize,
+    /// Header lines of a request, at most 256.
+    pub headers_max: usize,
+    /// Bytes of a request's body.
+    pub body_bytes_max: u64,
+    /// A request's head must be whole so long after its first byte.
+    pub head_timeout_ms: u64,
+    /// An HTTP connection that waits for the next request is closed after so long.
+    pub keep_alive_ms: u64,
+    /// Bytes of a WebSocket frame.
+    pub frame_bytes_max: usize,
+    /// Bytes of a WebSocket message.
+    pub message_bytes_max: usize,
+    /// Frames of a WebSocket message.
+    pub fragments_max: u32,
+    /// A WebSocket on which nothing moved for so long is pinged; 0 is never.
+    pub ping_interval_ms: u64,
+    /// Something must come so long after a ping.
+    pub pong_timeout_ms: u64,
+    /// Origins of pages that may open WebSockets beside the server's own; `*` stands for all.
+    pub allow_origin: Vec<String>,
     /// How long a drain may take before what is left is cut off.
     pub drain_ms: u64,
 }
@@ -139,7 +163,44 @@ impl Default for Limits {
             backlog_bytes_max: 1024 * 1024,
             buffers_bytes_max: 256 * 1024 * 1024,
             line_bytes_max: BLOCK_BYTES,
+            head_bytes_max: BLOCK_BYTES,
+            headers_max: 64,
+            body_bytes_max: 1024 * 1024,
+            head_timeout_ms: 10_000,
+            keep_alive_ms: 75_000,
+            frame_bytes_max: 1024 * 1024,
+            message_bytes_max: 1024 * 1024,
+            fragments_max: 65_536,
+            ping_interval_ms: 30_000,
+            pong_timeout_ms: 10_000,
+            allow_origin: Vec::new(),
             drain_ms: 10_000,
+        }
+    }
+}
+
+impl Limits {
+    /// The part that sessions look after.
+    pub(super) fn of_sessions(&self) -> SessionLimits {
+        SessionLimits {
+            line_bytes_max: self.line_bytes_max,
+            http: http1::Limits {
+                head_bytes_max: self.head_bytes_max,
+                headers_max: self.headers_max,
+                body_bytes_max: self.body_bytes_max,
+                ..http1::Limits::default()
+            },
+            ws: ws::Limits {
+                frame_bytes_max: self.frame_bytes_max,
+                message_bytes_max: self.message_bytes_max,
+                fragments_max: self.fragments_max,
+            },
+            idle_timeout_ms: self.idle_timeout_ms,
+            head_timeout_ms: self.head_timeout_ms,
+            keep_alive_ms: self.keep_alive_ms,
+            ping_interval_ms: self.ping_interval_ms,
+            pong_timeout_ms: self.pong_timeout_ms,
+            allow_origin: self.allow_origin.clone(),
         }
     }
 }
@@ -181,6 +242,12 @@ impl Limits {
         // Reading stops at the high watermark, and one more read may be answered by then.
         range("backlog_bytes_max", backlog as u64, least as u64, u64::MAX)?;
         range("buffers_bytes_max", self.buffers_bytes_max, backlog as u64, u64::MAX)?;
+        range("head_bytes_max", self.head_bytes_max as u64, 64, BLOCK_BYTES as u64)?;
+        range("headers_max", self.headers_max as u64, 1, http1::HEADERS_MAX as u64)?;
+        range("frame_bytes_max", self.frame_bytes_max as u64, 125, u64::from(u32::MAX))?;
+        // A message is gathered in blocks.
+        range("message_bytes_max", self.message_bytes_max as u64, 125, self.buffers_bytes_max)?;
+        range("fragments_max", self.fragments_max.into(), 1, u32::MAX.into())?;
         range("linger_ms", self.linger_ms, 1, u64::MAX)?;
         range("drain_ms", self.drain_ms, 1, u64::MAX)
     }

@@ -1,12 +1,12 @@
-//! Broadcasts: one message to everybody on a listener.
+//! Broadcasts: one message to everybody on a channel.
 //!
-//! **What.** Step 9 of the turn. Services put messages into their listener's [`Mail`]; here it
+//! **What.** Step 9 of the turn. Services put messages into their channel's [`Mail`]; here it
 //! becomes a [`Mailing`], which is delivered to all who were there when it began.
 //!
 //! **Why this way.** Messages are encoded once and all of a turn leave in one write a receiver.
 //! The list of receivers is taken when a mailing begins, so that those who come and go meanwhile
 //! disturb nobody's order; delivery goes on over several turns if the audience is large. While a
-//! listener has too much mail its connections are not read from: the senders slow down, not the
+//! channel has too much mail its connections are not read from: the senders slow down, not the
 //! memory grows. Who has ended its side is a receiver until the mail of that moment is out: its own
 //! last line may be among it. Who does not read loses the connection when its backlog is over the
 //! limit.
@@ -15,10 +15,11 @@
 //!
 //! **Read next.** `src/service/outbound.rs`.
 
+use super::channel::Channel;
 use super::conn::Phase;
 use super::limits::{BACKLOG_HIGH_BYTES, DELIVERIES_PER_TURN, MAIL_HIGH_BYTES};
 use super::pump::look_again;
-use super::worker::{Listener, Worker};
+use super::worker::Worker;
 use crate::metrics::CloseReason;
 use crate::reactor::{ConnId, Cx};
 use crate::service::{Mail, Service};
@@ -40,7 +41,7 @@ impl Mailing {
     }
 }
 
-impl<S> Listener<S> {
+impl<S> Channel<S> {
     /// Somebody is still to get something.
     pub(super) fn has_mail(&self) -> bool {
         self.mail.messages > 0 || self.mailing.is_under_way()
@@ -48,9 +49,9 @@ impl<S> Listener<S> {
 }
 
 impl<S: Service> Worker<S> {
-    /// Delivers within each listener's budget. True if some is left.
+    /// Delivers within each channel's budget. True if some is left.
     pub(super) fn deliver_mail(&mut self, cx: &mut Cx<'_>) -> bool {
-        for index in 0..self.listeners.len() {
+        for index in 0..self.channels.len() {
             let mut budget = DELIVERIES_PER_TURN;
             while self.begin_mailing(cx, index) && budget > 0 {
                 budget -= 1;
@@ -60,34 +61,34 @@ impl<S: Service> Worker<S> {
         self.has_mail()
     }
 
-    /// Somebody on some listener is still to get something.
+    /// Somebody on some channel is still to get something.
     pub(super) fn has_mail(&self) -> bool {
-        self.listeners.iter().any(|listener| listener.has_mail())
+        self.channels.iter().any(|channel| channel.has_mail())
     }
 
     /// Makes sure that there is a receiver to serve; false if there is no mail.
     fn begin_mailing(&mut self, cx: &mut Cx<'_>, index: usize) -> bool {
-        if self.listeners[index].mailing.is_under_way() {
+        if self.channels[index].mailing.is_under_way() {
             return true;
         }
         self.end_leavers(cx, index);
-        let listener = &mut self.listeners[index];
-        let mailing = &mut listener.mailing;
-        if listener.mail.messages == 0 {
+        let channel = &mut self.channels[index];
+        let mailing = &mut channel.mailing;
+        if channel.mail.messages == 0 {
             return false;
         }
-        std::mem::swap(&mut mailing.mail, &mut listener.mail);
-        std::mem::swap(&mut mailing.leavers, &mut listener.leavers);
-        listener.mail.bytes.clear();
-        listener.mail.bytes.shrink_to(MAIL_HIGH_BYTES);
-        listener.mail.messages = 0;
+        std::mem::swap(&mut mailing.mail, &mut channel.mail);
+        std::mem::swap(&mut mailing.leavers, &mut channel.leavers);
+        channel.mail.bytes.clear();
+        channel.mail.bytes.shrink_to(MAIL_HIGH_BYTES);
+        channel.mail.messages = 0;
         mailing.next = 0;
         mailing.to.clear();
-        mailing.to.extend_from_slice(&listener.members);
+        mailing.to.extend_from_slice(&channel.members);
         self.metrics.broadcasts += mailing.mail.messages;
         self.metrics.deliveries += mailing.mail.messages * mailing.to.len() as u64;
         // The mail is on its way: those who wrote too much of it may write again.
-        for id in listener.held_by_mail.drain(..) {
+        for id in channel.held_by_mail.drain(..) {
             if let Some(conn) = self.conns.get(id) {
                 conn.paused = conn.link.backlog_bytes() > BACKLOG_HIGH_BYTES;
                 look_again(cx, id, conn);
@@ -98,10 +99,10 @@ impl<S: Service> Worker<S> {
 
     /// A mailing is out: those who waited for it end, and so do all who wait if there is no other.
     fn end_leavers(&mut self, cx: &mut Cx<'_>, index: usize) {
-        let listener = &mut self.listeners[index];
-        let mut leavers = std::mem::take(&mut listener.mailing.leavers);
-        if listener.mail.messages == 0 {
-            leavers.append(&mut listener.leavers);
+        let channel = &mut self.channels[index];
+        let mut leavers = std::mem::take(&mut channel.mailing.leavers);
+        if channel.mail.messages == 0 {
+            leavers.append(&mut channel.leavers);
         }
         for id in leavers {
             if let Err(reason) = self.begin_close(cx, id, CloseReason::PeerClosed) {
@@ -111,7 +112,7 @@ impl<S: Service> Worker<S> {
     }
 
     fn deliver_one(&mut self, cx: &mut Cx<'_>, index: usize) {
-        let mailing = &mut self.listeners[index].mailing;
+        let mailing = &mut self.channels[index].mailing;
         let (id, messages) = (mailing.to[mailing.next], mailing.mail.messages);
         mailing.next += 1;
         if self.conns.get(id).is_none_or(|conn| conn.phase != Phase::Open) {
@@ -119,9 +120,9 @@ impl<S: Service> Worker<S> {
             return;
         }
         // Lent to the send and put back: it is the same for every receiver.
-        let mail = std::mem::take(&mut self.listeners[index].mailing.mail);
+        let mail = std::mem::take(&mut self.channels[index].mailing.mail);
         let sent = self.send(cx, id, &mail.bytes);
-        self.listeners[index].mailing.mail = mail;
+        self.channels[index].mailing.mail = mail;
         match sent {
             Ok(()) => self.metrics.delivered += messages,
             Err(reason) => {
@@ -135,6 +136,6 @@ impl<S: Service> Worker<S> {
     pub(super) fn deliveries_queued(&self) -> u64 {
         let queued =
             |mailing: &Mailing| mailing.mail.messages * (mailing.to.len() - mailing.next) as u64;
-        self.listeners.iter().map(|listener| queued(&listener.mailing)).sum()
+        self.channels.iter().map(|channel| queued(&channel.mailing)).sum()
     }
 }

@@ -14,6 +14,7 @@
 
 mod admission;
 mod books;
+mod channel;
 mod conn;
 mod datagrams;
 mod drain;
@@ -30,13 +31,14 @@ pub use books::Books;
 pub use limits::*;
 pub use start::StartError;
 
-use crate::net::{self, Address, Endpoint};
+use crate::clock::Time;
+use crate::net::{self, Address, Endpoint, Protocol};
 use crate::reactor::{Reactor, Source};
 use crate::service::Service;
-use crate::session::SessionLimits;
 use crate::sys;
 use crate::sys::signals::{Signal, SignalFd};
 use admission::Admission;
+use channel::{Channel, Doors};
 use mio::{Interest, Waker};
 use std::io;
 use std::path::PathBuf;
@@ -73,16 +75,24 @@ impl Stopper {
 
 /// Collects what a server needs before it starts.
 pub struct Builder<S> {
-    listen: Vec<(Endpoint, S)>,
+    /// Each endpoint with its services, by path; the path is empty where there are none.
+    listen: Vec<(Endpoint, Vec<(String, S)>)>,
     limits: Limits,
     handle_signals: bool,
     metrics_file: Option<PathBuf>,
 }
 
 impl<S: Service> Builder<S> {
-    /// Adds a listener and the service behind it.
-    pub fn listen(mut self, endpoint: Endpoint, service: S) -> Self {
-        self.listen.push((endpoint, service));
+    /// Adds a listener and the service behind it. With an HTTP endpoint the service is reached by
+    /// WebSocket on the path of the URL.
+    pub fn listen(self, endpoint: Endpoint, service: S) -> Self {
+        let path = format!("/{}", endpoint.service);
+        self.site(endpoint, vec![(path, service)])
+    }
+
+    /// Adds an HTTP listener with a service on each path (`/echo`).
+    pub fn site(mut self, endpoint: Endpoint, services: Vec<(String, S)>) -> Self {
+        self.listen.push((endpoint, services));
         self
     }
 
@@ -127,6 +137,7 @@ impl<S: Service> Builder<S> {
         let system = |what| move |error| StartError::System(what, error);
 
         let mut reactor = Reactor::new(admission.cap()).map_err(system("epoll"))?;
+        let clock = reactor.clock();
         let registry = reactor.cx().registry;
         let waker = Waker::new(registry, Source::Control(drain::WAKER).token());
         let stopper = Stopper {
@@ -138,7 +149,7 @@ impl<S: Service> Builder<S> {
             false => None,
         };
         let spare = Some(gate::open_spare().map_err(system("/dev/null"))?);
-        let (listeners, datagrams) = open_listeners(&mut reactor, self.listen)?;
+        let Sockets { listeners, channels, datagrams } = open_sockets(&mut reactor, self.listen)?;
 
         let open = sys::process::open_descriptors().map_err(system("/proc/self/fd"))?;
         admission.opened(open);
@@ -146,10 +157,11 @@ impl<S: Service> Builder<S> {
             return Err(StartError::NoRoom(admission.descriptors()));
         }
         let worker = Worker {
-            session_limits: SessionLimits { line_bytes_max: self.limits.line_bytes_max },
+            session_limits: self.limits.of_sessions(),
             conns: conn::Conns::with_capacity(admission.cap()),
-            memory: Memory::new(&self.limits, !datagrams.is_empty()),
+            memory: Memory::new(&self.limits, clock.unix_s(Time::ZERO), !datagrams.is_empty()),
             metrics: Default::default(),
+            clock,
             control: drain::Control {
                 signals,
                 stop: stopper.stop.clone(),
@@ -165,6 +177,7 @@ impl<S: Service> Builder<S> {
             limits: self.limits,
             admission,
             listeners,
+            channels,
             datagrams,
         };
         Ok(Server { reactor, worker, stopper })
@@ -233,31 +246,58 @@ fn watch_signals(registry: &mio::Registry) -> io::Result<SignalFd> {
     Ok(signals)
 }
 
-type Sockets<S> = (Vec<Listener<S>>, Vec<datagrams::DatagramSocket<S>>);
+/// What was opened, and the services behind it.
+struct Sockets<S> {
+    listeners: Vec<Listener>,
+    channels: Vec<Channel<S>>,
+    datagrams: Vec<datagrams::DatagramSocket<S>>,
+}
 
-fn open_listeners<S: Service>(
+fn open_sockets<S: Service>(
     reactor: &mut Reactor,
-    listen: Vec<(Endpoint, S)>,
+    listen: Vec<(Endpoint, Vec<(String, S)>)>,
 ) -> Result<Sockets<S>, StartError> {
-    if listen.is_empty() {
+    if listen.iter().all(|(_, services)| services.is_empty()) {
         return Err(StartError::NoListener);
     }
-    let (mut listeners, mut datagrams) = (Vec::new(), Vec::new());
-    for (endpoint, service) in listen {
+    let mut sockets =
+        Sockets { listeners: Vec::new(), channels: Vec::new(), datagrams: Vec::new() };
+    for (endpoint, services) in listen {
         let at = endpoint.clone();
         let opened = match at.address {
-            Address::Udp(_) => open_datagrams(reactor, endpoint, service, &mut datagrams),
+            Address::Udp(_) => services.into_iter().try_for_each(|(_, service)| {
+                open_datagrams(reactor, endpoint.clone(), service, &mut sockets.datagrams)
+            }),
             Address::Tcp(_) | Address::Unix(_) => {
-                warn_of_backlog(&at);
-                let mut listener = Listener::new(endpoint, service);
-                let opened = gate::listen(&mut reactor.cx(), listeners.len() as u16, &mut listener);
-                listeners.push(listener);
-                opened
+                open_stream(reactor, endpoint, services, &mut sockets)
             }
         };
         opened.map_err(|error| StartError::Listen(Box::new(at), error))?;
     }
-    Ok((listeners, datagrams))
+    Ok(sockets)
+}
+
+fn open_stream<S: Service>(
+    reactor: &mut Reactor,
+    endpoint: Endpoint,
+    services: Vec<(String, S)>,
+    sockets: &mut Sockets<S>,
+) -> io::Result<()> {
+    warn_of_backlog(&endpoint);
+    let first = sockets.channels.len() as u16;
+    let doors = match endpoint.protocol {
+        Protocol::Stream => Doors::Open(first),
+        Protocol::Http => {
+            let paths = services.iter().zip(first..);
+            Doors::Paths(paths.map(|((path, _), channel)| (path.clone(), channel)).collect())
+        }
+    };
+    sockets.channels.extend(services.into_iter().map(|(_, service)| Channel::new(service)));
+    let mut listener = Listener::new(endpoint, doors);
+    let index = sockets.listeners.len() as u16;
+    gate::listen(&mut reactor.cx(), index, &mut listener)?;
+    sockets.listeners.push(listener);
+    Ok(())
 }
 
 fn open_datagrams<S>(

@@ -13,14 +13,16 @@
 //!
 //! **Read next.** `src/server/mail.rs`; `src/net/link.rs` and `src/session.rs` for the two halves.
 
+use super::channel::{Channel, Rooms};
 use super::conn::{Conn, Phase};
 use super::limits::{BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, MAIL_HIGH_BYTES, READ_BYTES};
-use super::worker::{Worker, timers};
+use super::worker::{Memory, Worker, timers};
 use crate::metrics::CloseReason;
 use crate::net::{LinkIo, Received, SendError, Sent};
+use crate::proto::ws::WsError;
 use crate::reactor::{ConnId, Cx, Readiness, Source};
-use crate::service::{Outbound, Service};
-use crate::session::SessionError;
+use crate::service::Service;
+use crate::session::{Desk, Expiry, Farewell, Flow, SessionError};
 
 /// The write scratch keeps this much; what one huge answer needed beyond it is given back.
 const WRITE_KEPT_BYTES: usize = 4 * READ_BYTES;
@@ -34,6 +36,19 @@ impl From<SendError> for CloseReason {
             SendError::Reset => CloseReason::Reset,
             SendError::Exhausted => CloseReason::BuffersExhausted,
             SendError::Unwatchable => CloseReason::Unwatchable,
+        }
+    }
+}
+
+impl From<SessionError> for CloseReason {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::LineTooLong => CloseReason::LineTooLong,
+            SessionError::Exhausted | SessionError::WebSocket(WsError::Exhausted) => {
+                CloseReason::BuffersExhausted
+            }
+            SessionError::Http(_) => CloseReason::BadRequest,
+            SessionError::WebSocket(_) => CloseReason::BadFrame,
         }
     }
 }
@@ -90,10 +105,12 @@ impl<S: Service> Worker<S> {
             Phase::Flushing(_) => return Ok(()),
             Phase::Lingering(reason) => return self.read_away(cx, id, reason),
         }
-        let listener = &mut self.listeners[conn.listener as usize];
-        if listener.mail.bytes.len() > MAIL_HIGH_BYTES {
+        if let Some(route) = conn.session.route()
+            && let channel = &mut self.channels[route as usize]
+            && channel.mail.bytes.len() > MAIL_HIGH_BYTES
+        {
             conn.paused = true;
-            listener.held_by_mail.push(id);
+            channel.held_by_mail.push(id);
             return Ok(());
         }
         let received = conn.link.receive(&mut self.memory.read).map_err(|_| CloseReason::Reset)?;
@@ -112,30 +129,31 @@ impl<S: Service> Worker<S> {
     /// Hands `len` fresh bytes to the session and sends what comes of it.
     fn answer(&mut self, cx: &mut Cx<'_>, id: ConnId, len: usize) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        let listener = &mut self.listeners[conn.listener as usize];
-        let memory = &mut self.memory;
-        let mut out = Outbound::new(listener.framing, &mut memory.write, &mut listener.mail);
-        let outcome = conn.session.receive(
-            &memory.read[..len],
-            &mut listener.service,
-            &mut out,
-            &mut memory.pool,
-            &self.session_limits,
-            &mut self.metrics.messages_in,
-        );
-        let closes = out.is_closed();
-        if outcome == Err(SessionError::LineTooLong) {
-            let max = self.session_limits.line_bytes_max;
-            let notice = format!("-ERR line longer than {max} bytes\n");
-            memory.write.extend_from_slice(notice.as_bytes());
+        let was_http = conn.session.is_http();
+        if was_http {
+            self.memory.date(&self.clock, cx.now);
+        }
+        let Memory { read, write, pool, assembly, date, .. } = &mut self.memory;
+        let doors = &self.listeners[conn.listener as usize].doors;
+        let mut rooms = Rooms { doors, channels: &mut self.channels };
+        let messages = &mut self.metrics.messages_in;
+        let limits = &self.session_limits;
+        let mut desk = Desk { write, pool, assembly, limits, date, now: cx.now, messages };
+        let outcome = conn.session.receive(&mut read[..len], &mut rooms, &mut desk);
+        let route = conn.session.route();
+        if was_http {
+            match route {
+                Some(channel) => self.join(id, channel),
+                None => self.arm_expiry(cx, id),
+            }
         }
         // Also if it ends now: left in the scratch, the next connection would get it.
         self.send_written(cx, id)?;
         match outcome {
+            Ok(Flow::Open) => Ok(()),
+            Ok(Flow::Closes) => self.begin_close(cx, id, CloseReason::ServiceClosed),
             Err(SessionError::Exhausted) => Err(CloseReason::BuffersExhausted),
-            Err(SessionError::LineTooLong) => self.begin_close(cx, id, CloseReason::LineTooLong),
-            Ok(()) if closes => self.begin_close(cx, id, CloseReason::ServiceClosed),
-            Ok(()) => Ok(()),
+            Err(error) => self.begin_close(cx, id, error.into()),
         }
     }
 
@@ -160,7 +178,10 @@ impl<S: Service> Worker<S> {
     /// Everything that was there has been read. In the second round of a drain that is the end.
     fn drained(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
         match &self.draining {
-            Some(draining) if draining.closing => self.begin_close(cx, id, CloseReason::Drained),
+            Some(draining) if draining.closing => {
+                self.say_farewell(cx, id, Farewell::Drain, "the server is going away")?;
+                self.begin_close(cx, id, CloseReason::Drained)
+            }
             _ => Ok(()),
         }
     }
@@ -170,19 +191,23 @@ impl<S: Service> Worker<S> {
     fn peer_ended(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         conn.peer_finished = true;
-        let index = conn.listener as usize;
-        let listener = &mut self.listeners[index];
-        let memory = &mut self.memory;
-        let mut out = Outbound::new(listener.framing, &mut memory.write, &mut listener.mail);
-        self.metrics.messages_in +=
-            conn.session.receive_end(&mut listener.service, &mut out, &mut memory.pool);
+        let Some(route) = conn.session.route() else {
+            return self.begin_close(cx, id, CloseReason::PeerClosed);
+        };
+        let Memory { write, pool, assembly, date, .. } = &mut self.memory;
+        let doors = &self.listeners[conn.listener as usize].doors;
+        let mut rooms = Rooms { doors, channels: &mut self.channels };
+        let messages = &mut self.metrics.messages_in;
+        let limits = &self.session_limits;
+        let mut desk = Desk { write, pool, assembly, limits, date, now: cx.now, messages };
+        conn.session.receive_end(&mut rooms, &mut desk);
         self.send_written(cx, id)?;
-        let listener = &mut self.listeners[index];
-        if listener.has_mail()
+        let channel = &mut self.channels[route as usize];
+        if channel.has_mail()
             && let Some(conn) = self.conns.get(id)
         {
             conn.paused = true;
-            listener.leavers.push(id);
+            channel.leavers.push(id);
             return Ok(());
         }
         self.begin_close(cx, id, CloseReason::PeerClosed)
@@ -262,15 +287,64 @@ impl<S: Service> Worker<S> {
         Ok(())
     }
 
-    /// Nothing moved for `idle_timeout_ms`.
-    pub(super) fn expire(&mut self, cx: &mut Cx<'_>, id: ConnId) {
-        let timeout_ms = self.limits.idle_timeout_ms;
-        let notice = format!("-ERR idle for {timeout_ms} ms\n");
-        self.memory.write.extend_from_slice(notice.as_bytes());
-        let told = self.send_written(cx, id);
-        let step = told.and_then(|()| self.begin_close(cx, id, CloseReason::IdleTimeout));
-        if let Err(reason) = step {
+    /// Says why the server ends a connection, in the words of its protocol.
+    pub(super) fn say_farewell(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: ConnId,
+        why: Farewell,
+        text: &str,
+    ) -> Step {
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        if conn.phase == Phase::Open {
+            self.memory.date.set(self.clock.unix_s(cx.now));
+            conn.session.farewell(why, text, &self.memory.date, &mut self.memory.write);
+        }
+        self.send_written(cx, id)
+    }
+
+    /// Something is due on a connection from which nothing came.
+    pub(super) fn expire(&mut self, cx: &mut Cx<'_>, id: ConnId, expiry: Expiry) {
+        let Some(conn) = self.conns.get(id) else { return };
+        let idle_ms = cx.now.ms_since(conn.last_active);
+        let idle = || format!("idle for {idle_ms} ms");
+        let (why, text, reason) = match expiry {
+            Expiry::Ping => {
+                conn.session.ping(cx.now, &mut self.memory.write);
+                return match self.send_written(cx, id) {
+                    Ok(()) => self.arm_expiry(cx, id),
+                    Err(reason) => self.close(cx, id, reason),
+                };
+            }
+            Expiry::Idle => (Farewell::Idle, idle(), CloseReason::IdleTimeout),
+            Expiry::PongMissing => (Farewell::Idle, idle(), CloseReason::PongMissing),
+            Expiry::RequestLate => {
+                let text = "the request was not whole in time".to_owned();
+                (Farewell::RequestLate, text, CloseReason::RequestLate)
+            }
+        };
+        let told = self.say_farewell(cx, id, why, &text);
+        if let Err(reason) = told.and_then(|()| self.begin_close(cx, id, reason)) {
             self.close(cx, id, reason);
+        }
+    }
+
+    /// Arms the timer of a connection for what its session waits for.
+    pub(super) fn arm_expiry(&mut self, cx: &mut Cx<'_>, id: ConnId) {
+        let Some(conn) = self.conns.get(id) else { return };
+        if conn.phase == Phase::Open
+            && let Some((due, _)) = conn.session.expiry(conn.last_active, &self.session_limits)
+        {
+            cx.timers.arm(timers::conn(id.slot), due);
+        }
+    }
+
+    /// Makes a connection a member of a channel.
+    pub(super) fn join(&mut self, id: ConnId, index: u16) {
+        let members = &mut self.channels[index as usize].members;
+        if let Some(conn) = self.conns.get(id) {
+            conn.member = members.len() as u32;
+            members.push(id);
         }
     }
 
@@ -278,19 +352,21 @@ impl<S: Service> Worker<S> {
     pub(super) fn close(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) {
         let Some(mut conn) = self.conns.remove(id) else { return };
         conn.link.clear(&mut self.memory.pool);
-        conn.session.clear(&mut self.memory.pool);
+        conn.session.clear(&mut self.memory.pool, &mut self.memory.assembly);
         cx.timers.disarm(timers::conn(id.slot));
         self.admission.release(conn.peer);
-        let listener = &mut self.listeners[conn.listener as usize];
-        listener.members.swap_remove(conn.member as usize);
-        if let Some(moved) = listener.members.get(conn.member as usize).copied()
-            && let Some(moved) = self.conns.get(moved)
-        {
-            moved.member = conn.member;
-        }
         self.metrics.count_close(reason);
         tracing::debug!(slot = id.slot, reason = reason.name(), "closed");
-        listener.service.closed(conn.session.state, reason);
+        if let Some(route) = conn.session.route() {
+            let Channel { members, service, .. } = &mut self.channels[route as usize];
+            members.swap_remove(conn.member as usize);
+            if let Some(moved) = members.get(conn.member as usize).copied()
+                && let Some(moved) = self.conns.get(moved)
+            {
+                moved.member = conn.member;
+            }
+            service.closed(conn.session.state, reason);
+        }
         drop(conn.link);
         self.room(cx);
     }

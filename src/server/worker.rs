@@ -12,17 +12,20 @@
 //! `src/server/datagrams.rs` (5, 6), `src/server/gate.rs` (7), `src/server/mail.rs` (9).
 
 use super::admission::Admission;
+use super::channel::{Channel, Doors};
 use super::conn::{Conns, Phase};
 use super::datagrams::DatagramSocket;
 use super::drain::{Control, Draining};
 use super::limits::{Limits, READ_BYTES, TRIM_AFTER_MS, TRIM_BYTES};
-use super::mail::Mailing;
 use crate::buf::Pool;
+use crate::clock::{Clock, Time};
 use crate::metrics::{CloseReason, Metrics};
 use crate::net::{Acceptor, Endpoint};
+use crate::proto::http1::Date;
+use crate::proto::ws::Assembly;
 use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
-use crate::service::{Framing, Mail, Service};
-use crate::session::SessionLimits;
+use crate::service::Service;
+use crate::session::{Expiry, SessionLimits};
 use crate::sys;
 use crate::sys::datagram::Batch;
 use std::fs::File;
@@ -51,46 +54,24 @@ pub(super) mod timers {
     }
 }
 
-/// A listening socket and the service behind it.
-pub(super) struct Listener<S> {
+/// A listening socket.
+pub(super) struct Listener {
     /// Where it listens, with the real port: also where it is opened again.
     pub(super) endpoint: Endpoint,
+    /// What its connections may join.
+    pub(super) doors: Doors,
     /// `None` while refusing, and once draining.
     pub(super) acceptor: Option<Acceptor>,
-    pub(super) service: S,
-    pub(super) framing: Framing,
     /// Connections may be waiting in the kernel although no event will tell.
     pub(super) waiting: bool,
     /// It is on the again-queue, once.
     pub(super) queued: bool,
-    /// Its connections, in no order.
-    pub(super) members: Vec<ConnId>,
-    /// What services said to all since the last mailing began.
-    pub(super) mail: Mail,
-    /// What is being delivered.
-    pub(super) mailing: Mailing,
-    /// Connections that are paused until the mail is out.
-    pub(super) held_by_mail: Vec<ConnId>,
-    /// Connections whose peer has ended: they end when the mail that waits now is out.
-    pub(super) leavers: Vec<ConnId>,
 }
 
-impl<S: Service> Listener<S> {
+impl Listener {
     /// A listener that is yet to be opened.
-    pub(super) fn new(endpoint: Endpoint, service: S) -> Listener<S> {
-        Listener {
-            endpoint,
-            acceptor: None,
-            framing: service.framing(),
-            service,
-            waiting: false,
-            queued: false,
-            members: Vec::new(),
-            mail: Mail::default(),
-            mailing: Mailing::default(),
-            held_by_mail: Vec::new(),
-            leavers: Vec::new(),
-        }
+    pub(super) fn new(endpoint: Endpoint, doors: Doors) -> Listener {
+        Listener { endpoint, doors, acceptor: None, waiting: false, queued: false }
     }
 }
 
@@ -102,18 +83,30 @@ pub(super) struct Memory {
     pub(super) read: Box<[u8]>,
     /// All answers to one read, to be sent by one write. Empty between connections.
     pub(super) write: Vec<u8>,
+    /// WebSocket messages that have begun and not ended.
+    pub(super) assembly: Assembly,
+    /// The date that responses carry.
+    pub(super) date: Date,
     /// For datagram sockets, if there are any.
     pub(super) batch: Option<Batch>,
 }
 
 impl Memory {
-    pub(super) fn new(limits: &Limits, datagrams: bool) -> Memory {
+    pub(super) fn new(limits: &Limits, unix_s: u64, datagrams: bool) -> Memory {
         Memory {
             pool: Pool::new(limits.buffers_bytes_max),
             read: vec![0; READ_BYTES].into_boxed_slice(),
             write: Vec::new(),
+            assembly: Assembly::new(limits.of_sessions().ws),
+            date: Date::at(unix_s),
             batch: datagrams.then(Batch::new),
         }
+    }
+
+    /// The date of this turn.
+    pub(super) fn date(&mut self, clock: &Clock, now: Time) -> &Date {
+        self.date.set(clock.unix_s(now));
+        &self.date
     }
 }
 
@@ -123,10 +116,14 @@ pub(super) struct Worker<S: Service> {
     pub(super) session_limits: SessionLimits,
     pub(super) admission: Admission,
     pub(super) conns: Conns<S::State>,
-    pub(super) listeners: Vec<Listener<S>>,
+    pub(super) listeners: Vec<Listener>,
+    /// Every service with its connections. A session's route is a place in it.
+    pub(super) channels: Vec<Channel<S>>,
     pub(super) datagrams: Vec<DatagramSocket<S>>,
     pub(super) memory: Memory,
     pub(super) metrics: Metrics,
+    /// For the calendar; the time is in the turn.
+    pub(super) clock: Clock,
     pub(super) control: Control,
     pub(super) draining: Option<Draining>,
     /// Descriptors open for other things than sockets and the spare: standard streams, epoll, …
@@ -196,25 +193,32 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// The timer of a connection: nothing moved on it for too long.
+    /// The timer of a connection: something is due, unless it was active since it was armed.
     fn on_conn_timer(&mut self, cx: &mut Cx<'_>, slot: u32) {
         let Some((id, conn)) = self.conns.at(slot) else { return };
-        // A peer that ended by itself may take its time to read; one that we end has less.
-        let patience_ms = match conn.phase {
-            Phase::Open | Phase::Flushing(CloseReason::PeerClosed) => self.limits.idle_timeout_ms,
-            Phase::Flushing(_) | Phase::Lingering(_) => self.limits.linger_ms,
-        };
-        let due = conn.last_active.plus_ms(patience_ms);
-        if due > cx.now {
-            // It was active since: sleep for the rest (the lazy re-arm of the wheel).
-            return cx.timers.arm(timers::conn(slot), due);
-        }
-        match conn.phase {
-            Phase::Open => self.expire(cx, id),
+        let expiry = match conn.phase {
+            Phase::Open => conn.session.expiry(conn.last_active, &self.session_limits),
+            // A peer that ended by itself may take its time to read; one that we end has less.
             Phase::Flushing(CloseReason::PeerClosed) => {
-                self.close(cx, id, CloseReason::IdleTimeout);
+                let due = conn.last_active.plus_ms(self.limits.idle_timeout_ms);
+                (self.limits.idle_timeout_ms != 0).then_some((due, Expiry::Idle))
             }
-            Phase::Flushing(reason) | Phase::Lingering(reason) => self.close(cx, id, reason),
+            Phase::Flushing(_) | Phase::Lingering(_) => {
+                Some((conn.last_active.plus_ms(self.limits.linger_ms), Expiry::Idle))
+            }
+        };
+        let phase = conn.phase;
+        match expiry {
+            None => {}
+            // Sleep for the rest (the lazy re-arm of the wheel).
+            Some((due, _)) if due > cx.now => cx.timers.arm(timers::conn(slot), due),
+            Some((_, expiry)) => match phase {
+                Phase::Open => self.expire(cx, id, expiry),
+                Phase::Flushing(CloseReason::PeerClosed) => {
+                    self.close(cx, id, CloseReason::IdleTimeout);
+                }
+                Phase::Flushing(reason) | Phase::Lingering(reason) => self.close(cx, id, reason),
+            },
         }
     }
 }

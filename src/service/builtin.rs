@@ -24,17 +24,25 @@ pub enum Builtin {
 }
 
 impl Builtin {
+    /// All of them.
+    pub const ALL: [Builtin; 3] = [Builtin::Echo, Builtin::Discard, Builtin::Broadcast];
+
     /// The names, as URLs have them.
-    pub const NAMES: [&str; 3] = ["echo", "discard", "broadcast"];
+    pub const NAMES: [&str; 3] =
+        [Builtin::Echo.name(), Builtin::Discard.name(), Builtin::Broadcast.name()];
+
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Builtin::Echo => "echo",
+            Builtin::Discard => "discard",
+            Builtin::Broadcast => "broadcast",
+        }
+    }
 
     /// The service called `name`.
     pub fn from_name(name: &str) -> Option<Builtin> {
-        match name {
-            "echo" => Some(Builtin::Echo),
-            "discard" => Some(Builtin::Discard),
-            "broadcast" => Some(Builtin::Broadcast),
-            _ => None,
-        }
+        Builtin::ALL.into_iter().find(|service| service.name() == name)
     }
 }
 

@@ -16,7 +16,7 @@ mod builtin;
 mod outbound;
 
 pub use builtin::Builtin;
-pub use outbound::{Mail, Outbound};
+pub use outbound::{Encoding, Mail, Outbound};
 
 use crate::metrics::CloseReason;
 

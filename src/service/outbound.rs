@@ -1,7 +1,7 @@
 //! The way out of a service.
 //!
 //! **What.** [`Outbound`] encodes answers straight into the worker's write scratch; [`Mail`]
-//! collects what is meant for everybody on a listener.
+//! collects what is meant for everybody on a channel.
 //!
 //! **Why this way.** All answers to one read leave in one write (the cork), whatever their number,
 //! and a broadcast is encoded once and not once a receiver. Handing out `Vec`s per message was
@@ -12,9 +12,10 @@
 //! **Read next.** `src/server/mail.rs`, which delivers.
 
 use super::Framing;
-use crate::proto::line;
+use crate::proto::ws::Kind;
+use crate::proto::{http1, line, ws};
 
-/// Encoded messages that wait to be delivered to every connection of one listener.
+/// Encoded messages that wait to be delivered to every connection of one channel.
 #[derive(Debug, Default)]
 pub struct Mail {
     /// The messages, encoded, in the order in which they were sent.
@@ -23,10 +24,32 @@ pub struct Mail {
     pub messages: u64,
 }
 
+/// How messages become bytes on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// As they are: byte streams, datagrams.
+    Bytes,
+    /// With a line ending.
+    Lines,
+    /// In a frame of a server. An answer is a text if the question was.
+    WebSocket(Kind),
+    /// As a chunk of an HTTP body.
+    Chunks,
+}
+
+impl From<Framing> for Encoding {
+    fn from(framing: Framing) -> Encoding {
+        match framing {
+            Framing::Bytes => Encoding::Bytes,
+            Framing::Lines => Encoding::Lines,
+        }
+    }
+}
+
 /// Takes what a service says in answer to one message (or one read's worth of them).
 #[derive(Debug)]
 pub struct Outbound<'a> {
-    framing: Framing,
+    encoding: Encoding,
     bytes: &'a mut Vec<u8>,
     mail: &'a mut Mail,
     answered: bool,
@@ -35,14 +58,15 @@ pub struct Outbound<'a> {
 
 impl<'a> Outbound<'a> {
     /// Collects into `bytes` and `mail`.
-    pub fn new(framing: Framing, bytes: &'a mut Vec<u8>, mail: &'a mut Mail) -> Outbound<'a> {
-        Outbound { framing, bytes, mail, answered: false, close: false }
+    pub fn new(encoding: Encoding, bytes: &'a mut Vec<u8>, mail: &'a mut Mail) -> Outbound<'a> {
+        Outbound { encoding, bytes, mail, answered: false, close: false }
     }
 
-    /// Answers the connection that the message came from.
+    /// Answers the connection that the message came from. An answer to a text over WebSocket must
+    /// be UTF-8.
     pub fn send(&mut self, message: &[u8]) {
         self.answered = true;
-        encode(self.framing, message, self.bytes);
+        self.encoding.append(message, self.bytes);
     }
 
     /// Whether anything was answered, be it an empty message.
@@ -50,10 +74,10 @@ impl<'a> Outbound<'a> {
         self.answered
     }
 
-    /// Sends to every connection of this listener, the sender included, each once and in order.
-    /// A datagram socket has no connections: there it does nothing.
+    /// Sends to every connection of this listener and path, the sender included, each once and in
+    /// order. A datagram socket has no connections: there it does nothing.
     pub fn broadcast(&mut self, message: &[u8]) {
-        encode(self.framing, message, &mut self.mail.bytes);
+        self.encoding.append(message, &mut self.mail.bytes);
         self.mail.messages += 1;
     }
 
@@ -68,9 +92,13 @@ impl<'a> Outbound<'a> {
     }
 }
 
-fn encode(framing: Framing, message: &[u8], out: &mut Vec<u8>) {
-    match framing {
-        Framing::Bytes => out.extend_from_slice(message),
-        Framing::Lines => line::encode(message, out),
+impl Encoding {
+    fn append(self, message: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Encoding::Bytes => out.extend_from_slice(message),
+            Encoding::Lines => line::encode(message, out),
+            Encoding::WebSocket(kind) => ws::encode::message(kind, message, None, out),
+            Encoding::Chunks => http1::encode_chunk(message, out),
+        }
     }
 }

@@ -163,7 +163,7 @@ impl<'a> Request<'a> {
 
     /// All headers in the order in which they came: names as they were sent, values without the
     /// white space around them. A value may hold any byte but control characters.
-    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + Clone + use<'a> {
         self.headers.iter().map(|header| (header.name, header.value))
     }
 

@@ -1,0 +1,350 @@
+//! HTTP/1.1 on a connection: requests one after the other, until one of them asks for a WebSocket.
+//!
+//! **What.** The part of [`Session`] that reads requests and answers them: a page that names the
+//! endpoints, `/healthz`, a body posted to a byte-stream service, and the upgrade.
+//!
+//! **Why this way.** The upgrade is an assignment to the session's protocol; what stands behind the
+//! request in the same bytes is already WebSocket. A malformed request ends the connection, because
+//! nobody knows where the next one would begin; so does a refused upgrade.
+//!
+//! **Costs.** 72 bytes a connection. A head that comes whole is parsed where it lies.
+//!
+//! **Read next.** `src/proto/http1/mod.rs`, `src/session/websocket.rs`.
+
+use super::websocket::WebSocket;
+use super::{Desk, Expiry, Farewell, Flow, Routes, Session, SessionError, SessionLimits, Speech};
+use crate::clock::Time;
+use crate::proto::http1::{
+    self, Body, CONTINUE, Date, Exchange, Extent, HeadScan, Method, Part, Request, Slots, Status,
+    Version, encode, encode_head, encode_last_chunk,
+};
+use crate::proto::ws::{Kind, handshake};
+use crate::service::{Encoding, Framing, Outbound, Service};
+
+const TEXT: (&str, &str) = ("Content-Type", "text/plain; charset=utf-8");
+/// Seconds after which a client that was refused may come again.
+const RETRY_AFTER: (&str, &str) = ("Retry-After", "1");
+
+/// Where a connection is between its requests.
+#[derive(Debug)]
+pub(super) struct Http {
+    scan: HeadScan,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Waits for the next request.
+    Idle,
+    /// A head is coming in since then; the first one since the connection is there.
+    Head(Time),
+    /// A body is. Boxed, because few requests have one.
+    Body(Box<Incoming>),
+}
+
+/// A body that is coming in.
+#[derive(Debug)]
+struct Incoming {
+    body: Body,
+    exchange: Exchange,
+    /// The service it goes to; none if it is only read away.
+    route: Option<u16>,
+}
+
+impl Http {
+    pub(super) fn new(now: Time) -> Http {
+        Http { scan: HeadScan::default(), stage: Stage::Head(now) }
+    }
+
+    /// No request has begun that is not answered.
+    pub(super) fn is_between(&self) -> bool {
+        self.scan.is_at_start() && !matches!(self.stage, Stage::Body(_))
+    }
+
+    pub(super) fn expiry(
+        &self,
+        last_active: Time,
+        limits: &SessionLimits,
+    ) -> Option<(Time, Expiry)> {
+        let (since, ms, expiry) = match self.stage {
+            Stage::Idle => (last_active, limits.keep_alive_ms, Expiry::Idle),
+            Stage::Head(since) => (since, limits.head_timeout_ms, Expiry::RequestLate),
+            Stage::Body(_) => (last_active, limits.head_timeout_ms, Expiry::RequestLate),
+        };
+        super::after(since, ms).map(|due| (due, expiry))
+    }
+
+    pub(super) fn farewell(&self, why: Farewell, text: &str, date: &Date, write: &mut Vec<u8>) {
+        // Who has asked for nothing is owed no answer; in the middle of a body one was given.
+        if why == Farewell::RequestLate && !self.scan.is_at_start() {
+            respond(Status::RequestTimeout, &[TEXT], text, Exchange::BROKEN, date, write);
+        }
+    }
+}
+
+/// Refuses a connection before it has asked for anything.
+pub(super) fn refuse(text: &str, date: &Date, write: &mut Vec<u8>) {
+    let headers = [TEXT, RETRY_AFTER];
+    respond(Status::ServiceUnavailable, &headers, text, Exchange::BROKEN, date, write);
+}
+
+fn respond(
+    status: Status,
+    headers: &[(&str, &str)],
+    text: &str,
+    exchange: Exchange,
+    date: &Date,
+    write: &mut Vec<u8>,
+) {
+    encode(status, headers, format!("{text}\n").as_bytes(), exchange, date, write);
+}
+
+/// What a request leads to.
+enum Next {
+    /// The response is written; a body that follows is read away.
+    Answered(Exchange),
+    /// Its body goes to a service.
+    Posted(u16, Exchange),
+    /// The connection speaks WebSocket from here on.
+    Upgraded(u16),
+}
+
+impl<T: Default> Session<T> {
+    pub(super) fn receive_http<R: Routes<Service: Service<State = T>>>(
+        &mut self,
+        fresh: &mut [u8],
+        routes: &mut R,
+        desk: &mut Desk<'_>,
+    ) -> Result<Flow, SessionError> {
+        let outcome = self.serve_requests(fresh, routes, desk);
+        if let Err(SessionError::Http(error)) = outcome {
+            let status = error.status();
+            respond(status, &[TEXT], &error.to_string(), Exchange::BROKEN, desk.date, desk.write);
+        }
+        outcome
+    }
+
+    fn serve_requests<R: Routes<Service: Service<State = T>>>(
+        &mut self,
+        fresh: &mut [u8],
+        routes: &mut R,
+        desk: &mut Desk<'_>,
+    ) -> Result<Flow, SessionError> {
+        let mut at = 0;
+        while let Speech::Http(http) = &mut self.speech {
+            if let Stage::Body(incoming) = &mut http.stage {
+                let mut rest = &fresh[at..];
+                let part = take_body(incoming, &mut self.state, &mut rest, routes, desk)?;
+                at = fresh.len() - rest.len();
+                match part {
+                    None => return Ok(Flow::Open),
+                    Some(Flow::Closes) => return Ok(Flow::Closes),
+                    Some(Flow::Open) => http.stage = Stage::Idle,
+                }
+            }
+            if at == fresh.len() {
+                return Ok(Flow::Open);
+            }
+            if let Stage::Idle = http.stage {
+                http.stage = Stage::Head(desk.now);
+            }
+            let end =
+                http.scan.feed(&fresh[at..], &desk.limits.http).map_err(SessionError::Http)?;
+            let Some(end) = end else {
+                self.carry.append(&fresh[at..], desk.pool)?;
+                return Ok(Flow::Open);
+            };
+            http.stage = Stage::Idle;
+            let of_head = &fresh[at..at + end];
+            at += end;
+            let mut carry = std::mem::take(&mut self.carry);
+            let flow = if carry.is_empty() {
+                self.serve_one(of_head, routes, desk)
+            } else {
+                let whole = carry.append(of_head, desk.pool).map_err(SessionError::from);
+                whole.and_then(|()| self.serve_one(carry.bytes(), routes, desk))
+            };
+            carry.clear(desk.pool);
+            if flow? == Flow::Closes {
+                return Ok(Flow::Closes);
+            }
+        }
+        self.receive_frames(&mut fresh[at..], routes, desk)
+    }
+
+    /// Answers one request, or sees to it that its body is.
+    fn serve_one<R: Routes<Service: Service<State = T>>>(
+        &mut self,
+        head: &[u8],
+        routes: &mut R,
+        desk: &mut Desk<'_>,
+    ) -> Result<Flow, SessionError> {
+        let mut slots = Slots::new();
+        let request = Request::parse(head, &mut slots).map_err(SessionError::Http)?;
+        let (route, exchange) = match answer(&request, routes, desk) {
+            Next::Upgraded(route) => {
+                (self.speech, self.route) = (Speech::WebSocket(WebSocket::new()), Some(route));
+                let (service, mail) = routes.service(route);
+                let encoding = Encoding::WebSocket(Kind::Text);
+                let mut out = Outbound::new(encoding, desk.write, mail);
+                service.connected(&mut self.state, &mut out);
+                return Ok(super::stream::flow(&out));
+            }
+            Next::Posted(route, exchange) => (Some(route), exchange),
+            Next::Answered(exchange) => (None, exchange),
+        };
+        if request.extent.is_empty() && route.is_none() {
+            return Ok(flow(exchange));
+        }
+        let body = Body::new(request.extent, &desk.limits.http).map_err(SessionError::Http)?;
+        if let Speech::Http(http) = &mut self.speech {
+            http.stage = Stage::Body(Box::new(Incoming { body, exchange, route }));
+        }
+        Ok(Flow::Open)
+    }
+}
+
+/// Takes what is there of a body. `None`: there is more to come; else whether the connection goes on.
+fn take_body<R: Routes>(
+    incoming: &mut Incoming,
+    state: &mut <R::Service as Service>::State,
+    rest: &mut &[u8],
+    routes: &mut R,
+    desk: &mut Desk<'_>,
+) -> Result<Option<Flow>, http1::Error> {
+    let chunks = incoming.exchange.version == Version::Http11;
+    let encoding = if chunks { Encoding::Chunks } else { Encoding::Bytes };
+    loop {
+        match (incoming.body.decode(rest)?, incoming.route) {
+            (Part::More, _) => return Ok(None),
+            (Part::Data(_), None) => {}
+            (Part::Data(data), Some(route)) => {
+                let (service, mail) = routes.service(route);
+                let mut out = Outbound::new(encoding, desk.write, mail);
+                service.message(state, data, &mut out);
+                *desk.messages += 1;
+            }
+            (Part::End, route) => {
+                if route.is_some() && chunks {
+                    encode_last_chunk(desk.write);
+                }
+                return Ok(Some(flow(incoming.exchange)));
+            }
+        }
+    }
+}
+
+fn flow(exchange: Exchange) -> Flow {
+    if exchange.keep_alive { Flow::Open } else { Flow::Closes }
+}
+
+/// Decides over a request and writes the response, as far as there is one already.
+fn answer<R: Routes>(request: &Request<'_>, routes: &mut R, desk: &mut Desk<'_>) -> Next {
+    let exchange = request.exchange();
+    let (date, reads) = (desk.date, matches!(request.method, Method::Get | Method::Head));
+    let mut say = |status, headers: &[(&str, &str)], text: &str, exchange| {
+        respond(status, headers, text, exchange, date, desk.write);
+        Next::Answered(exchange)
+    };
+    let route = match (request.path, routes.find(request.path)) {
+        (_, Some(route)) => route,
+        ("/" | "/healthz", None) if !reads => {
+            let headers = [TEXT, ("Allow", "GET, HEAD")];
+            return say(Status::MethodNotAllowed, &headers, "read it with GET", exchange);
+        }
+        ("/", None) => return say(Status::Ok, &[TEXT], &page(routes), exchange),
+        ("/healthz", None) => return say(Status::Ok, &[TEXT], "ok", exchange),
+        _ => return say(Status::NotFound, &[TEXT], "not found; see GET /", exchange),
+    };
+    if request.method == Method::Post {
+        if routes.service(route).0.framing() != Framing::Bytes {
+            let headers = [TEXT, ("Allow", "GET")];
+            return say(Status::MethodNotAllowed, &headers, "only by WebSocket", exchange);
+        }
+        if request.extent == Extent::None {
+            return say(Status::LengthRequired, &[TEXT], "a POST has a body", exchange.closing());
+        }
+        return post(request, route, desk);
+    }
+    upgrade(request, route, desk)
+}
+
+/// Begins the response to a body whose answer is yet to come.
+fn post(request: &Request<'_>, route: u16, desk: &mut Desk<'_>) -> Next {
+    if request.expects_continue {
+        desk.write.extend_from_slice(CONTINUE);
+    }
+    // HTTP/1.0 has no chunks: the end of the connection is the end of the body.
+    let (extent, exchange) = match request.version {
+        Version::Http11 => (Extent::Chunked, request.exchange()),
+        Version::Http10 => (Extent::None, request.exchange().closing()),
+    };
+    let octets = [("Content-Type", "application/octet-stream")];
+    encode_head(Status::Ok, &octets, extent, exchange, desk.date, desk.write);
+    Next::Posted(route, exchange)
+}
+
+/// The handshake (RFC 6455 4.2), and whether the page that asks for it may.
+fn upgrade(request: &Request<'_>, route: u16, desk: &mut Desk<'_>) -> Next {
+    let name = Method::NAMES.iter().find(|(_, method)| *method == request.method);
+    let method = name.map_or("", |(name, _)| name);
+    let minor = u8::from(request.version == Version::Http11);
+    let asked = request.upgrades().any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
+    let exchange = if asked { request.exchange().closing() } else { request.exchange() };
+    let (status, text) = match handshake::check(method, minor, request.headers(), &[]) {
+        Ok(upgrade) if is_allowed(request, &desk.limits.allow_origin) => {
+            upgrade.write(desk.write);
+            return Next::Upgraded(route);
+        }
+        Ok(_) => (Status::Forbidden, "this origin may not; see --allow-origin"),
+        Err(refusal) => {
+            let status = match refusal.status() {
+                405 => Status::MethodNotAllowed,
+                426 => Status::UpgradeRequired,
+                _ => Status::BadRequest,
+            };
+            let lines = refusal.fields().split_terminator("\r\n");
+            let mut headers: Vec<_> = lines.filter_map(|line| line.split_once(": ")).collect();
+            headers.push(TEXT);
+            respond(status, &headers, refusal.reason(), exchange, desk.date, desk.write);
+            return Next::Answered(exchange);
+        }
+    };
+    respond(status, &[TEXT], text, exchange, desk.date, desk.write);
+    Next::Answered(exchange)
+}
+
+/// A browser says from which page a WebSocket is opened, and does not let the page lie. Other
+/// clients send no Origin. Compared whole, port included: a name that merely ends in the right way
+/// is another one (RFC 6455 10.2).
+fn is_allowed(request: &Request<'_>, allow_origin: &[String]) -> bool {
+    let mut origins = request.values("origin");
+    let Some(origin) = origins.next() else { return true };
+    let Ok(origin) = std::str::from_utf8(origin) else { return false };
+    let own = |host: &str| {
+        let place = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        place.is_some_and(|place| place.eq_ignore_ascii_case(host))
+    };
+    let listed = |allowed: &String| allowed == "*" || allowed.eq_ignore_ascii_case(origin);
+    origins.next().is_none() && (request.host.is_some_and(own) || allow_origin.iter().any(listed))
+}
+
+/// What `GET /` shows until there is something better to look at.
+fn page<R: Routes>(routes: &mut R) -> String {
+    let paths: Vec<String> = routes.paths().map(str::to_owned).collect();
+    let mut text = String::from("oneloop\n\n/healthz   GET\n");
+    for path in paths {
+        let Some(route) = routes.find(&path) else { continue };
+        let posts = routes.service(route).0.framing() == Framing::Bytes;
+        let post = if posts { ", POST" } else { "" };
+        text.push_str(&format!("{path:10} WebSocket{post}\n"));
+    }
+    text.pop();
+    text
+}
+
+impl From<http1::Error> for SessionError {
+    fn from(error: http1::Error) -> Self {
+        SessionError::Http(error)
+    }
+}

@@ -1,0 +1,100 @@
+//! Byte streams and lines.
+//!
+//! **What.** The parts of [`Session`] that cut a stream into messages: whatever a read brought, or
+//! lines.
+//!
+//! **Why this way.** A line that lies whole in the fresh bytes is handed out where it lies. Only
+//! the tail is carried, and only what completes it is appended, so a line that comes byte by byte
+//! costs linear work.
+//!
+//! **Costs.** One `memchr` over each byte of lines; nothing for byte streams.
+//!
+//! **Read next.** `src/proto/line.rs`, `src/session/http.rs`.
+
+use super::{Desk, Flow, Routes, Session, SessionError};
+use crate::proto::line;
+use crate::service::{Encoding, Outbound, Service};
+
+impl<T: Default> Session<T> {
+    pub(super) fn receive_bytes<R: Routes<Service: Service<State = T>>>(
+        &mut self,
+        fresh: &[u8],
+        routes: &mut R,
+        desk: &mut Desk<'_>,
+    ) -> Flow {
+        let Some(route) = self.route else { return Flow::Closes };
+        let (service, mail) = routes.service(route);
+        let mut out = Outbound::new(Encoding::Bytes, desk.write, mail);
+        service.message(&mut self.state, fresh, &mut out);
+        *desk.messages += 1;
+        flow(&out)
+    }
+
+    pub(super) fn receive_lines<R: Routes<Service: Service<State = T>>>(
+        &mut self,
+        fresh: &[u8],
+        routes: &mut R,
+        desk: &mut Desk<'_>,
+    ) -> Result<Flow, SessionError> {
+        let outcome = self.cut_lines(fresh, routes, desk);
+        if outcome == Err(SessionError::LineTooLong) {
+            let notice = format!("-ERR line longer than {} bytes\n", desk.limits.line_bytes_max);
+            desk.write.extend_from_slice(notice.as_bytes());
+        }
+        outcome
+    }
+
+    fn cut_lines<R: Routes<Service: Service<State = T>>>(
+        &mut self,
+        fresh: &[u8],
+        routes: &mut R,
+        desk: &mut Desk<'_>,
+    ) -> Result<Flow, SessionError> {
+        let Some(route) = self.route else { return Ok(Flow::Closes) };
+        let (service, mail) = routes.service(route);
+        let mut out = Outbound::new(Encoding::Lines, desk.write, mail);
+        let max = desk.limits.line_bytes_max;
+        let mut rest = fresh;
+        while !out.is_closed() {
+            let Some((line, behind)) = line::split(rest) else {
+                // The ending is still to come, so at the limit itself the line is already too long.
+                if self.carry.bytes().len() + rest.len() >= max {
+                    return Err(SessionError::LineTooLong);
+                }
+                self.carry.append(rest, desk.pool)?;
+                break;
+            };
+            if self.carry.bytes().len() + line.len() > max {
+                return Err(SessionError::LineTooLong);
+            }
+            if self.carry.is_empty() {
+                service.message(&mut self.state, line::trim(line), &mut out);
+            } else {
+                self.carry.append(line, desk.pool)?;
+                service.message(&mut self.state, line::trim(self.carry.bytes()), &mut out);
+                self.carry.clear(desk.pool);
+            }
+            *desk.messages += 1;
+            rest = behind;
+        }
+        Ok(flow(&out))
+    }
+
+    pub(super) fn receive_last_line<R: Routes<Service: Service<State = T>>>(
+        &mut self,
+        routes: &mut R,
+        desk: &mut Desk<'_>,
+    ) {
+        let Some(route) = self.route else { return };
+        let (service, mail) = routes.service(route);
+        let mut out = Outbound::new(Encoding::Lines, desk.write, mail);
+        service.message(&mut self.state, line::trim(self.carry.bytes()), &mut out);
+        *desk.messages += 1;
+        self.carry.clear(desk.pool);
+    }
+}
+
+/// Whether the service wants to go on.
+pub(super) fn flow(out: &Outbound<'_>) -> Flow {
+    if out.is_closed() { Flow::Closes } else { Flow::Open }
+}

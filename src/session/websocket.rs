@@ -1,0 +1,106 @@
+//! WebSocket: messages both ways until one side says close.
+//!
+//! **What.** The part of [`Session`] that pulls events from the decoder, gives messages to the
+//! service, answers pings and does the closing handshake.
+//!
+//! **Why this way.** The codec knows frames and messages; what to answer is decided here, in one
+//! loop. Every protocol error is told in a close frame with the code and the words that RFC 6455
+//! has for it, and then the connection lingers, so that the peer can read it.
+//!
+//! **Costs.** 32 bytes a connection; a message that lies whole in the read is unmasked and handed
+//! out in place.
+//!
+//! **Read next.** `src/proto/ws/mod.rs`.
+
+use super::stream::flow;
+use super::{Desk, Expiry, Farewell, Flow, Routes, Session, SessionError, SessionLimits, Speech};
+use crate::buf::Pool;
+use crate::clock::Time;
+use crate::proto::ws::{Assembly, CloseCode, Decoder, Event, Role, encode};
+use crate::service::{Encoding, Outbound, Service};
+
+/// The state of an upgraded connection.
+#[derive(Debug)]
+pub(super) struct WebSocket {
+    decoder: Decoder,
+    /// When it was pinged, if nothing has come since.
+    pinged_at: Option<Time>,
+}
+
+impl WebSocket {
+    pub(super) fn new() -> WebSocket {
+        WebSocket { decoder: Decoder::new(Role::Server), pinged_at: None }
+    }
+
+    pub(super) fn expiry(
+        &self,
+        last_active: Time,
+        limits: &SessionLimits,
+    ) -> Option<(Time, Expiry)> {
+        match self.pinged_at {
+            Some(at) => {
+                super::after(at, limits.pong_timeout_ms).map(|due| (due, Expiry::PongMissing))
+            }
+            None => {
+                super::after(last_active, limits.ping_interval_ms).map(|due| (due, Expiry::Ping))
+            }
+        }
+    }
+
+    pub(super) fn ping(&mut self, now: Time, write: &mut Vec<u8>) {
+        self.pinged_at = Some(now);
+        encode::ping(b"", None, write);
+    }
+
+    pub(super) fn farewell(&self, why: Farewell, text: &str, write: &mut Vec<u8>) {
+        let code = match why {
+            Farewell::Drain => CloseCode::GOING_AWAY,
+            Farewell::Idle | Farewell::RequestLate => CloseCode::TRY_AGAIN_LATER,
+        };
+        encode::close(Some(code), text, None, write);
+    }
+
+    pub(super) fn clear(&mut self, assembly: &mut Assembly, pool: &mut Pool) {
+        self.decoder.clear(assembly, pool);
+    }
+}
+
+impl<T: Default> Session<T> {
+    pub(super) fn receive_frames<R: Routes<Service: Service<State = T>>>(
+        &mut self,
+        fresh: &mut [u8],
+        routes: &mut R,
+        desk: &mut Desk<'_>,
+    ) -> Result<Flow, SessionError> {
+        let (Speech::WebSocket(websocket), Some(route)) = (&mut self.speech, self.route) else {
+            return Ok(Flow::Closes);
+        };
+        websocket.pinged_at = None;
+        let mut rest = fresh;
+        loop {
+            match websocket.decoder.next(&mut rest, desk.assembly, desk.pool) {
+                Ok(None) => return Ok(Flow::Open),
+                Ok(Some(Event::Message(kind, message))) => {
+                    let (service, mail) = routes.service(route);
+                    let mut out = Outbound::new(Encoding::WebSocket(kind), desk.write, mail);
+                    service.message(&mut self.state, message, &mut out);
+                    *desk.messages += 1;
+                    if flow(&out) == Flow::Closes {
+                        encode::close(Some(CloseCode::NORMAL), "", None, desk.write);
+                        return Ok(Flow::Closes);
+                    }
+                }
+                Ok(Some(Event::Ping(payload))) => encode::pong(payload, None, desk.write),
+                Ok(Some(Event::Pong(_))) => {}
+                Ok(Some(Event::Close(code, _))) => {
+                    encode::close(CloseCode::echo(code, Role::Server), "", None, desk.write);
+                    return Ok(Flow::Closes);
+                }
+                Err(error) => {
+                    encode::close(Some(error.close_code()), error.reason(), None, desk.write);
+                    return Err(SessionError::WebSocket(error));
+                }
+            }
+        }
+    }
+}
