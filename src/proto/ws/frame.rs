@@ -154,14 +154,17 @@ pub fn decode(input: &[u8], expect: &Expect) -> Result<Decoded, WsError> {
     if opcode.is_control() && length as usize > CONTROL_BYTES_MAX {
         return Err(WsError::ControlTooLong);
     }
-    let length_bytes = match length {
-        126 => 2,
-        127 => 8,
-        _ => 0,
+    let (length_bytes, shortest) = match length {
+        126 => (2, 126),
+        127 => (8, 0x1_0000),
+        _ => (0, length as usize),
     };
-    let payload_bytes =
-        if length_bytes == 0 { length as usize } else { extended_length(rest, length_bytes)? };
+    let mut payload_bytes = shortest;
     if !opcode.is_control() {
+        check_limits(shortest, expect)?;
+    }
+    if length_bytes > 0 {
+        payload_bytes = extended_length(rest, length_bytes, shortest)?;
         check_limits(payload_bytes, expect)?;
     }
     let header_bytes = 2 + length_bytes + if is_masked { 4 } else { 0 };
@@ -196,10 +199,9 @@ fn check_first(first: u8, expect: &Expect) -> Result<OpCode, WsError> {
 }
 
 /// The length in the `length_bytes` at the front of `input`; the least that it can become, if some
-/// of them are still to come.
+/// of them are still to come. In this form it must be `shortest` at least.
 #[inline(never)]
-fn extended_length(input: &[u8], length_bytes: usize) -> Result<usize, WsError> {
-    let shortest = if length_bytes == 2 { 126 } else { 0x1_0000 };
+fn extended_length(input: &[u8], length_bytes: usize, shortest: usize) -> Result<usize, WsError> {
     let (mut least, mut most) = ([0; 8], [0; 8]);
     let from = 8 - length_bytes;
     most[from..].fill(0xff);
@@ -210,21 +212,23 @@ fn extended_length(input: &[u8], length_bytes: usize) -> Result<usize, WsError> 
     if least >> 63 != 0 {
         return Err(WsError::LengthTooLarge);
     }
-    if most < shortest {
+    if most < shortest as u64 {
         return Err(WsError::LengthNotMinimal);
     }
-    Ok(usize::try_from(least.max(shortest)).unwrap_or(usize::MAX))
+    Ok(usize::try_from(least).unwrap_or(usize::MAX).max(shortest))
 }
 
+/// The lower of the two limits is the one that is passed first, also while a length is half there.
 #[inline]
 fn check_limits(payload_bytes: usize, expect: &Expect) -> Result<(), WsError> {
-    if payload_bytes > expect.frame_bytes_max {
-        return Err(WsError::FrameTooLong);
+    let Expect { frame_bytes_max, message_bytes_left, .. } = *expect;
+    if payload_bytes <= frame_bytes_max.min(message_bytes_left) {
+        Ok(())
+    } else if frame_bytes_max <= message_bytes_left {
+        Err(WsError::FrameTooLong)
+    } else {
+        Err(WsError::MessageTooLong)
     }
-    if payload_bytes > expect.message_bytes_left {
-        return Err(WsError::MessageTooLong);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

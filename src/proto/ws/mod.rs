@@ -15,6 +15,36 @@
 //! unmasked and handed out where it lies; one that does not is copied once.
 //!
 //! **Read next.** `src/proto/ws/frame.rs`, then `src/proto/ws/message.rs`.
+//!
+//! ```
+//! use oneloop::buf::Pool;
+//! use oneloop::proto::ws::{Assembly, CloseCode, Decoder, Event, Limits, Role, encode};
+//!
+//! // A worker's.
+//! let (mut assembly, mut pool) = (Assembly::new(Limits::default()), Pool::new(1 << 20));
+//! // A connection's.
+//! let mut decoder = Decoder::new(Role::Server);
+//! // What one read brought: a text and a ping.
+//! let mut fresh = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x89\x80\0\0\0\0";
+//!
+//! let (mut rest, mut out) = (&mut fresh[..], Vec::new());
+//! loop {
+//!     match decoder.next(&mut rest, &mut assembly, &mut pool) {
+//!         Ok(None) => break, // until the next read
+//!         Ok(Some(Event::Message(kind, it))) => encode::message(kind, it, None, &mut out),
+//!         Ok(Some(Event::Ping(payload))) => encode::pong(payload, None, &mut out),
+//!         Ok(Some(Event::Pong(_))) => {}
+//!         Ok(Some(Event::Close(code, _))) => {
+//!             encode::close(CloseCode::echo(code, Role::Server), "", None, &mut out);
+//!         }
+//!         Err(error) => {
+//!             encode::close(Some(error.close_code()), error.reason(), None, &mut out);
+//!             break; // and end the connection once that is out
+//!         }
+//!     }
+//! }
+//! assert_eq!(out, b"\x81\x05Hello\x8a\x00");
+//! ```
 
 mod close;
 pub mod encode;

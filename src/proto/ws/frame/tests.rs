@@ -65,6 +65,30 @@ fn each_error_is_seen_at_its_first_byte() {
     fails_at_the_last(&[0x82, 0x81], &left(0), WsError::MessageTooLong);
 }
 
+/// What breaks two rules is refused for the one that it breaks at the earlier byte.
+#[test]
+fn an_error_stays_the_same_when_more_arrives() {
+    let limits = |frame_bytes_max, message_bytes_left| Expect {
+        frame_bytes_max,
+        message_bytes_left,
+        ..server()
+    };
+    for (bytes, expect, error) in [
+        (&[0x82, 0xff, 0x80][..], limits(300, 400), WsError::FrameTooLong),
+        (&[0x82, 0xfe, 0, 5], limits(100, 400), WsError::FrameTooLong),
+        (&[0x82, 0xfe, 1, 45], limits(300, 200), WsError::MessageTooLong),
+        (&[0x82, 0xfe, 1, 45], limits(200, 300), WsError::FrameTooLong),
+        (&[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0], server(), WsError::LengthTooLarge),
+        (&[0x92, 0x7f], server(), WsError::ReservedBit),
+        (&[0x89, 0x7f], server(), WsError::NotMasked),
+    ] {
+        let refusals = (0..=bytes.len()).filter_map(|len| decode(&bytes[..len], &expect).err());
+        let refusals: Vec<WsError> = refusals.collect();
+        assert!(refusals.iter().all(|it| *it == error), "{bytes:02x?}: {refusals:?}");
+        assert_eq!(decode(bytes, &expect), Err(error));
+    }
+}
+
 fn too_long() -> WsError {
     WsError::FrameTooLong
 }

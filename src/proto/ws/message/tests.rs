@@ -252,6 +252,11 @@ fn limits_hold_and_one_past_them_is_refused() {
     assert_eq!(served(&past), (vec![], Err(WsError::MessageTooLong)));
     assert_eq!(bytes_until_error(&past.concat()), past[0].len() + 2);
 
+    let short = Limits { frame_bytes_max: 10, message_bytes_max: 20, fragments_max: 3 };
+    let judge = |len| run_every_way(Role::Server, short, &frame(true, Text, &vec![b'a'; len]));
+    assert_eq!(judge(10), (vec![text("aaaaaaaaaa")], Ok(())));
+    assert_eq!(judge(11), (vec![], Err(WsError::FrameTooLong)));
+
     let (first, middle) = (frame(false, Binary, b"a"), frame(false, Continuation, b"b"));
     let last = frame(true, Continuation, b"c");
     assert_eq!(events(&[first.clone(), middle.clone(), last.clone()]), [binary(b"abc")]);
