@@ -15,7 +15,7 @@ mod render;
 
 use super::{Failure, print};
 use crate::load::{self, LoadError, Report, Scenario};
-use crate::net::{Endpoint, parse_bytes};
+use crate::net::{Endpoint, Protocol, parse_bytes};
 use clap::builder::FalseyValueParser;
 use progress::Progress;
 use std::fs::File;
@@ -36,7 +36,7 @@ Exit status: 0 if all went well; 1 if nothing connected, a wrong byte came back 
 refused; 2 if the command cannot work.")]
 pub(super) struct Load {
     /// Whom to load: tcp://HOST:PORT, udp://HOST:PORT or unix:///PATH
-    #[arg(value_name = "URL", value_parser = Endpoint::parse, env = "ONELOOP_LOAD_URL",
+    #[arg(value_name = "URL", value_parser = target, env = "ONELOOP_LOAD_URL",
         hide_env_values = true)]
     url: Endpoint,
 
@@ -121,6 +121,15 @@ enum Sink {
 /// Somebody was served, and nobody got a wrong byte.
 fn is_good(report: &Report) -> bool {
     report.connections.connected > 0 && report.messages.wrong == 0
+}
+
+/// Whom the generator can drive.
+fn target(url: &str) -> Result<Endpoint, String> {
+    let endpoint = Endpoint::parse(url).map_err(|error| error.to_string())?;
+    match endpoint.protocol {
+        Protocol::Stream => Ok(endpoint),
+        Protocol::Http => Err(format!("`{url}`: the load speaks tcp, udp and unix so far")),
+    }
 }
 
 impl Load {
