@@ -10,7 +10,7 @@
 //!
 //! **Costs.** One `memchr` over each byte.
 //!
-//! **Read next.** `src/session.rs`, which carries half lines from one read to the next.
+//! **Read next.** `src/session/stream.rs`, which carries half lines from one read to the next.
 
 /// The first line of `input`, its ending included, and what is behind it; `None` if `input` holds
 /// no line ending.
