@@ -4,7 +4,7 @@
 //! command line offers. A service is given messages and answers through [`Outbound`].
 //!
 //! **Why this way.** A service sees no socket and no clock, so it is a few lines to write and to
-//! test, and the same one serves lines, byte streams and datagrams. It is a type parameter of the
+//! test, and the same one serves lines, byte streams, datagrams and WebSocket messages. It is a type parameter of the
 //! server: calls are static, and its state for a connection lives inline in the connection. Async
 //! functions were rejected: they would hide when work happens, which is what this project shows.
 //!
@@ -20,7 +20,7 @@ pub use outbound::{Encoding, Mail, Outbound};
 
 use crate::metrics::CloseReason;
 
-/// How the bytes of a stream become messages.
+/// How the bytes of a stream become messages. WebSocket and UDP have messages already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// Bytes as they arrive; a "message" is whatever one read brought.
@@ -29,7 +29,8 @@ pub enum Framing {
     Lines,
 }
 
-/// What a server does with messages. One value of it serves all connections of one listener.
+/// What a server does with messages. One value of it serves all connections of one listener, or of
+/// one path of an HTTP listener.
 pub trait Service {
     /// What the service remembers of one connection; `()` if nothing.
     type State: Default;
