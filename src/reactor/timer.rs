@@ -30,6 +30,8 @@ const LEVELS: usize = 7;
 /// No deadline is armed further away than this (35 years), which keeps all of them on the wheel.
 const AHEAD_MS_MAX: u64 = 1 << 40;
 
+/// Nothing is armed.
+const NEVER: u64 = u64::MAX;
 /// End of a list.
 const NIL: u32 = u32::MAX;
 /// A node that is on no list.
@@ -56,6 +58,9 @@ pub struct TimerWheel {
     occupied: [u64; LEVELS],
     /// Every deadline at or before this millisecond is on the due list or gone.
     elapsed_ms: u64,
+    /// When the wheel next has work: the time of the first occupied slot begins, or a timer is due.
+    /// [`NEVER`] if none is armed. Kept, because it is asked for twice a turn and seldom changes.
+    work_at_ms: u64,
     armed: usize,
 }
 
@@ -67,6 +72,7 @@ impl TimerWheel {
             heads: [NIL; LEVELS * SLOTS + 1],
             occupied: [0; LEVELS],
             elapsed_ms: 0,
+            work_at_ms: NEVER,
             armed: 0,
         }
     }
@@ -92,8 +98,10 @@ impl TimerWheel {
         }
         let due_ms = due.as_ns().div_ceil(1_000_000).min(self.elapsed_ms + AHEAD_MS_MAX);
         self.nodes[index].due_ms = due_ms;
-        self.link(key.0, self.list_for(due_ms));
+        let list = self.list_for(due_ms);
+        self.link(key.0, list);
         self.armed += 1;
+        self.work_at_ms = self.work_at_ms.min(self.begins_ms(list));
     }
 
     /// Forgets `key`'s deadline, if it has one.
@@ -101,6 +109,7 @@ impl TimerWheel {
         if self.nodes.get(key.0 as usize).is_some_and(|node| node.list != UNARMED) {
             self.unlink(key.0);
             self.armed -= 1;
+            self.work_at_ms = self.first_work_ms();
         }
     }
 
@@ -112,20 +121,23 @@ impl TimerWheel {
     /// When the wheel next wants [`pop_expired`](TimerWheel::pop_expired) to be called; never later
     /// than the earliest deadline.
     pub fn next_due(&self) -> Option<Time> {
-        if self.heads[DUE as usize] != NIL {
-            return Some(Time::from_ms(self.elapsed_ms));
-        }
-        self.first_slot().map(|(_, start_ms)| Time::from_ms(start_ms))
+        (self.work_at_ms != NEVER).then(|| Time::from_ms(self.work_at_ms))
     }
 
     /// Takes one timer whose deadline is at or before `now`. Every timer that is touched costs one
     /// of `budget`; `None` means that nothing is due or that the budget is spent.
     pub fn pop_expired(&mut self, now: Time, budget: &mut u32) -> Option<TimerKey> {
         let now_ms = now.as_ms();
-        if self.armed == 0 {
+        if now_ms < self.work_at_ms {
             self.elapsed_ms = self.elapsed_ms.max(now_ms);
             return None;
         }
+        let expired = self.pop_due(now_ms, budget);
+        self.work_at_ms = self.first_work_ms();
+        expired
+    }
+
+    fn pop_due(&mut self, now_ms: u64, budget: &mut u32) -> Option<TimerKey> {
         while *budget > 0 {
             let due = self.heads[DUE as usize];
             if due != NIL {
@@ -134,16 +146,16 @@ impl TimerWheel {
                 self.armed -= 1;
                 return Some(TimerKey(due));
             }
-            let Some((list, start_ms)) = self.first_slot().filter(|&(_, start)| start <= now_ms)
+            let Some(list) = self.first_slot().filter(|&list| self.begins_ms(list) <= now_ms)
             else {
                 self.elapsed_ms = self.elapsed_ms.max(now_ms);
                 return None;
             };
             // The slot's time has begun: its timers go to finer slots, or are due.
-            self.elapsed_ms = self.elapsed_ms.max(start_ms);
-            while self.heads[list] != NIL && *budget > 0 {
+            self.elapsed_ms = self.elapsed_ms.max(self.begins_ms(list));
+            while self.heads[list as usize] != NIL && *budget > 0 {
                 *budget -= 1;
-                let key = self.heads[list];
+                let key = self.heads[list as usize];
                 self.unlink(key);
                 self.link(key, self.list_for(self.nodes[key as usize].due_ms));
             }
@@ -162,14 +174,29 @@ impl TimerWheel {
         (level as usize * SLOTS + slot) as u16
     }
 
-    /// The occupied slot whose time begins first, and when that is. A lower level always comes
-    /// first, because its slots all lie within the current slot of the level above.
-    fn first_slot(&self) -> Option<(usize, u64)> {
+    /// The occupied slot whose time begins first. A lower level always comes first, because its
+    /// slots all lie within the current slot of the level above.
+    fn first_slot(&self) -> Option<u16> {
         let level = self.occupied.iter().position(|&map| map != 0)?;
-        let slot = self.occupied[level].trailing_zeros() as u64;
-        let shift = level as u32 * SLOT_BITS;
+        let slot = self.occupied[level].trailing_zeros();
+        Some((level * SLOTS) as u16 + slot as u16)
+    }
+
+    /// When the time of a list begins; that of the due list has.
+    fn begins_ms(&self, list: u16) -> u64 {
+        if list == DUE {
+            return self.elapsed_ms;
+        }
+        let shift = list as u32 / SLOTS as u32 * SLOT_BITS;
         let above = self.elapsed_ms >> (shift + SLOT_BITS) << (shift + SLOT_BITS);
-        Some((level * SLOTS + slot as usize, above + (slot << shift)))
+        above + ((list as u64 % SLOTS as u64) << shift)
+    }
+
+    fn first_work_ms(&self) -> u64 {
+        if self.heads[DUE as usize] != NIL {
+            return self.elapsed_ms;
+        }
+        self.first_slot().map_or(NEVER, |list| self.begins_ms(list))
     }
 
     fn link(&mut self, key: u32, list: u16) {

@@ -102,6 +102,9 @@ impl<S: Service> Worker<S> {
 
     /// Begins the second round when everything was heard and passed on.
     pub(super) fn go_on_draining(&mut self, cx: &mut Cx<'_>) {
+        if self.draining.is_none() {
+            return;
+        }
         let mail = self.has_mail();
         let Some(draining) = &mut self.draining else { return };
         let heard = (cx.again.is_empty() && !mail) || cx.now >= draining.hear_until;

@@ -46,19 +46,29 @@ impl<S> Channel<S> {
     pub(super) fn has_mail(&self) -> bool {
         self.mail.messages > 0 || self.mailing.is_under_way()
     }
+
+    /// Nobody waits for a mailing, be it for what it brings or for its end.
+    fn is_quiet(&self) -> bool {
+        !self.has_mail() && self.leavers.is_empty() && self.mailing.leavers.is_empty()
+    }
 }
 
 impl<S: Service> Worker<S> {
     /// Delivers within each channel's budget. True if some is left.
     pub(super) fn deliver_mail(&mut self, cx: &mut Cx<'_>) -> bool {
+        let mut left = false;
         for index in 0..self.channels.len() {
+            if self.channels[index].is_quiet() {
+                continue;
+            }
             let mut budget = DELIVERIES_PER_TURN;
             while self.begin_mailing(cx, index) && budget > 0 {
                 budget -= 1;
                 self.deliver_one(cx, index);
             }
+            left |= self.channels[index].has_mail();
         }
-        self.has_mail()
+        left
     }
 
     /// Somebody on some channel is still to get something.
