@@ -122,18 +122,15 @@ impl<S: Service> Worker<S> {
     }
 
     fn deliver_one(&mut self, cx: &mut Cx<'_>, index: usize) {
-        let mailing = &mut self.channels[index].mailing;
-        let (id, messages) = (mailing.to[mailing.next], mailing.mail.messages);
-        mailing.next += 1;
-        if self.conns.get(id).is_none_or(|conn| conn.phase != Phase::Open) {
+        let Mailing { mail, to, next, .. } = &mut self.channels[index].mailing;
+        let (id, messages) = (to[*next], mail.messages);
+        *next += 1;
+        let Some(conn) = self.conns.get(id).filter(|conn| conn.phase == Phase::Open) else {
             self.metrics.deliveries_dropped += messages;
             return;
-        }
-        // Lent to the send and put back: it is the same for every receiver.
-        let mail = std::mem::take(&mut self.channels[index].mailing.mail);
-        let sent = self.send(cx, id, &mail.bytes);
-        self.channels[index].mailing.mail = mail;
-        match sent {
+        };
+        let step = conn.send(id, &mail.bytes, cx, &mut self.memory.pool, &mut self.metrics);
+        match self.bounded(id, step) {
             Ok(()) => self.metrics.delivered += messages,
             Err(reason) => {
                 self.metrics.deliveries_dropped += messages;

@@ -17,7 +17,8 @@ use super::channel::{Channel, Rooms};
 use super::conn::{Conn, Phase};
 use super::limits::{BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, MAIL_HIGH_BYTES, READ_BYTES};
 use super::worker::{Memory, Worker, timers};
-use crate::metrics::CloseReason;
+use crate::buf::Pool;
+use crate::metrics::{CloseReason, Metrics};
 use crate::net::{LinkIo, Received, SendError, Sent};
 use crate::proto::ws::WsError;
 use crate::reactor::{ConnId, Cx, Readiness, Source};
@@ -28,7 +29,7 @@ use crate::session::{Desk, Expiry, Farewell, Flow, SessionError};
 const WRITE_KEPT_BYTES: usize = 4 * READ_BYTES;
 
 /// What is to be done with a connection after a step, or why it ends now.
-type Step = Result<(), CloseReason>;
+pub(super) type Step = Result<(), CloseReason>;
 
 impl From<SendError> for CloseReason {
     fn from(error: SendError) -> Self {
@@ -215,35 +216,28 @@ impl<S: Service> Worker<S> {
 
     /// Sends the write scratch to a connection and empties it.
     pub(super) fn send_written(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
-        if self.memory.write.is_empty() {
+        let Memory { write, pool, .. } = &mut self.memory;
+        if write.is_empty() {
             return Ok(());
         }
-        let mut bytes = std::mem::take(&mut self.memory.write);
-        let step = self.send(cx, id, &bytes);
-        bytes.clear();
-        bytes.shrink_to(WRITE_KEPT_BYTES);
-        self.memory.write = bytes;
-        step
+        let step = match self.conns.get(id) {
+            Some(conn) => conn.send(id, write, cx, pool, &mut self.metrics),
+            None => Ok(()),
+        };
+        write.clear();
+        write.shrink_to(WRITE_KEPT_BYTES);
+        self.bounded(id, step)
     }
 
-    /// Sends to a connection, and ends it if it takes its output too slowly.
-    pub(super) fn send(&mut self, cx: &mut Cx<'_>, id: ConnId, bytes: &[u8]) -> Step {
-        let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        let mut io = LinkIo { registry: cx.registry, pool: &mut self.memory.pool };
-        let before = conn.link.backlog_bytes();
-        let sent = conn.link.send(bytes, id.token(), &mut io);
-        let backlog = conn.link.backlog_bytes();
-        let moved = (before + bytes.len()).saturating_sub(backlog);
-        self.metrics.bytes_out += moved as u64;
-        if moved > 0 {
-            conn.last_active = cx.now;
+    /// A step that has sent something: it ends a connection that takes its output too slowly.
+    pub(super) fn bounded(&mut self, id: ConnId, step: Step) -> Step {
+        step?;
+        match self.conns.get(id) {
+            Some(conn) if conn.link.backlog_bytes() > self.limits.backlog_bytes_max => {
+                Err(CloseReason::SlowConsumer)
+            }
+            _ => Ok(()),
         }
-        self.metrics.stalls += u64::from(before == 0 && backlog > 0);
-        sent?;
-        if backlog > self.limits.backlog_bytes_max {
-            return Err(CloseReason::SlowConsumer);
-        }
-        Ok(())
     }
 
     /// Begins the end of a connection: the backlog first, then our FIN, then the peer's.
@@ -369,6 +363,30 @@ impl<S: Service> Worker<S> {
         }
         drop(conn.link);
         self.room(cx);
+    }
+}
+
+impl<T> Conn<T> {
+    /// Sends, and counts what went out.
+    pub(super) fn send(
+        &mut self,
+        id: ConnId,
+        bytes: &[u8],
+        cx: &mut Cx<'_>,
+        pool: &mut Pool,
+        metrics: &mut Metrics,
+    ) -> Step {
+        let before = self.link.backlog_bytes();
+        let sent = self.link.send(bytes, id.token(), &mut LinkIo { registry: cx.registry, pool });
+        let backlog = self.link.backlog_bytes();
+        let moved = (before + bytes.len()).saturating_sub(backlog);
+        metrics.bytes_out += moved as u64;
+        if moved > 0 {
+            self.last_active = cx.now;
+        }
+        metrics.stalls += u64::from(before == 0 && backlog > 0);
+        sent?;
+        Ok(())
     }
 }
 
