@@ -240,7 +240,8 @@ impl<S: Service> Worker<S> {
         }
         self.metrics.stalls += u64::from(before == 0 && backlog > 0);
         sent?;
-        if backlog > self.limits.backlog_bytes_max {
+        let spare = conn.session.message_bytes_max(&self.session_limits);
+        if backlog > self.limits.backlog_bytes_max.saturating_add(spare) {
             return Err(CloseReason::SlowConsumer);
         }
         Ok(())
