@@ -233,6 +233,15 @@ impl<T: Default> Session<T> {
         }
     }
 
+    /// The longest message that comes in one piece however long the reads are, and may be answered
+    /// in one; 0 where reads bound it.
+    pub fn message_bytes_max(&self, limits: &SessionLimits) -> usize {
+        match &self.speech {
+            Speech::Bytes | Speech::Lines | Speech::Http(_) => 0,
+            Speech::WebSocket(_) => limits.ws.message_bytes_max,
+        }
+    }
+
     /// It speaks HTTP, and its deadlines move with the requests.
     pub fn is_http(&self) -> bool {
         matches!(self.speech, Speech::Http(_))

@@ -117,7 +117,8 @@ pub struct Limits {
     /// How long a closing waits for the peer: to take what it is still owed, while no byte moves,
     /// and then to end its side.
     pub linger_ms: u64,
-    /// Unsent output of one connection; one that has more is closed as a slow consumer.
+    /// Unsent output of one connection; one that has more is closed as a slow consumer. A WebSocket
+    /// may have one message more, of `message_bytes_max`: an echo is due all at once.
     pub backlog_bytes_max: usize,
     /// Memory of all stuck connections together (backlogs and half messages).
     pub buffers_bytes_max: u64,

@@ -232,12 +232,16 @@ impl<S: Service> Worker<S> {
     /// A step that has sent something: it ends a connection that takes its output too slowly.
     pub(super) fn bounded(&mut self, id: ConnId, step: Step) -> Step {
         step?;
-        match self.conns.get(id) {
-            Some(conn) if conn.link.backlog_bytes() > self.limits.backlog_bytes_max => {
-                Err(CloseReason::SlowConsumer)
-            }
-            _ => Ok(()),
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        let backlog = conn.link.backlog_bytes();
+        if backlog <= self.limits.backlog_bytes_max {
+            return Ok(());
         }
+        let spare = conn.session.message_bytes_max(&self.session_limits);
+        if backlog > self.limits.backlog_bytes_max.saturating_add(spare) {
+            return Err(CloseReason::SlowConsumer);
+        }
+        Ok(())
     }
 
     /// Begins the end of a connection: the backlog first, then our FIN, then the peer's.

@@ -23,6 +23,7 @@ mod datagrams;
 mod descriptors;
 mod drain;
 mod echo;
+mod long_messages;
 mod peers;
 mod policies;
 mod reuse;

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Is the server's WebSocket what RFC 6455 says? The Autobahn testsuite plays 517 clients, most of
+# them bad, against /echo. Reports: target/autobahn/report/index.html. Arguments choose cases
+# (scripts/autobahn.sh '1.*' 7.7.1); without any it is all of them. Needs python3 and, the first
+# time, PyPI: the suite was made for Python 2, and is ported here as it is installed.
+# It fails if a case is neither OK nor INFORMATIONAL; permessage-deflate (12, 13) may be missing.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+target=${CARGO_TARGET_DIR:-target}
+home=$target/autobahn
+venv=$home/venv
+report=$home/report
+work=
+server=
+fuzzer=
+cleanup() {
+    local pid
+    for pid in $fuzzer $server; do
+        { kill "$pid" && wait "$pid"; } 2>/dev/null || true
+    done
+    [[ -z $work ]] || rm -rf "$work"
+}
+trap cleanup EXIT
+
+# The suite sends up to 16 MiB at once, and cuts it in pieces of 64 bytes.
+LIMITS=(--frame-bytes-max 16MiB --message-bytes-max 16MiB --fragments-max 300000)
+
+fail() {
+    echo "error: $*" >&2
+    exit 2
+}
+
+# install: the testsuite in a virtual environment, unless this very one is there.
+install() {
+    local stamp pip site
+    stamp=$(cat scripts/autobahn.sh scripts/autobahn/{port.py,*.txt} | sha256sum)
+    [[ $(cat "$venv/stamp" 2>/dev/null) != "$stamp" ]] || return 0
+    echo "installing the testsuite in $venv"
+    python3 -m venv --clear "$venv" || fail "no python3 that makes environments: as root," \
+        "apt-get install python3-venv"
+    work=$(mktemp -d)
+    pip=("$venv/bin/python" -m pip --quiet --disable-pip-version-check)
+    # The tools first: what is built from source needs them.
+    "${pip[@]}" install -r <(grep -E '^(setuptools|wheel)=' scripts/autobahn/requirements.txt)
+    "${pip[@]}" install -r scripts/autobahn/requirements.txt || fail "cannot install what the" \
+        "testsuite needs: is PyPI in reach, and a C compiler there (apt-get install gcc python3-dev)?"
+    "${pip[@]}" download --no-deps --no-binary :all: --no-build-isolation --require-hashes \
+        -r scripts/autobahn/sources.txt -d "$work"
+    for sdist in "$work"/*.tar.gz; do tar -xzf "$sdist" -C "$work"; done
+    site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+    "$venv/bin/python" scripts/autobahn/port.py "$work" "$site"
+    echo "$stamp" >"$venv/stamp"
+}
+
+# serve: starts the server and waits until it is ready; the system chooses the port.
+serve() {
+    local word rest
+    exec {says}< <(exec "$target/release/oneloop" serve --listen http://127.0.0.1:0 \
+        --log "${ONELOOP_LOG:-warn}" "${LIMITS[@]}")
+    server=$!
+    while read -r word rest <&"$says" && [[ $word != ready ]]; do
+        [[ $word != listening ]] || url=$rest
+    done
+    [[ -n ${url:-} ]] || exit 2
+}
+
+cargo build --release --quiet
+mkdir -p "$home"
+install
+rm -rf "$report"
+mkdir "$report"
+serve
+# In the background, so that a signal to this script ends it too. Its status is the script's.
+"$venv/bin/python" scripts/autobahn/fuzz.py "ws${url#http}/echo" "$report" "$@" &
+fuzzer=$!
+wait "$fuzzer"
