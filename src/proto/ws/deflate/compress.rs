@@ -11,7 +11,7 @@
 //! nothing refers back at all, which keeps to any window.
 //!
 //! **Costs.** A compressor with a window of 9, 12 or 15 bits: 137, 152 or 266 KB, of which 128 KiB
-//! are a table that is zeroed for each message without takeover: 1.5 us of the 2.8 that a message
+//! are a table that is zeroed for each message without takeover: 1.5 µs of the 2.8 that a message
 //! of 1 KiB takes. One compressor serves all connections of a worker that want the same window and
 //! no takeover.
 //!

@@ -11,9 +11,10 @@
 //! never compressed: `utf8::is_valid` on the whole, or `utf8::valid_up_to` on what each piece
 //! added, which fails at the first impossible byte.
 //!
-//! **Costs.** 47.5 KB an inflater. The buffer gets room for the limit (for 1 MiB at first, if that
-//! is less) before it is known to be needed; pages that nothing is written to cost nothing. No
-//! copy: bytes are inflated where they stay.
+//! **Costs.** 47.5 KB an inflater; 0.5 µs a message and 1 ns for each byte of it. Who wants to
+//! waste time gets 65 ns for each byte that he sends (final blocks that say nothing). The buffer
+//! gets room for the limit (for 1 MiB at first, if that is less) before it is known to be needed;
+//! pages that nothing is written to cost nothing. No copy: bytes are inflated where they stay.
 //!
 //! **Read next.** `src/proto/ws/deflate/compress.rs`.
 
