@@ -45,6 +45,8 @@ pub enum WsError {
     TooManyFragments,
     /// A text or a close reason that is not UTF-8 (8.1).
     InvalidUtf8,
+    /// A compressed message that is not compressed data (RFC 7692 section 7.2.2).
+    Deflate,
     /// A close frame with one byte, half a code (5.5.1).
     CloseTooShort,
     /// A close code that may not be sent (7.4).
@@ -59,7 +61,7 @@ impl WsError {
         match self {
             WsError::FrameTooLong | WsError::MessageTooLong => CloseCode::TOO_LARGE,
             WsError::TooManyFragments => CloseCode::POLICY,
-            WsError::InvalidUtf8 => CloseCode::INVALID_DATA,
+            WsError::InvalidUtf8 | WsError::Deflate => CloseCode::INVALID_DATA,
             WsError::Exhausted => CloseCode::TRY_AGAIN_LATER,
             _ => CloseCode::PROTOCOL,
         }
@@ -82,6 +84,7 @@ impl WsError {
             WsError::MessageTooLong => "the message is too long",
             WsError::TooManyFragments => "the message has too many fragments",
             WsError::InvalidUtf8 => "the text is not UTF-8",
+            WsError::Deflate => "the message is not compressed data",
             WsError::CloseTooShort => "a close frame of one byte",
             WsError::CloseCodeInvalid => "the close code must not be sent",
             WsError::Exhausted => "out of buffers",

@@ -9,7 +9,7 @@
 //! each event (it cannot stop), and a list of events (it allocates). Server and client share the
 //! code; who masks is all that tells them apart. Both sides of permessage-deflate (RFC 7692) meet
 //! here: RSV1 is [allowed or not](frame::Expect::rsv1) by one field and [sent](encode::First) by
-//! another.
+//! another; what it means is in `deflate`, which the feature of that name adds.
 //!
 //! **Costs.** An idle connection: 8 bytes. A message that lies whole in one frame in the input is
 //! unmasked and handed out where it lies; one that does not is copied once.
@@ -47,6 +47,8 @@
 //! ```
 
 mod close;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 pub mod encode;
 mod error;
 pub mod frame;
@@ -70,6 +72,16 @@ pub enum Role {
     Server,
     /// Asked for it.
     Client,
+}
+
+impl Role {
+    /// The other end.
+    pub fn other(self) -> Role {
+        match self {
+            Role::Server => Role::Client,
+            Role::Client => Role::Server,
+        }
+    }
 }
 
 /// The two kinds of messages (5.6).
