@@ -65,7 +65,9 @@ fn scalars(setting: &Setting, value: &Spanned<DeValue<'_>>) -> Result<Vec<Placed
         }
     };
     match value.get_ref() {
-        DeValue::Array(values) if setting.is_list() && values.is_empty() => {
+        DeValue::Array(values)
+            if setting.is_list() && values.is_empty() && !setting.default().is_empty() =>
+        {
             Err((format!("the list is empty: write at least one {}", setting.values), value.span()))
         }
         DeValue::Array(values) if setting.is_list() => values.iter().map(scalar).collect(),

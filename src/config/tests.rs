@@ -6,10 +6,10 @@ fn endpoint(url: &str) -> Endpoint {
 }
 
 #[test]
-fn the_default_is_two_listeners_and_holds() {
+fn the_default_is_three_listeners_and_holds() {
     let loaded = merge(&[]).expect("nothing is wrong with nothing");
     assert_eq!(loaded.config, Config::default());
-    assert_eq!(loaded.config.listen.len(), 2);
+    assert_eq!(loaded.config.listen.len(), 3);
     assert_eq!(loaded.check(), Ok(()));
 }
 

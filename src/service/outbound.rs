@@ -35,6 +35,8 @@ pub enum Encoding {
     WebSocket(Kind),
     /// As a chunk of an HTTP body.
     Chunks,
+    /// As a part of an HTTP body that ends with the connection.
+    Rest,
 }
 
 impl From<Framing> for Encoding {
@@ -77,7 +79,7 @@ impl<'a> Outbound<'a> {
     /// Sends to every connection of this listener and path, the sender included, each once and in
     /// order. A datagram socket has no connections: there it does nothing.
     pub fn broadcast(&mut self, message: &[u8]) {
-        self.encoding.append(message, &mut self.mail.bytes);
+        self.encoding.of_mail().append(message, &mut self.mail.bytes);
         self.mail.messages += 1;
     }
 
@@ -93,9 +95,18 @@ impl<'a> Outbound<'a> {
 }
 
 impl Encoding {
+    /// How those hear a message to whom it was not an answer. Nobody is joined to a channel by
+    /// HTTP alone, and a part of a body need not be text.
+    fn of_mail(self) -> Encoding {
+        match self {
+            Encoding::Chunks | Encoding::Rest => Encoding::WebSocket(Kind::Binary),
+            Encoding::Bytes | Encoding::Lines | Encoding::WebSocket(_) => self,
+        }
+    }
+
     fn append(self, message: &[u8], out: &mut Vec<u8>) {
         match self {
-            Encoding::Bytes => out.extend_from_slice(message),
+            Encoding::Bytes | Encoding::Rest => out.extend_from_slice(message),
             Encoding::Lines => line::encode(message, out),
             Encoding::WebSocket(kind) => ws::encode::message(kind, message, None, out),
             Encoding::Chunks => http1::encode_chunk(message, out),

@@ -117,7 +117,11 @@ impl<T: Default> Session<T> {
         desk: &mut Desk<'_>,
     ) -> Result<Flow, SessionError> {
         let outcome = self.serve_requests(fresh, routes, desk);
-        if let Err(SessionError::Http(error)) = outcome {
+        // A body whose answer has begun: a second one would be taken for a part of the first.
+        let in_body = matches!(&self.speech, Speech::Http(Http { stage: Stage::Body(_), .. }));
+        if let Err(SessionError::Http(error)) = outcome
+            && !in_body
+        {
             let status = error.status();
             respond(status, &[TEXT], &error.to_string(), Exchange::BROKEN, desk.date, desk.write);
         }
@@ -181,6 +185,8 @@ impl<T: Default> Session<T> {
     ) -> Result<Flow, SessionError> {
         let mut slots = Slots::new();
         let request = Request::parse(head, &mut slots).map_err(SessionError::Http)?;
+        // Before anything is answered: its length may be over the limit.
+        let body = Body::new(request.extent, &desk.limits.http).map_err(SessionError::Http)?;
         let (route, exchange) = match answer(&request, routes, desk) {
             Next::Upgraded(route) => {
                 (self.speech, self.route) = (Speech::WebSocket(WebSocket::new()), Some(route));
@@ -193,10 +199,9 @@ impl<T: Default> Session<T> {
             Next::Posted(route, exchange) => (Some(route), exchange),
             Next::Answered(exchange) => (None, exchange),
         };
-        if request.extent.is_empty() && route.is_none() {
+        if route.is_none() && (request.extent.is_empty() || !exchange.keep_alive) {
             return Ok(flow(exchange));
         }
-        let body = Body::new(request.extent, &desk.limits.http).map_err(SessionError::Http)?;
         if let Speech::Http(http) = &mut self.speech {
             http.stage = Stage::Body(Box::new(Incoming { body, exchange, route }));
         }
@@ -213,9 +218,11 @@ fn take_body<R: Routes>(
     desk: &mut Desk<'_>,
 ) -> Result<Option<Flow>, http1::Error> {
     let chunks = incoming.exchange.version == Version::Http11;
-    let encoding = if chunks { Encoding::Chunks } else { Encoding::Bytes };
+    let encoding = if chunks { Encoding::Chunks } else { Encoding::Rest };
+    let mut closes = false;
     loop {
-        match (incoming.body.decode(rest)?, incoming.route) {
+        let part = if closes { Part::End } else { incoming.body.decode(rest)? };
+        match (part, incoming.route) {
             (Part::More, _) => return Ok(None),
             (Part::Data(_), None) => {}
             (Part::Data(data), Some(route)) => {
@@ -223,12 +230,13 @@ fn take_body<R: Routes>(
                 let mut out = Outbound::new(encoding, desk.write, mail);
                 service.message(state, data, &mut out);
                 *desk.messages += 1;
+                closes = out.is_closed();
             }
             (Part::End, route) => {
                 if route.is_some() && chunks {
                     encode_last_chunk(desk.write);
                 }
-                return Ok(Some(flow(incoming.exchange)));
+                return Ok(Some(if closes { Flow::Closes } else { flow(incoming.exchange) }));
             }
         }
     }
@@ -240,7 +248,7 @@ fn flow(exchange: Exchange) -> Flow {
 
 /// Decides over a request and writes the response, as far as there is one already.
 fn answer<R: Routes>(request: &Request<'_>, routes: &mut R, desk: &mut Desk<'_>) -> Next {
-    let exchange = request.exchange();
+    let exchange = exchange_of_refusal(request);
     let (date, reads) = (desk.date, matches!(request.method, Method::Get | Method::Head));
     let mut say = |status, headers: &[(&str, &str)], text: &str, exchange| {
         respond(status, headers, text, exchange, date, desk.write);
@@ -256,17 +264,30 @@ fn answer<R: Routes>(request: &Request<'_>, routes: &mut R, desk: &mut Desk<'_>)
         ("/healthz", None) => return say(Status::Ok, &[TEXT], "ok", exchange),
         _ => return say(Status::NotFound, &[TEXT], "not found; see GET /", exchange),
     };
-    if request.method == Method::Post {
-        if routes.service(route).0.framing() != Framing::Bytes {
+    let posts = routes.service(route).0.framing() == Framing::Bytes;
+    match request.method {
+        Method::Get => upgrade(request, route, exchange, desk),
+        Method::Post if posts && request.extent == Extent::None => {
+            say(Status::LengthRequired, &[TEXT], "a POST has a body", exchange.closing())
+        }
+        Method::Post if posts => post(request, route, desk),
+        _ if posts => {
+            let headers = [TEXT, ("Allow", "GET, POST")];
+            say(Status::MethodNotAllowed, &headers, "by WebSocket or POST", exchange)
+        }
+        _ => {
             let headers = [TEXT, ("Allow", "GET")];
-            return say(Status::MethodNotAllowed, &headers, "only by WebSocket", exchange);
+            say(Status::MethodNotAllowed, &headers, "only by WebSocket", exchange)
         }
-        if request.extent == Extent::None {
-            return say(Status::LengthRequired, &[TEXT], "a POST has a body", exchange.closing());
-        }
-        return post(request, route, desk);
     }
-    upgrade(request, route, desk)
+}
+
+/// How it goes on if the answer is not what the client hopes for. Whether the body that it holds
+/// back follows (RFC 9110 10.1.1), or frames do, nobody knows: then it does not.
+fn exchange_of_refusal(request: &Request<'_>) -> Exchange {
+    let asked = request.upgrades().any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
+    let exchange = request.exchange();
+    if asked || request.expects_continue { exchange.closing() } else { exchange }
 }
 
 /// Begins the response to a body whose answer is yet to come.
@@ -284,14 +305,10 @@ fn post(request: &Request<'_>, route: u16, desk: &mut Desk<'_>) -> Next {
     Next::Posted(route, exchange)
 }
 
-/// The handshake (RFC 6455 4.2), and whether the page that asks for it may.
-fn upgrade(request: &Request<'_>, route: u16, desk: &mut Desk<'_>) -> Next {
-    let name = Method::NAMES.iter().find(|(_, method)| *method == request.method);
-    let method = name.map_or("", |(name, _)| name);
+/// The handshake (RFC 6455 4.2) of a GET, and whether the page that asks for it may.
+fn upgrade(request: &Request<'_>, route: u16, exchange: Exchange, desk: &mut Desk<'_>) -> Next {
     let minor = u8::from(request.version == Version::Http11);
-    let asked = request.upgrades().any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
-    let exchange = if asked { request.exchange().closing() } else { request.exchange() };
-    let (status, text) = match handshake::check(method, minor, request.headers(), &[]) {
+    let (status, text) = match handshake::check("GET", minor, request.headers(), &[]) {
         Ok(upgrade) if is_allowed(request, &desk.limits.allow_origin) => {
             upgrade.write(desk.write);
             return Next::Upgraded(route);
@@ -299,7 +316,6 @@ fn upgrade(request: &Request<'_>, route: u16, desk: &mut Desk<'_>) -> Next {
         Ok(_) => (Status::Forbidden, "this origin may not; see --allow-origin"),
         Err(refusal) => {
             let status = match refusal.status() {
-                405 => Status::MethodNotAllowed,
                 426 => Status::UpgradeRequired,
                 _ => Status::BadRequest,
             };
@@ -348,3 +364,6 @@ impl From<http1::Error> for SessionError {
         SessionError::Http(error)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,3 +98,6 @@ impl<T: Default> Session<T> {
 pub(super) fn flow(out: &Outbound<'_>) -> Flow {
     if out.is_closed() { Flow::Closes } else { Flow::Open }
 }
+
+#[cfg(test)]
+mod tests;

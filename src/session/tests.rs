@@ -1,105 +1,239 @@
+//! **What.** The bench that the tests of all protocols stand on: three services, what a worker
+//! lends to a session, and an input fed whole, byte by byte and at every split.
+//!
+//! **Why this way.** A session is pure, so a test is a table of bytes in and bytes out. That blocks
+//! and unfinished messages are given back is looked at after each run.
+//!
+//! **Costs.** Nothing worth a word.
+//!
+//! **Read next.** `src/session/stream/tests.rs`, `src/session/http/tests.rs`,
+//! `src/session/websocket/tests.rs`.
+
 use super::*;
-use crate::service::Mail;
-use proptest::prelude::*;
+use crate::clock::Time;
 
-/// Answers each line with itself in brackets; ends the connection at "quit".
-struct Bracket;
+/// What the services do. Each has a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trial {
+    /// Sends bytes back; tells all at "shout", ends the connection at "quit".
+    Echo,
+    /// Answers each line with itself in brackets; ends the connection at "quit".
+    Bracket,
+    /// A message from one goes to all; those who join by WebSocket are greeted.
+    Room,
+}
 
-impl Service for Bracket {
+pub(super) const ECHO: u16 = 0;
+pub(super) const BRACKET: u16 = 1;
+pub(super) const ROOM: u16 = 2;
+
+impl Service for Trial {
     type State = ();
-    fn message(&mut self, _state: &mut (), message: &[u8], out: &mut Outbound<'_>) {
-        out.send(&[b"[", message, b"]"].concat());
+
+    fn framing(&self) -> Framing {
+        if *self == Trial::Echo { Framing::Bytes } else { Framing::Lines }
+    }
+
+    fn connected(&mut self, _state: &mut (), out: &mut crate::service::Outbound<'_>) {
+        if *self == Trial::Room {
+            out.send(b"welcome");
+        }
+    }
+
+    fn message(&mut self, _state: &mut (), message: &[u8], out: &mut crate::service::Outbound<'_>) {
+        match self {
+            Trial::Echo if message == b"shout" => out.broadcast(b"heard"),
+            Trial::Echo => out.send(message),
+            Trial::Bracket => out.send(&[b"[", message, b"]"].concat()),
+            Trial::Room => out.broadcast(message),
+        }
         if message == b"quit" {
             out.close();
         }
     }
 }
 
-const LIMITS: SessionLimits = SessionLimits { line_bytes_max: 8 };
+/// The services by path, each with its mail.
+pub(super) struct Paths([(&'static str, Trial, Mail); 3]);
 
-/// Feeds `parts` one after the other, then the end; returns what came out.
-fn run<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<String, SessionError> {
-    let (mut pool, mut bytes, mut mail) = (Pool::new(u64::MAX), Vec::new(), Mail::default());
-    let mut session = Session::new(Framing::Lines);
-    let mut out = Outbound::new(Framing::Lines, &mut bytes, &mut mail);
-    let mut outcome = Ok(());
-    let mut messages = 0;
+impl Routes for Paths {
+    type Service = Trial;
+
+    fn find(&self, path: &str) -> Option<u16> {
+        self.0.iter().position(|(known, ..)| *known == path).map(|at| at as u16)
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(path, ..)| *path)
+    }
+
+    fn service(&mut self, route: u16) -> (&mut Trial, &mut Mail) {
+        let (_, service, mail) = &mut self.0[route as usize];
+        (service, mail)
+    }
+}
+
+/// Limits that a test can reach with few bytes.
+pub(super) fn limits() -> SessionLimits {
+    let http = http1::Limits {
+        head_bytes_max: 512,
+        headers_max: 8,
+        body_bytes_max: 32,
+        chunk_extra_bytes_max: 16,
+    };
+    SessionLimits {
+        line_bytes_max: 8,
+        http,
+        ws: ws::Limits { frame_bytes_max: 1_000, message_bytes_max: 2_000, fragments_max: 4 },
+        idle_timeout_ms: 100,
+        head_timeout_ms: 200,
+        keep_alive_ms: 300,
+        ping_interval_ms: 400,
+        pong_timeout_ms: 50,
+        allow_origin: Vec::new(),
+    }
+}
+
+/// What a worker lends to its sessions.
+pub(super) struct Bench {
+    pub(super) paths: Paths,
+    pub(super) limits: SessionLimits,
+    pub(super) pool: Pool,
+    pub(super) assembly: Assembly,
+    pub(super) date: Date,
+    pub(super) now: Time,
+    /// All that the session has said.
+    pub(super) said: Vec<u8>,
+    pub(super) messages: u64,
+}
+
+impl Bench {
+    pub(super) fn new(limits: SessionLimits) -> Bench {
+        let path = |path, service| (path, service, Mail::default());
+        Bench {
+            paths: Paths([
+                path("/echo", Trial::Echo),
+                path("/bracket", Trial::Bracket),
+                path("/room", Trial::Room),
+            ]),
+            pool: Pool::new(u64::MAX),
+            assembly: Assembly::new(limits.ws),
+            limits,
+            // The example of RFC 9110 5.6.7: Sun, 06 Nov 1994 08:49:37 GMT.
+            date: Date::at(784_111_777),
+            now: Time::ZERO,
+            said: Vec::new(),
+            messages: 0,
+        }
+    }
+
+    /// Lets `session` read `bytes`.
+    pub(super) fn receive(
+        &mut self,
+        session: &mut Session<()>,
+        bytes: &[u8],
+    ) -> Result<Flow, SessionError> {
+        let Bench { paths, limits, pool, assembly, date, now, said, messages } = self;
+        let mut desk = Desk { write: said, pool, assembly, limits, date, now: *now, messages };
+        session.receive(&mut bytes.to_vec(), paths, &mut desk)
+    }
+
+    /// Lets `session` hear that its peer has ended.
+    pub(super) fn receive_end(&mut self, session: &mut Session<()>) {
+        let Bench { paths, limits, pool, assembly, date, now, said, messages } = self;
+        let mut desk = Desk { write: said, pool, assembly, limits, date, now: *now, messages };
+        session.receive_end(paths, &mut desk);
+    }
+
+    /// What the service of `route` said to all.
+    pub(super) fn mail(&mut self, route: u16) -> &mut Mail {
+        self.paths.service(route).1
+    }
+
+    /// The session ends; it must leave nothing behind.
+    pub(super) fn end(&mut self, mut session: Session<()>) {
+        session.clear(&mut self.pool, &mut self.assembly);
+        assert_eq!(self.pool.blocks_out(), 0, "a session gives its blocks back");
+        assert!(self.assembly.is_empty(), "and what it has begun");
+    }
+}
+
+/// The answer to [`opening`] (RFC 6455 1.3).
+pub(super) const SWITCHED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// The request of RFC 6455 1.3, with these further header lines.
+pub(super) fn opening(path: &str, host: &str, more: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{more}\r\n"
+    )
+}
+
+/// What came of an input.
+#[derive(Debug, PartialEq)]
+pub(super) struct Outcome {
+    pub(super) flow: Result<Flow, SessionError>,
+    pub(super) said: Vec<u8>,
+    /// What went to all of the room.
+    pub(super) mail: Vec<u8>,
+    /// Where the session was joined to in the end.
+    pub(super) route: Option<u16>,
+}
+
+impl Outcome {
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(&self.said).expect("text")
+    }
+}
+
+/// Feeds `parts` one after the other until the session ends, then the end of the stream.
+pub(super) fn run<'a>(
+    mut session: Session<()>,
+    parts: impl IntoIterator<Item = &'a [u8]>,
+) -> Outcome {
+    let mut bench = Bench::new(limits());
+    let mut flow = Ok(Flow::Open);
     for part in parts {
-        outcome = session.receive(part, &mut Bracket, &mut out, &mut pool, &LIMITS, &mut messages);
-        if outcome.is_err() {
+        flow = bench.receive(&mut session, part);
+        if flow != Ok(Flow::Open) {
             break;
         }
     }
-    if outcome.is_ok() && !out.is_closed() {
-        session.receive_end(&mut Bracket, &mut out, &mut pool);
+    if flow == Ok(Flow::Open) {
+        bench.receive_end(&mut session);
     }
-    session.clear(&mut pool);
-    assert_eq!(pool.blocks_out(), 0, "a session gives its blocks back");
-    outcome.map(|_| String::from_utf8(bytes).expect("ASCII in, ASCII out"))
+    let route = session.route();
+    bench.end(session);
+    let mail = std::mem::take(&mut bench.mail(ROOM).bytes);
+    Outcome { flow, said: bench.said, mail, route }
 }
 
-/// The same whole, byte by byte, and at every split in two.
-fn run_every_way(input: &str) -> Result<String, SessionError> {
-    let input = input.as_bytes();
-    let whole = run([input]);
-    assert_eq!(run(input.chunks(1)), whole, "byte by byte");
+/// The same whole, byte by byte, and at every split in two; `view` is what must be equal.
+pub(super) fn run_every_way<T: PartialEq + std::fmt::Debug>(
+    session: impl Fn() -> Session<()>,
+    input: &[u8],
+    view: impl Fn(Outcome) -> T,
+) -> T {
+    let run = |parts: &[&[u8]]| view(run(session(), parts.iter().copied()));
+    let whole = run(&[input]);
+    assert_eq!(run(&input.chunks(1).collect::<Vec<_>>()), whole, "byte by byte");
     for split in 0..=input.len() {
         let (a, b) = input.split_at(split);
-        assert_eq!(run([a, b]), whole, "split at {split}");
+        assert_eq!(run(&[a, b]), whole, "split at {split}");
     }
     whole
 }
 
 #[test]
-fn lines_are_messages_however_they_arrive() {
-    assert_eq!(run_every_way("a\nbc\r\n\nd"), Ok("[a]\n[bc]\n[]\n[d]\n".into()));
-    assert_eq!(run_every_way(""), Ok(String::new()));
-    assert_eq!(run_every_way("a"), Ok("[a]\n".into()));
-}
-
-#[test]
-fn nothing_is_heard_after_the_service_closed() {
-    assert_eq!(run_every_way("a\nquit\nb\n"), Ok("[a]\n[quit]\n".into()));
-}
-
-#[test]
-fn a_line_at_the_limit_passes_and_one_past_it_is_refused() {
-    assert_eq!(run_every_way("1234567\n"), Ok("[1234567]\n".into()));
-    assert_eq!(run_every_way("12345678\n"), Err(SessionError::LineTooLong));
-    assert_eq!(run_every_way("12345678"), Err(SessionError::LineTooLong));
-    assert_eq!(run_every_way("a\n12345678\n"), Err(SessionError::LineTooLong));
-}
-
-#[test]
-fn without_a_block_a_half_line_ends_the_session() {
-    let mut pool = Pool::new(0);
-    let taken = pool.take();
-    assert!(taken.is_ok(), "a pool has one block at least");
-    let (mut bytes, mut mail) = (Vec::new(), Mail::default());
-    let mut out = Outbound::new(Framing::Lines, &mut bytes, &mut mail);
-    let (mut session, mut messages) = (Session::new(Framing::Lines), 0);
-    let input = b"a\nb";
-    let outcome = session.receive(input, &mut Bracket, &mut out, &mut pool, &LIMITS, &mut messages);
-    assert_eq!(messages, 1);
-    assert_eq!(outcome, Err(SessionError::Exhausted));
-    assert_eq!(bytes, b"[a]\n", "the whole line before it was answered");
-}
-
-proptest! {
-    #[test]
-    fn any_split_gives_the_same_messages(
-        lines in prop::collection::vec("[a-z]{0,6}\r?\n", 0..20),
-        cuts in prop::collection::vec(1usize..9, 1..200),
-    ) {
-        let input = lines.concat().into_bytes();
-        let whole = run([&input[..]]);
-        let (mut parts, mut rest) = (Vec::new(), &input[..]);
-        for cut in cuts {
-            let (part, behind) = rest.split_at(cut.min(rest.len()));
-            parts.push(part);
-            rest = behind;
-        }
-        parts.push(rest);
-        prop_assert_eq!(run(parts), whole);
+fn a_refusal_is_in_the_words_of_the_listener() {
+    let (date, mut line, mut response) = (Date::at(0), Vec::new(), Vec::new());
+    refusal(false, "full: 4 connections", &date, &mut line);
+    assert_eq!(line, b"-ERR full: 4 connections\n");
+    refusal(true, "full: 4 connections", &date, &mut response);
+    let response = String::from_utf8(response).expect("text");
+    assert!(response.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{response}");
+    for part in ["\r\nConnection: close\r\n", "\r\nRetry-After: 1\r\n", "\r\n\r\nfull: 4"] {
+        assert!(response.contains(part), "{part:?} in {response}");
     }
 }

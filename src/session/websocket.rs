@@ -104,3 +104,6 @@ impl<T: Default> Session<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

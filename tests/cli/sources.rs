@@ -5,8 +5,8 @@ use oneloop::config::SETTINGS;
 use oneloop::net::OPTIONS;
 
 /// Three values of each setting, in the form that `--check` gives back; none is the default.
-pub(crate) const SAMPLES: [(&str, [&str; 3]); 15] = [
-    ("listen", ["tcp://127.0.0.1:0/echo", "udp://[::1]:0/discard", "unix:///a?service=broadcast"]),
+pub(crate) const SAMPLES: [(&str, [&str; 3]); 26] = [
+    ("listen", ["tcp://127.0.0.1:0/echo", "http://[::1]:0", "unix:///a?service=broadcast"]),
     ("nofile", ["20", "keep", "30"]),
     ("max_connections", ["1", "2", "3"]),
     ("at_limit", ["pause", "evict-idle", "refuse"]),
@@ -18,6 +18,17 @@ pub(crate) const SAMPLES: [(&str, [&str; 3]); 15] = [
     ("backlog_bytes_max", ["128KiB", "131073", "2MiB"]),
     ("buffers_bytes_max", ["1MiB", "2MiB", "3GiB"]),
     ("line_bytes_max", ["2", "100", "1KiB"]),
+    ("head_bytes_max", ["64", "1000", "8KiB"]),
+    ("headers_max", ["1", "100", "256"]),
+    ("body_bytes_max", ["1", "1KiB", "2GiB"]),
+    ("head_timeout", ["1ms", "off", "3s"]),
+    ("keep_alive", ["1ms", "off", "3s"]),
+    ("frame_bytes_max", ["125", "1KiB", "2MiB"]),
+    ("message_bytes_max", ["125", "1KiB", "2MiB"]),
+    ("fragments_max", ["1", "2", "4294967295"]),
+    ("ping_interval", ["1ms", "off", "3s"]),
+    ("pong_timeout", ["1ms", "off", "3s"]),
+    ("allow_origin", ["https://example.org", "null", "*"]),
     ("drain", ["1s", "1day", "3s"]),
     ("metrics_file", ["a.json", "/a \"b\".json", "./off"]),
     ("log", ["warn", "off", "warn,oneloop::server=debug"]),

@@ -15,8 +15,9 @@ fn the_doctor_s_reserve_is_the_server_s() {
 
     let metrics = concat!(env!("CARGO_TARGET_TMPDIR"), "/cap.json");
     let _ = std::fs::remove_file(metrics);
-    let second = ["--listen", "udp://127.0.0.1:0/echo", "--metrics-file", metrics];
-    Server::start(&second).stop();
+    // Three listeners, as many as it has by default.
+    let others = ["--listen", "udp://127.0.0.1:0/echo", "--listen", "http://127.0.0.1:0/"];
+    Server::start(&[&others[..], &["--metrics-file", metrics]].concat()).stop();
     let books = std::fs::read_to_string(metrics).expect("written at the end");
     let books: serde_json::Value = serde_json::from_str(&books).expect("JSON");
     // The listeners are closed by now; what is open beside the server's own seven was inherited
