@@ -218,9 +218,9 @@ impl Reactor {
         Ok(handler.turn_end(cx))
     }
 
-    /// Zero if work is left, else until the next timer, else for ever: an idle loop sleeps. Counted
-    /// from the beginning of the turn that ends now, so a timer may be late by the length of a turn,
-    /// as it is anyway if it expires during one.
+    /// Zero if work is left, else until the next timer, else for ever: an idle loop sleeps.
+    /// Counted from the beginning of the turn that ends now, so a timer may be late by the length
+    /// of a turn, as it is anyway if it expires during one.
     fn timeout(&self) -> Option<Duration> {
         if self.mail_left || !self.again.is_empty() {
             return Some(Duration::ZERO);

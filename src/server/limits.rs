@@ -193,7 +193,11 @@ impl Limits {
             },
             ws: ws::Limits {
                 frame_bytes_max: self.frame_bytes_max,
-                message_bytes_max: self.message_bytes_max,
+                // A message is gathered in blocks: one that cannot be had is too large from the
+                // start.
+                message_bytes_max: self
+                    .message_bytes_max
+                    .min(usize::try_from(self.buffers_bytes_max).unwrap_or(usize::MAX)),
                 fragments_max: self.fragments_max,
             },
             idle_timeout_ms: self.idle_timeout_ms,
@@ -246,8 +250,7 @@ impl Limits {
         range("head_bytes_max", self.head_bytes_max as u64, 64, BLOCK_BYTES as u64)?;
         range("headers_max", self.headers_max as u64, 1, http1::HEADERS_MAX as u64)?;
         range("frame_bytes_max", self.frame_bytes_max as u64, 125, u64::from(u32::MAX))?;
-        // A message is gathered in blocks.
-        range("message_bytes_max", self.message_bytes_max as u64, 125, self.buffers_bytes_max)?;
+        range("message_bytes_max", self.message_bytes_max as u64, 125, u64::from(u32::MAX))?;
         range("fragments_max", self.fragments_max.into(), 1, u32::MAX.into())?;
         range("linger_ms", self.linger_ms, 1, u64::MAX)?;
         range("drain_ms", self.drain_ms, 1, u64::MAX)

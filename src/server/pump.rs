@@ -15,7 +15,7 @@
 
 use super::channel::{Channel, Rooms};
 use super::conn::{Conn, Phase};
-use super::limits::{BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, MAIL_HIGH_BYTES, READ_BYTES};
+use super::limits::{BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, Limits, MAIL_HIGH_BYTES, READ_BYTES};
 use super::worker::{Memory, Worker, timers};
 use crate::buf::Pool;
 use crate::metrics::{CloseReason, Metrics};
@@ -304,8 +304,7 @@ impl<S: Service> Worker<S> {
     /// Something is due on a connection from which nothing came.
     pub(super) fn expire(&mut self, cx: &mut Cx<'_>, id: ConnId, expiry: Expiry) {
         let Some(conn) = self.conns.get(id) else { return };
-        let idle_ms = cx.now.ms_since(conn.last_active);
-        let idle = || format!("idle for {idle_ms} ms");
+        let Limits { idle_timeout_ms, pong_timeout_ms, .. } = self.limits;
         let (why, text, reason) = match expiry {
             Expiry::Ping => {
                 conn.session.ping(cx.now, &mut self.memory.write);
@@ -314,8 +313,13 @@ impl<S: Service> Worker<S> {
                     Err(reason) => self.close(cx, id, reason),
                 };
             }
-            Expiry::Idle => (Farewell::Idle, idle(), CloseReason::IdleTimeout),
-            Expiry::PongMissing => (Farewell::Idle, idle(), CloseReason::PongMissing),
+            Expiry::Idle => {
+                (Farewell::Idle, format!("idle for {idle_timeout_ms} ms"), CloseReason::IdleTimeout)
+            }
+            Expiry::PongMissing => {
+                let text = format!("no answer to a ping for {pong_timeout_ms} ms");
+                (Farewell::Idle, text, CloseReason::PongMissing)
+            }
             Expiry::RequestLate => {
                 let text = "the request was not whole in time".to_owned();
                 (Farewell::RequestLate, text, CloseReason::RequestLate)

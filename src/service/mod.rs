@@ -4,9 +4,10 @@
 //! command line offers. A service is given messages and answers through [`Outbound`].
 //!
 //! **Why this way.** A service sees no socket and no clock, so it is a few lines to write and to
-//! test, and the same one serves lines, byte streams, datagrams and WebSocket messages. It is a type parameter of the
-//! server: calls are static, and its state for a connection lives inline in the connection. Async
-//! functions were rejected: they would hide when work happens, which is what this project shows.
+//! test, and the same one serves lines, byte streams, datagrams and WebSocket messages. It is a
+//! type parameter of the server: calls are static, and its state for a connection lives inline in
+//! the connection. Async functions were rejected: they would hide when work happens, which is
+//! what this project shows.
 //!
 //! **Costs.** What the service costs; one copy of each answer, into the worker's write scratch.
 //!
