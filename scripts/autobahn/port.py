@@ -24,7 +24,7 @@ import sys
 import warnings
 
 warnings.simplefilter("ignore")
-from fissix import pygram, refactor  # noqa: E402
+from fissix import refactor  # noqa: E402
 
 src, site = sys.argv[1:3]
 
@@ -193,7 +193,8 @@ for fn in sorted(os.listdir(case_dir)):
         subs.append(("from case9_9_1 import *\n", "", 1))
     elif fn == "case12_x_x.py":
         subs.append(("import copy, os, pkg_resources, hashlib, binascii\n",
-                     "import copy, os, hashlib\nfrom autobahntestsuite._py3 import binascii, pkg_resources, to_bytes\n", 1))
+                     "import copy, os, hashlib\n"
+                     "from autobahntestsuite._py3 import binascii, pkg_resources, to_bytes\n", 1))
         # These cases work on real bytes.
         subs.append(("def onMessage(self, msg, binary):\n",
                      "def onMessage(self, msg, binary):\n   msg = to_bytes(msg)\n", 1))
@@ -221,11 +222,13 @@ convert(os.path.join(t_src, "fuzzing.py"), os.path.join(t_out, "fuzzing.py"),
      "# for versions\nimport autobahn\n", 1),
     # log data may be str or bytes
     ("def asciiLogData(data, maxlen = 64, replace = False):\n   ellipses = \" ...\"\n   try:\n",
-     "def asciiLogData(data, maxlen = 64, replace = False):\n   data = to_bytes(data)\n   ellipses = b\" ...\"\n   try:\n", 1),
+     "def asciiLogData(data, maxlen = 64, replace = False):\n"
+     "   data = to_bytes(data)\n   ellipses = b\" ...\"\n   try:\n", 1),
     ("p = ''.join(payload)\n", "p = b''.join(payload)\n", 1),
     # values that were byte strings and go to the report
     ("\"localCloseReason\": self.localCloseReason,",
-     "\"localCloseReason\": asciiLogData(self.localCloseReason, 1000) if self.localCloseReason is not None else None,", 1),
+     "\"localCloseReason\": asciiLogData(self.localCloseReason, 1000)"
+     " if self.localCloseReason is not None else None,", 1),
     ("self.Case.DESCRIPTION,", "asciiLogData(self.Case.DESCRIPTION, 10000),", 1),
     ("% CCase.DESCRIPTION)", "% asciiLogData(CCase.DESCRIPTION, 10000))", 1),
     ("self.http_request_data if hasattr", "to_str(self.http_request_data) if hasattr", 1),
@@ -233,7 +236,8 @@ convert(os.path.join(t_src, "fuzzing.py"), os.path.join(t_out, "fuzzing.py"),
     # cases deal in strs of one character per byte
     ("         self.runCase.onMessage(msg, binary)\n",
      "         self.runCase.onMessage(to_str(msg), binary)\n", 1),
-    ("         self.runCase.onPong(payload)\n", "         self.runCase.onPong(to_str(payload))\n", 1),
+    ("         self.runCase.onPong(payload)\n",
+     "         self.runCase.onPong(to_str(payload))\n", 1),
     ("log.msg(\"Pong received: \" + payload)", "log.msg(\"Pong received: \" + to_str(payload))", 1),
     ("   def onPong(self, payload):\n", '''\
    def sendFrame(self, opcode, payload = b"", *args, **kwargs):
@@ -260,12 +264,15 @@ convert(os.path.join(t_src, "fuzzing.py"), os.path.join(t_out, "fuzzing.py"),
     ("case[c[0]], c[1])).encode(\"utf-8\"))", "case[c[0]], c[1])))", 1),
     ("(2+4+len(prefix))*\" \", ll.encode('utf8')))", "(2+4+len(prefix))*\" \", ll))", 1),
     # TLS is not used here
-    ("   if sslKey and sslCert:\n      sslContext = ssl.DefaultOpenSSLContextFactory(sslKey, sslCert)\n",
+    ("   if sslKey and sslCert:\n"
+     "      sslContext = ssl.DefaultOpenSSLContextFactory(sslKey, sslCert)\n",
      "   if sslKey and sslCert:\n      from twisted.internet import ssl\n"
      "      sslContext = ssl.DefaultOpenSSLContextFactory(sslKey, sslCert)\n", 1),
     # listen on the loopback interface only
-    ("listenWS(factory, sslContext)\n", "listenWS(factory, sslContext, interface = '127.0.0.1')\n", 1),
-    ("reactor.listenTCP(webport, web)\n", "reactor.listenTCP(webport, web, interface = '127.0.0.1')\n", 1),
+    ("listenWS(factory, sslContext)\n",
+     "listenWS(factory, sslContext, interface = '127.0.0.1')\n", 1),
+    ("reactor.listenTCP(webport, web)\n",
+     "reactor.listenTCP(webport, web, interface = '127.0.0.1')\n", 1),
     ("webdir.putChild('cwd', curdir)", "webdir.putChild(b'cwd', curdir)", 1),
 ])
 
