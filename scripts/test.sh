@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-STEPS=(tools fmt clippy lean doc test deny)
+STEPS=(tools fmt clippy lean doc test autobahn deny)
 skipped=()
 now=start
 began=$SECONDS
@@ -19,6 +19,7 @@ usage: scripts/test.sh [STEP...]     no STEP: all of them, in this order
   lean     no warnings in the library and the examples without the default features
   doc      the documentation builds without warnings
   test     unit, integration and documentation tests
+  autobahn the original WebSocket testsuite against the server
   deny     licences, bans and sources of the dependencies; advisories where they are in reach
 
 With CI=true in the environment a skipped check is an error (except the advisories).
@@ -88,6 +89,17 @@ step_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps; }
 
 # Without --all-targets, which would leave out the tests in the documentation and run the benches.
 step_test() { cargo test --locked --no-fail-fast; }
+
+# Exit status 2: the suite could not be installed; 1: a case has failed.
+step_autobahn() {
+    local status=0
+    if ! have python3 || ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+        apt_install python3 python3-venv python3-dev || true
+    fi
+    scripts/autobahn.sh || status=$?
+    ((status != 2)) || skip_here "the Autobahn testsuite: it could not be installed"
+    return $((status == 2 ? 0 : status))
+}
 
 step_deny() {
     if ! have cargo-deny; then
