@@ -143,10 +143,11 @@ impl<S: Service> Worker<S> {
         let outcome = conn.session.receive(&mut read[..len], &mut rooms, &mut desk);
         let route = conn.session.route();
         if was_http {
-            match route {
-                Some(channel) => self.join(id, channel),
-                None => self.arm_expiry(cx, id),
+            if let Some(channel) = route {
+                self.join(id, channel);
             }
+            // Also of an upgraded one: its ping may be due before what was armed, or nothing was.
+            self.arm_expiry(cx, id);
         }
         // Also if it ends now: left in the scratch, the next connection would get it.
         self.send_written(cx, id)?;
