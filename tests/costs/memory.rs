@@ -1,6 +1,6 @@
 //! User memory of connections, from outside: `RssAnon` of the server.
 
-use crate::server::{Server, echo, wait_until};
+use crate::server::{Server, ask, echo, frames, upgrade, wait_until};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -63,4 +63,47 @@ fn after_a_burst_the_memory_is_back_where_it_was() {
     wait_until("the memory is given back", || {
         server.status("RssAnon").saturating_sub(before_kib) <= 2 * 1024
     });
+}
+
+#[test]
+fn an_idle_websocket_costs_at_most_200_bytes() {
+    let server = Server::start_on("http://127.0.0.1:0/", &["--ping-interval", "1h"]);
+    let (asked, large) = (frames(&[&[7; 64]]), frames(&[&[7; 60_000]]));
+    let mut first = server.connect(0);
+    upgrade(&mut first);
+    ask(&mut first, &large);
+    let before_kib = server.status("RssAnon");
+
+    let count = connections_max();
+    let mut streams: Vec<TcpStream> = (0..count).map(|nth| server.connect(nth)).collect();
+    for stream in &mut streams {
+        upgrade(stream);
+        ask(stream, &asked);
+    }
+    let bytes = (server.status("RssAnon") - before_kib) * 1024 / count as u64;
+    println!("{count} WebSockets: {bytes} bytes each");
+    assert!(bytes <= 200, "{bytes} bytes a WebSocket at {count} of them");
+    assert!(bytes >= 80, "{bytes} bytes a WebSocket: less than its slab entry? not counted");
+}
+
+/// What a message was gathered in is kept for nobody: not with the connection that sent it.
+#[test]
+fn after_a_large_message_in_two_halves_nothing_is_kept() {
+    const COUNT: usize = 1_000;
+    let server = Server::start_on("http://127.0.0.1:0/", &["--ping-interval", "1h"]);
+    let half = [7; 50_000];
+    let halves = frames(&[&half, &half]);
+    connections_max();
+    let mut streams: Vec<TcpStream> = (0..COUNT).map(|nth| server.connect(nth)).collect();
+    streams.iter_mut().for_each(upgrade);
+    // The scratch buffers and the pool's spare blocks are touched by the first.
+    ask(&mut streams[0], &halves);
+    let before_kib = server.status("RssAnon");
+    for stream in &mut streams {
+        ask(stream, &halves);
+    }
+    // Were it kept, it would be 100 MB; the allocator may have gone one page or two further.
+    let kept_kib = server.status("RssAnon").saturating_sub(before_kib);
+    println!("{COUNT} messages of 100 KB in two halves: {kept_kib} KiB kept");
+    assert!(kept_kib <= 256, "{kept_kib} KiB kept by {COUNT} connections");
 }

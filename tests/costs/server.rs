@@ -36,12 +36,12 @@ impl Server {
         Server::spawn(command, args)
     }
 
-    /// Starts the server below strace, which writes a line a syscall to `log`.
-    pub(crate) fn start_traced(log: &std::path::Path, args: &[&str]) -> Server {
+    /// Starts the server on `url` below strace, which writes a line a syscall to `log`.
+    pub(crate) fn start_traced(log: &std::path::Path, url: &str) -> Server {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-qq", "-o"]).arg(log).arg(env!("CARGO_BIN_EXE_oneloop"));
-        strace.args(["serve", "--listen", "tcp://127.0.0.1:0/echo"]);
-        let mut server = Server::spawn(strace, args);
+        strace.args(["serve", "--listen", url]);
+        let mut server = Server::spawn(strace, &[]);
         let children = format!("/proc/{0}/task/{0}/children", server.child.id());
         let children = fs::read_to_string(children).expect("strace runs");
         server.pid = children.trim().parse().expect("strace has one child");
@@ -60,7 +60,8 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let mut line = || lines.next().expect("a line").expect("text");
         let listening = line();
-        let address = listening.trim_start_matches("listening tcp://").trim_end_matches("/echo");
+        let address = listening.rsplit_once("://").map_or("", |(_, url)| url);
+        let address = address.trim_end_matches("/echo").trim_end_matches('/');
         let address = address.parse().unwrap_or_else(|_| panic!("not an address: {listening}"));
         while line() != "ready" {}
         let pid = child.id();
@@ -110,6 +111,44 @@ pub(crate) fn echo(stream: &mut TcpStream, message: &[u8]) {
     let mut back = vec![0; message.len()];
     stream.read_exact(&mut back).expect("the server answers");
     assert!(back == message, "the echo differs");
+}
+
+/// Asks for a WebSocket on `/echo`, and reads the answer.
+pub(crate) fn upgrade(stream: &mut TcpStream) {
+    const OPENING: &[u8] = b"GET /echo HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(OPENING).expect("the server reads");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut bytes = [0; 256];
+        let len = stream.read(&mut bytes).expect("the server answers");
+        answer.extend_from_slice(&bytes[..len]);
+        assert!(len > 0, "it closed instead: {answer:?}");
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{answer:?}");
+}
+
+/// A client's binary message, in as many fragments as `payloads`; and what a server makes of it.
+pub(crate) fn frames(payloads: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
+    use oneloop::proto::ws::encode::{First, frame, message};
+    use oneloop::proto::ws::{Kind, frame::OpCode};
+    let (mut asked, mut answer) = (Vec::new(), Vec::new());
+    for (at, payload) in payloads.iter().enumerate() {
+        let opcode = if at == 0 { OpCode::Binary } else { OpCode::Continuation };
+        let first = First { fin: at + 1 == payloads.len(), rsv1: false, opcode };
+        frame(first, payload, Some([1, 2, 3, 4]), &mut asked);
+    }
+    message(Kind::Binary, &payloads.concat(), None, &mut answer);
+    (asked, answer)
+}
+
+/// Sends `asked` and reads `answer`.
+pub(crate) fn ask(stream: &mut TcpStream, (asked, answer): &(Vec<u8>, Vec<u8>)) {
+    stream.write_all(asked).expect("the server reads");
+    let mut back = vec![0; answer.len()];
+    stream.read_exact(&mut back).expect("the server answers");
+    assert!(back == *answer, "the echo differs");
 }
 
 /// Looks until `condition` holds.

@@ -1,7 +1,7 @@
 //! Syscalls, counted by strace. Each figure is the difference between a short and a long run, so
 //! that starting and stopping drop out.
 
-use crate::server::{Server, echo};
+use crate::server::{Server, ask, echo, frames, upgrade};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,10 +9,13 @@ use std::path::PathBuf;
 
 type Counts = BTreeMap<String, i64>;
 
-/// Serves `client` below strace; returns how often each syscall was made.
-fn trace(name: &str, client: impl FnOnce(&Server)) -> Counts {
+const TCP: &str = "tcp://127.0.0.1:0/echo";
+const HTTP: &str = "http://127.0.0.1:0/";
+
+/// Serves `client` on `url` below strace; returns how often each syscall was made.
+fn trace(name: &str, url: &str, client: impl FnOnce(&Server)) -> Counts {
     let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.strace"));
-    let server = Server::start_traced(&log, &[]);
+    let server = Server::start_traced(&log, url);
     client(&server);
     server.stop();
     let text = std::fs::read_to_string(&log).expect("strace wrote its log");
@@ -36,13 +39,29 @@ fn trace(name: &str, client: impl FnOnce(&Server)) -> Counts {
 /// What `times` rounds of `round` add to none of them; zeros left out.
 fn cost(name: &str, times: usize, round: impl Fn(&Server, &mut TcpStream)) -> Counts {
     let run = |times| {
-        trace(&format!("{name}-{times}"), |server| {
+        trace(&format!("{name}-{times}"), TCP, |server| {
             let mut stream = server.connect(0);
             echo(&mut stream, b"warm");
             (0..times).for_each(|_| round(server, &mut stream));
         })
     };
-    let (short, mut long) = (run(0), run(times));
+    difference(run(0), run(times))
+}
+
+/// The same over a WebSocket.
+fn websocket_cost(name: &str, times: usize, round: impl Fn(&Server, &mut TcpStream)) -> Counts {
+    let run = |times| {
+        trace(&format!("{name}-{times}"), HTTP, |server| {
+            let mut stream = server.connect(0);
+            upgrade(&mut stream);
+            ask(&mut stream, &frames(&[b"warm"]));
+            (0..times).for_each(|_| round(server, &mut stream));
+        })
+    };
+    difference(run(0), run(times))
+}
+
+fn difference(short: Counts, mut long: Counts) -> Counts {
     for (call, count) in short {
         *long.entry(call).or_default() -= count;
     }
@@ -114,4 +133,38 @@ fn an_accept_is_accept4_and_epoll_ctl() {
         ("close", 100),
     ];
     assert_cost(cost, 300, expected);
+}
+
+#[test]
+fn a_websocket_echo_is_one_read_and_one_write() {
+    let asked = frames(&[&[7; 64]]);
+    let cost = websocket_cost("ws-echo", 500, |_, stream| ask(stream, &asked));
+    assert_cost(cost, 500, [("recvfrom", 500), ("sendto", 500)]);
+}
+
+#[test]
+fn a_hundred_pipelined_frames_are_one_read_and_one_write() {
+    let (asked, answer) = frames(&[&[7; 64]]);
+    let asked = (asked.repeat(100), answer.repeat(100));
+    let cost = websocket_cost("ws-pipelined", 50, |_, stream| ask(stream, &asked));
+    assert_cost(cost, 50, [("recvfrom", 50), ("sendto", 50)]);
+}
+
+/// Connect, upgrade, one echo, the closing handshake: at most ten syscalls, waits included.
+#[test]
+fn the_life_of_a_websocket() {
+    const TIMES: i64 = 100;
+    let hello = frames(&[b"hello"]);
+    let cost = websocket_cost("ws-life", TIMES as usize, |server, _| {
+        let mut stream = server.connect(0);
+        upgrade(&mut stream);
+        ask(&mut stream, &hello);
+        stream.write_all(b"\x88\x82\0\0\0\0\x03\xe8").expect("the server reads");
+        let mut close = Vec::new();
+        stream.read_to_end(&mut close).expect("the server's close frame and FIN");
+        assert_eq!(close, b"\x88\x02\x03\xe8");
+    });
+    println!("{TIMES} lives: {cost:?}");
+    let all: i64 = cost.values().sum();
+    println!("{:.1} syscalls each", all as f64 / TIMES as f64);
 }
