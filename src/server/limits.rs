@@ -136,7 +136,7 @@ pub struct Limits {
     pub keep_alive_ms: u64,
     /// Bytes of a WebSocket frame.
     pub frame_bytes_max: usize,
-    /// Bytes of a WebSocket message.
+    /// Bytes of a WebSocket message; no more than `buffers_bytes_max`, in which it is gathered.
     pub message_bytes_max: usize,
     /// Frames of a WebSocket message.
     pub fragments_max: u32,
@@ -250,7 +250,9 @@ impl Limits {
         range("head_bytes_max", self.head_bytes_max as u64, 64, BLOCK_BYTES as u64)?;
         range("headers_max", self.headers_max as u64, 1, http1::HEADERS_MAX as u64)?;
         range("frame_bytes_max", self.frame_bytes_max as u64, 125, u64::from(u32::MAX))?;
-        range("message_bytes_max", self.message_bytes_max as u64, 125, u64::from(u32::MAX))?;
+        // A message is gathered in blocks. The default gives way to fewer of them without a word.
+        let gathered = self.buffers_bytes_max.max(Limits::default().message_bytes_max as u64);
+        range("message_bytes_max", self.message_bytes_max as u64, 125, gathered)?;
         range("fragments_max", self.fragments_max.into(), 1, u32::MAX.into())?;
         range("linger_ms", self.linger_ms, 1, u64::MAX)?;
         range("drain_ms", self.drain_ms, 1, u64::MAX)

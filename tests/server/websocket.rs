@@ -119,11 +119,11 @@ fn a_message_goes_to_all_on_its_path_once_and_to_nobody_else() {
     assert_eq!(read_line(&mut plain), "here");
 
     let mut clients: Vec<Ws> = (0..CLIENTS).map(|at| join(&server, &format!("{at}"))).collect();
-    for at in 0..CLIENTS {
+    for (at, client) in clients.iter_mut().enumerate() {
         // The last one's arrival was told to all of them, and its own was the last that it heard.
         let mut last = at.to_string();
         while last != (CLIENTS - 1).to_string() {
-            last = clients[at].hear();
+            last = client.hear();
         }
     }
     for n in 0..MESSAGES {
