@@ -193,8 +193,8 @@ impl fmt::Display for Endpoint {
 }
 
 fn parse(url: &str) -> Result<Endpoint, String> {
-    const FORM: &str = "write tcp://HOST:PORT/SERVICE, udp://HOST:PORT/SERVICE, http://HOST:PORT or \
-                        unix:///PATH";
+    const FORM: &str = "write tcp://HOST:PORT/SERVICE, udp://HOST:PORT/SERVICE, http://HOST:PORT \
+                        or unix:///PATH";
     let (scheme, rest) = url.split_once("://").ok_or(FORM)?;
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (place, mut service) = match scheme {

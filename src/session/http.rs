@@ -209,7 +209,7 @@ impl<T: Default> Session<T> {
     }
 }
 
-/// Takes what is there of a body. `None`: there is more to come; else whether the connection goes on.
+/// Takes what is there of a body. `None`: more is to come; else whether the connection goes on.
 fn take_body<R: Routes>(
     incoming: &mut Incoming,
     state: &mut <R::Service as Service>::State,
