@@ -87,6 +87,91 @@ fn echo(stream: &mut TcpStream, message: &[u8]) {
     assert_eq!(back, message);
 }
 
+/// A client's frame with a binary message.
+fn frame(message: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode::message(Kind::Binary, message, Some([1, 2, 3, 4]), &mut bytes);
+    bytes
+}
+
+/// Asks for a WebSocket on `path`.
+fn upgrade(address: SocketAddr, path: &str) -> TcpStream {
+    let mut stream = connect(address);
+    let opening = format!(
+        "GET {path} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    );
+    stream.write_all(opening.as_bytes()).expect("the server reads");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("the server answers");
+        answer.extend_from_slice(&byte);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{answer:?}");
+    stream
+}
+
+/// Sends `frame` and reads the message that it holds from each of `receivers`.
+fn tell(frame: &[u8], message: &[u8], sender: usize, receivers: &mut [TcpStream]) {
+    receivers[sender].write_all(frame).expect("the server reads");
+    let header_bytes = if message.len() < 126 {
+        2
+    } else if message.len() < 65_536 {
+        4
+    } else {
+        10
+    };
+    for stream in receivers {
+        let mut back = vec![0; header_bytes + message.len()];
+        stream.read_exact(&mut back).expect("the server answers");
+        assert!(back[header_bytes..] == *message, "it differs");
+    }
+}
+
+/// What a WebSocket server does in steady work: echoes of all sizes, clients that come and go,
+/// broadcasts.
+fn serve_websockets() {
+    serve("http://127.0.0.1:0/echo", |address| {
+        let mut streams: Vec<TcpStream> = (0..50).map(|_| upgrade(address, "/echo")).collect();
+        for len in [64, 60_000, 100_000] {
+            let (message, rounds) = (vec![7; len], if len < 100 { 100 } else { 1 });
+            let frame = frame(&message);
+            let echoes = allocations_of(|| {
+                for _ in 0..rounds {
+                    for stream in &mut streams {
+                        tell(&frame, &message, 0, std::slice::from_mut(stream));
+                    }
+                }
+            });
+            assert_eq!(echoes, 0, "WebSocket echoes of {len} bytes");
+        }
+        let hello = frame(b"hello");
+        let connects = allocations_of(|| {
+            for _ in 0..50 {
+                tell(&hello, b"hello", 0, &mut [upgrade(address, "/echo")]);
+            }
+        });
+        assert_eq!(connects, 0, "WebSockets that come and go");
+    });
+
+    serve("http://127.0.0.1:0/broadcast", |address| {
+        let mut streams: Vec<TcpStream> = Vec::new();
+        for _ in 0..20 {
+            streams.push(upgrade(address, "/broadcast"));
+            let last = streams.len() - 1;
+            tell(&frame(b"here"), b"here", last, &mut streams);
+        }
+        let news = frame(b"news for all");
+        let broadcasts = allocations_of(|| {
+            for round in 0..50 {
+                tell(&news, b"news for all", round % 20, &mut streams);
+            }
+        });
+        assert_eq!(broadcasts, 0, "WebSocket broadcasts");
+    });
+}
+
 /// Runs `work` twice, the first time to warm up; returns how often the second allocated.
 fn allocations_of(mut work: impl FnMut()) -> u64 {
     work();
@@ -176,6 +261,8 @@ fn steady_work_allocates_nothing() {
         });
         assert_eq!(datagrams, 0, "datagrams");
     });
+
+    serve_websockets();
 
     assert_eq!(websocket_allocations(&[64; 100], 65_536), 0, "whole WebSocket messages");
     assert_eq!(websocket_allocations(&[64; 100], 50), 0, "WebSocket messages cut by reads");

@@ -150,12 +150,14 @@ fn a_hundred_pipelined_frames_are_one_read_and_one_write() {
     assert_cost(cost, 50, [("recvfrom", 50), ("sendto", 50)]);
 }
 
-/// Connect, upgrade, one echo, the closing handshake: at most ten syscalls, waits included.
+/// Connect, upgrade, one echo, the closing handshake. Beside one read and one write for each of
+/// three questions: the second `accept4` that finds nobody, and the end by the book, which waits
+/// for the peer's FIN so that no reset overtakes the close frame.
 #[test]
-fn the_life_of_a_websocket() {
+fn the_life_of_a_websocket_is_thirteen_syscalls_beside_waits() {
     const TIMES: i64 = 100;
     let hello = frames(&[b"hello"]);
-    let cost = websocket_cost("ws-life", TIMES as usize, |server, _| {
+    let mut cost = websocket_cost("ws-life", TIMES as usize, |server, _| {
         let mut stream = server.connect(0);
         upgrade(&mut stream);
         ask(&mut stream, &hello);
@@ -165,6 +167,18 @@ fn the_life_of_a_websocket() {
         assert_eq!(close, b"\x88\x02\x03\xe8");
     });
     println!("{TIMES} lives: {cost:?}");
-    let all: i64 = cost.values().sum();
-    println!("{:.1} syscalls each", all as f64 / TIMES as f64);
+    // Whether the peer's FIN is there when it is first looked for is a race: one read, or two.
+    let reads = cost.remove("recvfrom").unwrap_or(0);
+    assert!((4 * TIMES..=5 * TIMES).contains(&reads), "{reads} reads");
+    let waits = cost.remove("epoll_wait").unwrap_or(0);
+    assert!(waits <= 5 * TIMES + 4, "{waits} waits");
+    let expected = [
+        ("accept4", 2 * TIMES),
+        ("close", TIMES),
+        ("epoll_ctl", TIMES),
+        ("sendto", 3 * TIMES),
+        ("shutdown", TIMES),
+    ];
+    let expected: Counts = expected.map(|(call, count)| (call.to_owned(), count)).into();
+    assert_eq!(cost, expected);
 }
