@@ -306,6 +306,12 @@ impl<S: Service> Worker<S> {
     pub(super) fn expire(&mut self, cx: &mut Cx<'_>, id: ConnId, expiry: Expiry) {
         let Some(conn) = self.conns.get(id) else { return };
         let Limits { idle_timeout_ms, pong_timeout_ms, .. } = self.limits;
+        let taken_until = conn.last_active.plus_ms(pong_timeout_ms);
+        if expiry == Expiry::PongMissing && conn.paused && taken_until > cx.now {
+            // It is not read from, so its pong cannot be known; what it takes shows that it is
+            // there.
+            return cx.timers.arm(timers::conn(id.slot), taken_until);
+        }
         let (why, text, reason) = match expiry {
             Expiry::Ping => {
                 conn.session.ping(cx.now, &mut self.memory.write);

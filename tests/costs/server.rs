@@ -100,6 +100,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // Of a test that failed. Below strace the server is not the child, and would stay.
+        if let (Ok(None), Ok(pid)) = (self.child.try_wait(), i32::try_from(self.pid)) {
+            // SAFETY: a plain syscall; the child is not yet reaped, and neither is its own.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
