@@ -7,7 +7,8 @@
 //! **Why this way.** Two rounds over the again-queue, and no other machinery. In the first the
 //! listeners empty their queues and close, and everybody is read from until nothing is left: what
 //! one said to all must reach those who are still there. In the second a connection that finds
-//! nothing more to read begins its end (`src/server/pump.rs`). The deadline cuts off what is left.
+//! nothing more to read begins its end (`src/server/ending.rs`). The deadline cuts off what is
+//! left.
 //!
 //! **Costs.** Nothing until a signal comes; then two more reads a connection.
 //!

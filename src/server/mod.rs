@@ -18,6 +18,7 @@ mod channel;
 mod conn;
 mod datagrams;
 mod drain;
+mod ending;
 mod gate;
 mod limits;
 mod mail;

@@ -1,21 +1,20 @@
-//! The life of a readable event, and the end of a connection.
+//! The life of a readable event.
 //!
 //! **What.** Read once, let the session and its service answer, write once; then see whether more
-//! is to be done. [`Worker::close`] is the one place where a connection ends.
+//! is to be done.
 //!
 //! **Why this way.** One read a turn is the fairness budget: a connection that sends without pause
 //! gets 64 KiB a turn like everybody else. Whatever must not wait for an event goes on the
 //! again-queue, because edge-triggered epoll does not repeat itself. A connection that takes its
 //! answers too slowly is not read from: its own sender is what it slows down.
 //!
-//! **Costs.** 1 `recv` + 1 `send` a ready connection; the first stall adds one `epoll_ctl`; `close`
-//! removes the socket from epoll by itself.
+//! **Costs.** 1 `recv` + 1 `send` a ready connection; the first stall adds one `epoll_ctl`.
 //!
-//! **Read next.** `src/server/mail.rs`; `src/net/link.rs` and `src/session.rs` for the two halves.
+//! **Read next.** `src/server/ending.rs`; for the two halves `src/net/link.rs`, `src/session.rs`.
 
-use super::channel::{Channel, Rooms};
+use super::channel::Rooms;
 use super::conn::{Conn, Phase};
-use super::limits::{BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, Limits, MAIL_HIGH_BYTES, READ_BYTES};
+use super::limits::{BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, MAIL_HIGH_BYTES, READ_BYTES};
 use super::worker::{Memory, Worker, timers};
 use crate::buf::Pool;
 use crate::metrics::{CloseReason, Metrics};
@@ -23,7 +22,7 @@ use crate::net::{LinkIo, Received, SendError, Sent};
 use crate::proto::ws::WsError;
 use crate::reactor::{ConnId, Cx, Readiness, Source};
 use crate::service::Service;
-use crate::session::{Desk, Expiry, Farewell, Flow, SessionError};
+use crate::session::{Desk, Farewell, Flow, SessionError};
 
 /// The write scratch keeps this much; what one huge answer needed beyond it is given back.
 const WRITE_KEPT_BYTES: usize = 4 * READ_BYTES;
@@ -245,99 +244,6 @@ impl<S: Service> Worker<S> {
         Ok(())
     }
 
-    /// Begins the end of a connection: the backlog first, then our FIN, then the peer's.
-    pub(super) fn begin_close(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
-        let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        if conn.phase != Phase::Open {
-            return Ok(());
-        }
-        conn.phase = Phase::Flushing(reason);
-        if reason != CloseReason::PeerClosed {
-            // A peer that ended by itself has the idle timeout's time, if there is one.
-            let due = cx.now.plus_ms(self.limits.linger_ms);
-            cx.timers.arm(timers::conn(id.slot), due);
-        }
-        if conn.link.backlog_bytes() > 0 {
-            return Ok(());
-        }
-        self.finish(cx, id, reason)
-    }
-
-    /// The backlog is out.
-    fn finish(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
-        let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        if conn.peer_finished || conn.link.stream().shutdown_write().is_err() {
-            return Err(reason);
-        }
-        conn.phase = Phase::Lingering(reason);
-        look_again(cx, id, conn);
-        Ok(())
-    }
-
-    /// Reads and forgets until the peer's FIN.
-    fn read_away(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
-        let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        match conn.link.receive(&mut self.memory.read) {
-            Ok(Received::Filled(_)) => look_again(cx, id, conn),
-            Ok(Received::Short(_)) if !conn.peer_finished => {}
-            Ok(Received::Blocked) => {}
-            Ok(Received::Short(_) | Received::Eof) | Err(_) => return Err(reason),
-        }
-        Ok(())
-    }
-
-    /// Says why the server ends a connection, in the words of its protocol.
-    pub(super) fn say_farewell(
-        &mut self,
-        cx: &mut Cx<'_>,
-        id: ConnId,
-        why: Farewell,
-        text: &str,
-    ) -> Step {
-        let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        if conn.phase == Phase::Open {
-            self.memory.date.set(self.clock.unix_s(cx.now));
-            conn.session.farewell(why, text, &self.memory.date, &mut self.memory.write);
-        }
-        self.send_written(cx, id)
-    }
-
-    /// Something is due on a connection from which nothing came.
-    pub(super) fn expire(&mut self, cx: &mut Cx<'_>, id: ConnId, expiry: Expiry) {
-        let Some(conn) = self.conns.get(id) else { return };
-        let Limits { idle_timeout_ms, pong_timeout_ms, .. } = self.limits;
-        let taken_until = conn.last_active.plus_ms(pong_timeout_ms);
-        if expiry == Expiry::PongMissing && conn.paused && taken_until > cx.now {
-            // It is not read from, so its pong cannot be known; what it takes shows that it is
-            // there.
-            return cx.timers.arm(timers::conn(id.slot), taken_until);
-        }
-        let (why, text, reason) = match expiry {
-            Expiry::Ping => {
-                conn.session.ping(cx.now, &mut self.memory.write);
-                return match self.send_written(cx, id) {
-                    Ok(()) => self.arm_expiry(cx, id),
-                    Err(reason) => self.close(cx, id, reason),
-                };
-            }
-            Expiry::Idle => {
-                (Farewell::Idle, format!("idle for {idle_timeout_ms} ms"), CloseReason::IdleTimeout)
-            }
-            Expiry::PongMissing => {
-                let text = format!("no answer to a ping for {pong_timeout_ms} ms");
-                (Farewell::Idle, text, CloseReason::PongMissing)
-            }
-            Expiry::RequestLate => {
-                let text = "the request was not whole in time".to_owned();
-                (Farewell::RequestLate, text, CloseReason::RequestLate)
-            }
-        };
-        let told = self.say_farewell(cx, id, why, &text);
-        if let Err(reason) = told.and_then(|()| self.begin_close(cx, id, reason)) {
-            self.close(cx, id, reason);
-        }
-    }
-
     /// Arms the timer of a connection for what its session waits for.
     pub(super) fn arm_expiry(&mut self, cx: &mut Cx<'_>, id: ConnId) {
         let Some(conn) = self.conns.get(id) else { return };
@@ -355,29 +261,6 @@ impl<S: Service> Worker<S> {
             conn.member = members.len() as u32;
             members.push(id);
         }
-    }
-
-    /// Ends a connection now: everything it holds is given back, and it is counted.
-    pub(super) fn close(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) {
-        let Some(mut conn) = self.conns.remove(id) else { return };
-        conn.link.clear(&mut self.memory.pool);
-        conn.session.clear(&mut self.memory.pool, &mut self.memory.assembly);
-        cx.timers.disarm(timers::conn(id.slot));
-        self.admission.release(conn.peer);
-        self.metrics.count_close(reason);
-        tracing::debug!(slot = id.slot, reason = reason.name(), "closed");
-        if let Some(route) = conn.session.route() {
-            let Channel { members, service, .. } = &mut self.channels[route as usize];
-            members.swap_remove(conn.member as usize);
-            if let Some(moved) = members.get(conn.member as usize).copied()
-                && let Some(moved) = self.conns.get(moved)
-            {
-                moved.member = conn.member;
-            }
-            service.closed(conn.session.state, reason);
-        }
-        drop(conn.link);
-        self.room(cx);
     }
 }
 
