@@ -106,7 +106,7 @@ pub struct Metrics {
     pub messages_in: u64,
     /// Times that a connection's output did not fit the socket.
     pub stalls: u64,
-    /// Messages a service sent to a whole listener.
+    /// Messages a service sent to a whole channel.
     pub broadcasts: u64,
     /// Copies of them that were due: one for each receiver. Equals delivered + dropped + queued.
     pub deliveries: u64,

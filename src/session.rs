@@ -9,7 +9,7 @@
 //! assignment: no allocation, and the socket stays where it is.
 //!
 //! **Costs.** Messages are borrowed where they lie; only the tail of a read that ends inside a
-//! message is copied. 88 bytes a connection at the most.
+//! message is copied. 64 bytes a connection at the most.
 //!
 //! **Read next.** `src/session/stream.rs`, `src/session/http.rs`, `src/session/websocket.rs`; then
 //! `src/server/pump.rs` which does the I/O around it.

@@ -174,12 +174,14 @@ impl TimerWheel {
         (level as usize * SLOTS + slot) as u16
     }
 
-    /// The occupied slot whose time begins first. A lower level always comes first, because its
-    /// slots all lie within the current slot of the level above.
+    /// The occupied slot whose time begins first. Its slots lie within the current slot of the
+    /// level above, so that is on the lowest level, unless the budget ended while a slot was
+    /// being emptied.
     fn first_slot(&self) -> Option<u16> {
-        let level = self.occupied.iter().position(|&map| map != 0)?;
-        let slot = self.occupied[level].trailing_zeros();
-        Some((level * SLOTS) as u16 + slot as u16)
+        let first = |(level, map): (usize, &u64)| {
+            (*map != 0).then(|| (level * SLOTS) as u16 + map.trailing_zeros() as u16)
+        };
+        self.occupied.iter().enumerate().filter_map(first).min_by_key(|&list| self.begins_ms(list))
     }
 
     /// When the time of a list begins; that of the due list has.

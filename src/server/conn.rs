@@ -8,7 +8,7 @@
 //! late event for a closed connection miss its successor. The slab is given its full size at the
 //! start: the pages are real only once touched, and it never moves while serving.
 //!
-//! **Costs.** At most 128 bytes a connection, asserted below; 8 more in its listener's list, 24 in
+//! **Costs.** At most 128 bytes a connection, asserted below; 8 more in its channel's list, 24 in
 //! the timer wheel if it has a timer.
 //!
 //! **Read next.** `src/server/pump.rs`, the life of a readable event.

@@ -7,7 +7,8 @@
 //! request in the same bytes is already WebSocket. A malformed request ends the connection, because
 //! nobody knows where the next one would begin; so does a refused upgrade.
 //!
-//! **Costs.** 72 bytes a connection. A head that comes whole is parsed where it lies.
+//! **Costs.** 32 bytes a connection, and a box while a body comes in. A head that comes whole is
+//! parsed where it lies.
 //!
 //! **Read next.** `src/proto/http1/mod.rs`, `src/session/websocket.rs`.
 

@@ -105,3 +105,18 @@ proptest! {
         }
     }
 }
+
+/// A slot that the budget left half emptied holds the earliest timers, above later ones on the
+/// finer levels.
+#[test]
+fn a_budget_that_ends_within_a_slot_makes_no_timer_late() {
+    let mut wheel = TimerWheel::with_capacity(101);
+    wheel.arm(TimerKey(0), Time::from_ms(9_000));
+    (1..=100).for_each(|key| wheel.arm(TimerKey(key), Time::from_ms(12_000)));
+    let mut budget = 10;
+    assert_eq!(wheel.pop_expired(Time::from_ms(8_192), &mut budget), None);
+    assert_eq!(budget, 0, "the slot that begins at 8,192 ms is on its way down");
+    assert!(wheel.next_due().is_some_and(|due| due <= Time::from_ms(9_000)));
+    assert_eq!(drain(&mut wheel, 9_000), [0]);
+    assert_eq!(drain(&mut wheel, 12_000).len(), 100);
+}
