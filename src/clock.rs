@@ -11,7 +11,8 @@
 //!
 //! **Read next.** `src/reactor/mod.rs`, which reads the clock once a turn.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use crate::sys::time::monotonic_ns;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds since the [`Clock`] started. Never goes back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +61,8 @@ impl Time {
 /// The monotonic clock, started once.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    origin: Instant,
+    /// What the kernel's clock said then.
+    origin_ns: u64,
     /// What the calendar said then, in seconds since 1970. If it is set anew, we do not follow.
     origin_unix_s: u64,
 }
@@ -69,7 +71,7 @@ impl Clock {
     /// Starts a clock at [`Time::ZERO`].
     pub fn start() -> Clock {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { origin: Instant::now(), origin_unix_s: since_1970.as_secs() }
+        Clock { origin_ns: monotonic_ns(), origin_unix_s: since_1970.as_secs() }
     }
 
     /// The calendar's seconds since 1970 at `time`.
@@ -78,7 +80,8 @@ impl Clock {
     }
 
     /// What time it is (`clock_gettime(CLOCK_MONOTONIC)`).
+    #[inline]
     pub fn now(&self) -> Time {
-        Time(u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        Time(monotonic_ns() - self.origin_ns)
     }
 }

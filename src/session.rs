@@ -177,6 +177,7 @@ impl<T: Default> Session<T> {
     ///
     /// # Errors
     /// See [`SessionError`]; answers to earlier messages are in the write scratch all the same.
+    #[inline(always)]
     pub fn receive<R: Routes<Service: Service<State = T>>>(
         &mut self,
         fresh: &mut [u8],

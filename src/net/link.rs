@@ -86,7 +86,14 @@ impl Link {
         &self.stream
     }
 
+    /// Whether output waits to be sent.
+    #[inline]
+    pub fn is_stuck(&self) -> bool {
+        self.backlog.is_some()
+    }
+
     /// Bytes that wait to be sent.
+    #[inline]
     pub fn backlog_bytes(&self) -> usize {
         self.backlog.as_ref().map_or(0, |backlog| backlog.len())
     }
@@ -95,6 +102,7 @@ impl Link {
     ///
     /// # Errors
     /// The connection was reset, or timed out in the kernel.
+    #[inline]
     pub fn receive(&mut self, bytes: &mut [u8]) -> io::Result<Received> {
         loop {
             return match self.stream.read(bytes) {
@@ -112,19 +120,30 @@ impl Link {
     ///
     /// # Errors
     /// See [`SendError`]; the connection must end.
+    #[inline(always)]
     pub fn send(
         &mut self,
         bytes: &[u8],
         token: Token,
         io: &mut LinkIo<'_>,
     ) -> Result<Sent, SendError> {
-        let taken =
-            if self.backlog.is_none() { self.write_once(&[IoSlice::new(bytes)])? } else { 0 };
-        if taken == bytes.len() {
-            return Ok(Sent::All);
-        }
+        let taken = match self.backlog {
+            None => write_once(|| self.stream.write(bytes))?,
+            Some(_) => 0,
+        };
+        if taken == bytes.len() { Ok(Sent::All) } else { self.queue(&bytes[taken..], token, io) }
+    }
+
+    /// What the socket did not take waits for it.
+    #[cold]
+    fn queue(
+        &mut self,
+        bytes: &[u8],
+        token: Token,
+        io: &mut LinkIo<'_>,
+    ) -> Result<Sent, SendError> {
         let backlog = self.backlog.get_or_insert_default();
-        backlog.push(&bytes[taken..], io.pool).map_err(|_| SendError::Exhausted)?;
+        backlog.push(bytes, io.pool).map_err(|_| SendError::Exhausted)?;
         self.watch_writes(token, io.registry)?;
         Ok(Sent::Queued)
     }
@@ -138,7 +157,10 @@ impl Link {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let count = backlog.slices(&mut slices);
             let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
-            let taken = write_once(&mut self.stream, &slices[..count])?;
+            let taken = write_once(|| match &slices[..count] {
+                [only] => self.stream.write(only),
+                several => self.stream.write_vectored(several),
+            })?;
             let Some(backlog) = &mut self.backlog else { break };
             backlog.consume(taken, pool);
             if backlog.is_empty() {
@@ -157,10 +179,6 @@ impl Link {
         }
     }
 
-    fn write_once(&mut self, slices: &[IoSlice<'_>]) -> Result<usize, SendError> {
-        write_once(&mut self.stream, slices)
-    }
-
     /// Asks for events when there is room to write. Later stalls need no call: the interest stays,
     /// and a stalled write arms the kernel's edge.
     fn watch_writes(&mut self, token: Token, registry: &Registry) -> Result<(), SendError> {
@@ -174,14 +192,11 @@ impl Link {
     }
 }
 
-/// Writes once; 0 if the socket is full.
-fn write_once(stream: &mut Stream, slices: &[IoSlice<'_>]) -> Result<usize, SendError> {
+/// How much one write takes; 0 if the socket is full.
+#[inline(always)]
+fn write_once(mut write: impl FnMut() -> io::Result<usize>) -> Result<usize, SendError> {
     loop {
-        let result = match slices {
-            [only] => stream.write(only),
-            several => stream.write_vectored(several),
-        };
-        return match result {
+        return match write() {
             Ok(n) => Ok(n),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

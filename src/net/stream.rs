@@ -40,6 +40,7 @@ impl Stream {
     ///
     /// # Errors
     /// As `recv(2)`; `WouldBlock` if nothing is there.
+    #[inline]
     pub fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         either!(self, socket => socket.read(bytes))
     }
@@ -48,6 +49,7 @@ impl Stream {
     ///
     /// # Errors
     /// As `send(2)`; `WouldBlock` if the socket's buffer is full.
+    #[inline]
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         either!(self, socket => socket.write(bytes))
     }

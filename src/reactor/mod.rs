@@ -225,6 +225,9 @@ impl Reactor {
         if self.mail_left || !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
-        self.timers.next_due().map(|due| due.since(self.now))
+        // In whole milliseconds, as the kernel counts them too.
+        self.timers
+            .next_due()
+            .map(|due| Duration::from_millis(due.as_ms().saturating_sub(self.now.as_ms())))
     }
 }

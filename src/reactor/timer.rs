@@ -126,6 +126,7 @@ impl TimerWheel {
 
     /// Takes one timer whose deadline is at or before `now`. Every timer that is touched costs one
     /// of `budget`; `None` means that nothing is due or that the budget is spent.
+    #[inline]
     pub fn pop_expired(&mut self, now: Time, budget: &mut u32) -> Option<TimerKey> {
         let now_ms = now.as_ms();
         if now_ms < self.work_at_ms {

@@ -126,8 +126,8 @@ pub(super) struct Admission {
     /// Connections that may be open at once.
     cap: usize,
     cap_by: CapBy,
-    /// When the descriptor limit was last read.
-    read_at: Time,
+    /// When the descriptor limit is to be read again.
+    read_again_at: Time,
 }
 
 impl Admission {
@@ -145,7 +145,7 @@ impl Admission {
             peers: by_address.then(|| Peers::new(limits.per_ip_max, limits.accept_rate)),
             cap: 0,
             cap_by: CapBy::Descriptors,
-            read_at: Time::ZERO,
+            read_again_at: Time::ZERO,
         };
         admission.set_cap();
         admission
@@ -189,12 +189,19 @@ impl Admission {
         }
     }
 
+    /// Whether the descriptor limit is to be read again.
+    #[inline]
+    pub(super) fn is_reread_due(&self, now: Time) -> bool {
+        now >= self.read_again_at
+    }
+
     /// Reads the descriptor limit again if that is due. True if the cap has changed.
+    #[cold]
     pub(super) fn reread(&mut self, now: Time) -> bool {
-        if now.ms_since(self.read_at) < REREAD_MS {
+        if !self.is_reread_due(now) {
             return false;
         }
-        self.read_at = now;
+        self.read_again_at = now.plus_ms(REREAD_MS);
         let Ok(limit) = sys::rlimit::nofile() else { return false };
         (self.descriptors.soft, self.descriptors.hard) = (limit.soft, limit.hard);
         let before = self.cap;

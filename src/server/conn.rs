@@ -124,6 +124,7 @@ impl<T> Conns<T> {
     }
 
     /// The connection, unless it is gone.
+    #[inline]
     pub(super) fn get(&mut self, id: ConnId) -> Option<&mut Conn<T>> {
         self.slab.get_mut(id.slot as usize).filter(|conn| conn.generation == id.generation)
     }

@@ -101,17 +101,16 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// Begins the second round when everything was heard and passed on.
-    pub(super) fn go_on_draining(&mut self, cx: &mut Cx<'_>) {
-        if self.draining.is_none() {
-            return;
-        }
+    /// Begins the second round when everything was heard and passed on; ends the loop when nobody
+    /// is left.
+    pub(super) fn go_on_draining(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
         let mail = self.has_mail();
-        let Some(draining) = &mut self.draining else { return };
+        let Some(draining) = &mut self.draining else { return ControlFlow::Continue(()) };
         let heard = (cx.again.is_empty() && !mail) || cx.now >= draining.hear_until;
         if heard && !std::mem::replace(&mut draining.closing, true) {
             self.look_at_all(cx);
         }
+        self.is_done()
     }
 
     fn look_at_all(&mut self, cx: &mut Cx<'_>) {
@@ -138,7 +137,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Whether the loop is to end.
-    pub(super) fn is_done(&mut self) -> ControlFlow<()> {
+    fn is_done(&mut self) -> ControlFlow<()> {
         if self.control.exit.is_some() {
             return ControlFlow::Break(());
         }

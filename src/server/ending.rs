@@ -54,9 +54,11 @@ impl<S: Service> Worker<S> {
         Ok(())
     }
 
-    /// Reads and forgets until the peer's FIN.
-    pub(super) fn read_away(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
+    /// Reads and forgets until the peer's FIN, once ours is out.
+    #[cold]
+    pub(super) fn read_away(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        let Phase::Lingering(reason) = conn.phase else { return Ok(()) };
         match conn.link.receive(&mut self.memory.read) {
             Ok(Received::Filled(_)) => look_again(cx, id, conn),
             Ok(Received::Short(_)) if !conn.peer_finished => {}
@@ -95,10 +97,11 @@ impl<S: Service> Worker<S> {
         let (why, text, reason) = match expiry {
             Expiry::Ping => {
                 conn.session.ping(cx.now, &mut self.memory.write);
-                return match self.send_written(cx, id) {
-                    Ok(()) => self.arm_expiry(cx, id),
-                    Err(reason) => self.close(cx, id, reason),
-                };
+                if let Err(reason) = self.send_written(cx, id) {
+                    return self.close(cx, id, reason);
+                }
+                let Some(conn) = self.conns.get(id) else { return };
+                return conn.arm_expiry(id, cx, &self.session_limits);
             }
             Expiry::Idle => {
                 (Farewell::Idle, format!("idle for {idle_timeout_ms} ms"), CloseReason::IdleTimeout)

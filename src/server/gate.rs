@@ -178,10 +178,9 @@ impl<S: Service> Worker<S> {
         if let Err(reason) = step {
             return self.close(cx, id, reason);
         }
-        self.arm_expiry(cx, id);
-        if self.draining.is_some()
-            && let Some(conn) = self.conns.get(id)
-        {
+        let Some(conn) = self.conns.get(id) else { return };
+        conn.arm_expiry(id, cx, &self.session_limits);
+        if self.draining.is_some() {
             // Its end comes after what it has sent already, be that nothing.
             look_again(cx, id, conn);
         }
@@ -189,13 +188,14 @@ impl<S: Service> Worker<S> {
 
     /// Joins a connection to its channel and lets the service greet it.
     fn greet(&mut self, cx: &mut Cx<'_>, id: ConnId, index: u16) -> Result<(), CloseReason> {
-        self.join(id, index);
         let channel = &mut self.channels[index as usize];
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        conn.join(id, &mut channel.members);
         let encoding = channel.framing.into();
         let mut out = Outbound::new(encoding, &mut self.memory.write, &mut channel.mail);
         channel.service.connected(&mut conn.session.state, &mut out);
         let closes = out.is_closed();
+        self.mail_waits |= channel.has_mail();
         self.send_written(cx, id)?;
         match closes {
             true => self.begin_close(cx, id, CloseReason::ServiceClosed),

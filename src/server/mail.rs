@@ -56,6 +56,9 @@ impl<S> Channel<S> {
 impl<S: Service> Worker<S> {
     /// Delivers within each channel's budget. True if some is left.
     pub(super) fn deliver_mail(&mut self, cx: &mut Cx<'_>) -> bool {
+        if !std::mem::take(&mut self.mail_waits) {
+            return false;
+        }
         let mut left = false;
         for index in 0..self.channels.len() {
             if self.channels[index].is_quiet() {
@@ -67,6 +70,7 @@ impl<S: Service> Worker<S> {
                 self.deliver_one(cx, index);
             }
             left |= self.channels[index].has_mail();
+            self.mail_waits |= !self.channels[index].is_quiet();
         }
         left
     }
@@ -129,8 +133,9 @@ impl<S: Service> Worker<S> {
             self.metrics.deliveries_dropped += messages;
             return;
         };
-        let step = conn.send(id, &mail.bytes, cx, &mut self.memory.pool, &mut self.metrics);
-        match self.bounded(id, step) {
+        let sent = conn.send(id, &mail.bytes, cx, &mut self.memory.pool, &mut self.metrics);
+        let check = |_| conn.check_backlog(self.limits.backlog_bytes_max, &self.session_limits);
+        match sent.and_then(check) {
             Ok(()) => self.metrics.delivered += messages,
             Err(reason) => {
                 self.metrics.deliveries_dropped += messages;

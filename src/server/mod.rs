@@ -179,6 +179,7 @@ impl<S: Service> Builder<S> {
             admission,
             listeners,
             channels,
+            mail_waits: false,
             datagrams,
         };
         Ok(Server { reactor, worker, stopper })

@@ -12,7 +12,7 @@
 //!
 //! **Read next.** `src/server/ending.rs`; for the two halves `src/net/link.rs`, `src/session.rs`.
 
-use super::channel::Rooms;
+use super::channel::{Channel, Rooms};
 use super::conn::{Conn, Phase};
 use super::limits::{BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, MAIL_HIGH_BYTES, READ_BYTES};
 use super::worker::{Memory, Worker, timers};
@@ -22,7 +22,7 @@ use crate::net::{LinkIo, Received, SendError, Sent};
 use crate::proto::ws::WsError;
 use crate::reactor::{ConnId, Cx, Readiness, Source};
 use crate::service::Service;
-use crate::session::{Desk, Farewell, Flow, SessionError};
+use crate::session::{Desk, Farewell, Flow, SessionError, SessionLimits};
 
 /// The write scratch keeps this much; what one huge answer needed beyond it is given back.
 const WRITE_KEPT_BYTES: usize = 4 * READ_BYTES;
@@ -60,18 +60,76 @@ impl<S: Service> Worker<S> {
         }
     }
 
+    /// The one function that every message passes through: it looks the connection up once, and
+    /// what seldom happens is elsewhere.
+    #[inline(always)]
     fn step(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) -> Step {
-        let Some(conn) = self.conns.get(id) else {
+        let Some(mut conn) = self.conns.get(id) else {
             self.metrics.stale_events += 1;
             return Ok(());
         };
         conn.queued &= !readiness.again;
         conn.peer_finished |= readiness.peer_finished;
-        if conn.link.backlog_bytes() > 0 && (readiness.writable || readiness.broken) {
+        if conn.link.is_stuck() && (readiness.writable || readiness.broken) {
             self.flush(cx, id)?;
+            let Some(flushed) = self.conns.get(id) else { return Ok(()) };
+            conn = flushed;
         }
-        if readiness.readable || readiness.broken {
-            self.read(cx, id)?;
+        if !readiness.readable && !readiness.broken {
+            return Ok(());
+        }
+        if conn.phase != Phase::Open {
+            return self.read_away(cx, id);
+        }
+        if conn.paused || (self.mail_waits && conn.pause_for_mail(id, &mut self.channels)) {
+            return Ok(());
+        }
+        let received = conn.link.receive(&mut self.memory.read).map_err(|_| CloseReason::Reset)?;
+        let (len, more) = match received {
+            Received::Filled(len) => (len, true),
+            Received::Short(len) => (len, false),
+            Received::Blocked => return self.drained(cx, id),
+            Received::Eof => return self.peer_ended(cx, id),
+        };
+        conn.last_active = cx.now;
+        self.metrics.bytes_in += len as u64;
+
+        let was_http = conn.session.is_http();
+        if was_http {
+            self.memory.date(&self.clock, cx.now);
+        }
+        let Memory { read, write, pool, assembly, date, .. } = &mut self.memory;
+        let doors = &self.listeners[conn.listener as usize].doors;
+        let mut rooms = Rooms { doors, channels: &mut self.channels };
+        let messages = &mut self.metrics.messages_in;
+        let limits = &self.session_limits;
+        let mut desk = Desk { write, pool, assembly, limits, date, now: cx.now, messages };
+        let outcome = conn.session.receive(&mut read[..len], &mut rooms, &mut desk);
+        if let Some(route) = conn.session.route() {
+            let channel = &mut self.channels[route as usize];
+            self.mail_waits |= channel.has_mail();
+            if was_http {
+                conn.join(id, &mut channel.members);
+            }
+        }
+        if was_http {
+            // Also of an upgraded one: its ping may be due before what was armed, or nothing was.
+            conn.arm_expiry(id, cx, limits);
+        }
+        // Also if it ends now: left in the scratch, the next connection would get it.
+        if self.memory.send_to(conn, id, cx, &mut self.metrics)? == Sent::Queued {
+            conn.check_backlog(self.limits.backlog_bytes_max, limits)?;
+            conn.paused = conn.link.backlog_bytes() > BACKLOG_HIGH_BYTES;
+        }
+        match outcome {
+            Ok(Flow::Open) if more && !conn.paused => look_again(cx, id, conn),
+            Ok(Flow::Open) if more => {}
+            Ok(Flow::Open) if conn.peer_finished => return self.peer_ended(cx, id),
+            Ok(Flow::Open) if self.draining.is_some() => return self.drained(cx, id),
+            Ok(Flow::Open) => {}
+            Ok(Flow::Closes) => return self.begin_close(cx, id, CloseReason::ServiceClosed),
+            Err(SessionError::Exhausted) => return Err(CloseReason::BuffersExhausted),
+            Err(error) => return self.begin_close(cx, id, error.into()),
         }
         Ok(())
     }
@@ -97,86 +155,8 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    fn read(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
-        let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        match conn.phase {
-            Phase::Open if conn.paused => return Ok(()),
-            Phase::Open => {}
-            Phase::Flushing(_) => return Ok(()),
-            Phase::Lingering(reason) => return self.read_away(cx, id, reason),
-        }
-        if let Some(route) = conn.session.route()
-            && let channel = &mut self.channels[route as usize]
-            && channel.mail.bytes.len() > MAIL_HIGH_BYTES
-        {
-            conn.paused = true;
-            channel.held_by_mail.push(id);
-            return Ok(());
-        }
-        let received = conn.link.receive(&mut self.memory.read).map_err(|_| CloseReason::Reset)?;
-        let (len, more) = match received {
-            Received::Filled(len) => (len, true),
-            Received::Short(len) => (len, false),
-            Received::Blocked => return self.drained(cx, id),
-            Received::Eof => return self.peer_ended(cx, id),
-        };
-        conn.last_active = cx.now;
-        self.metrics.bytes_in += len as u64;
-        self.answer(cx, id, len)?;
-        self.after_read(cx, id, more)
-    }
-
-    /// Hands `len` fresh bytes to the session and sends what comes of it.
-    fn answer(&mut self, cx: &mut Cx<'_>, id: ConnId, len: usize) -> Step {
-        let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        let was_http = conn.session.is_http();
-        if was_http {
-            self.memory.date(&self.clock, cx.now);
-        }
-        let Memory { read, write, pool, assembly, date, .. } = &mut self.memory;
-        let doors = &self.listeners[conn.listener as usize].doors;
-        let mut rooms = Rooms { doors, channels: &mut self.channels };
-        let messages = &mut self.metrics.messages_in;
-        let limits = &self.session_limits;
-        let mut desk = Desk { write, pool, assembly, limits, date, now: cx.now, messages };
-        let outcome = conn.session.receive(&mut read[..len], &mut rooms, &mut desk);
-        let route = conn.session.route();
-        if was_http {
-            if let Some(channel) = route {
-                self.join(id, channel);
-            }
-            // Also of an upgraded one: its ping may be due before what was armed, or nothing was.
-            self.arm_expiry(cx, id);
-        }
-        // Also if it ends now: left in the scratch, the next connection would get it.
-        self.send_written(cx, id)?;
-        match outcome {
-            Ok(Flow::Open) => Ok(()),
-            Ok(Flow::Closes) => self.begin_close(cx, id, CloseReason::ServiceClosed),
-            Err(SessionError::Exhausted) => Err(CloseReason::BuffersExhausted),
-            Err(error) => self.begin_close(cx, id, error.into()),
-        }
-    }
-
-    /// What a read leaves to be done: more of it, nothing, or the end.
-    fn after_read(&mut self, cx: &mut Cx<'_>, id: ConnId, more: bool) -> Step {
-        let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        if conn.phase != Phase::Open {
-            return Ok(());
-        }
-        conn.paused = conn.link.backlog_bytes() > BACKLOG_HIGH_BYTES;
-        match (more, conn.peer_finished) {
-            (true, _) if conn.paused => Ok(()),
-            (true, _) => {
-                look_again(cx, id, conn);
-                Ok(())
-            }
-            (false, true) => self.peer_ended(cx, id),
-            (false, false) => self.drained(cx, id),
-        }
-    }
-
     /// Everything that was there has been read. In the second round of a drain that is the end.
+    #[cold]
     fn drained(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
         match &self.draining {
             Some(draining) if draining.closing => {
@@ -204,6 +184,7 @@ impl<S: Service> Worker<S> {
         conn.session.receive_end(&mut rooms, &mut desk);
         self.send_written(cx, id)?;
         let channel = &mut self.channels[route as usize];
+        self.mail_waits |= channel.has_mail();
         if channel.has_mail()
             && let Some(conn) = self.conns.get(id)
         {
@@ -216,56 +197,54 @@ impl<S: Service> Worker<S> {
 
     /// Sends the write scratch to a connection and empties it.
     pub(super) fn send_written(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
-        let Memory { write, pool, .. } = &mut self.memory;
-        if write.is_empty() {
+        let Some(conn) = self.conns.get(id) else {
+            self.memory.write.clear();
             return Ok(());
-        }
-        let step = match self.conns.get(id) {
-            Some(conn) => conn.send(id, write, cx, pool, &mut self.metrics),
-            None => Ok(()),
         };
-        write.clear();
-        write.shrink_to(WRITE_KEPT_BYTES);
-        self.bounded(id, step)
-    }
-
-    /// A step that has sent something: it ends a connection that takes its output too slowly.
-    pub(super) fn bounded(&mut self, id: ConnId, step: Step) -> Step {
-        step?;
-        let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        let backlog = conn.link.backlog_bytes();
-        if backlog <= self.limits.backlog_bytes_max {
-            return Ok(());
-        }
-        let spare = conn.session.message_bytes_max(&self.session_limits);
-        if backlog > self.limits.backlog_bytes_max.saturating_add(spare) {
-            return Err(CloseReason::SlowConsumer);
+        if self.memory.send_to(conn, id, cx, &mut self.metrics)? == Sent::Queued {
+            conn.check_backlog(self.limits.backlog_bytes_max, &self.session_limits)?;
         }
         Ok(())
     }
+}
 
-    /// Arms the timer of a connection for what its session waits for.
-    pub(super) fn arm_expiry(&mut self, cx: &mut Cx<'_>, id: ConnId) {
-        let Some(conn) = self.conns.get(id) else { return };
-        if conn.phase == Phase::Open
-            && let Some((due, _)) = conn.session.expiry(conn.last_active, &self.session_limits)
-        {
-            cx.timers.arm(timers::conn(id.slot), due);
+impl Memory {
+    /// Sends what there is in the write scratch, and empties it.
+    #[inline(always)]
+    fn send_to<T: Default>(
+        &mut self,
+        conn: &mut Conn<T>,
+        id: ConnId,
+        cx: &mut Cx<'_>,
+        metrics: &mut Metrics,
+    ) -> Result<Sent, CloseReason> {
+        if self.write.is_empty() {
+            return Ok(Sent::All);
         }
-    }
-
-    /// Makes a connection a member of a channel.
-    pub(super) fn join(&mut self, id: ConnId, index: u16) {
-        let members = &mut self.channels[index as usize].members;
-        if let Some(conn) = self.conns.get(id) {
-            conn.member = members.len() as u32;
-            members.push(id);
+        let sent = conn.send(id, &self.write, cx, &mut self.pool, metrics);
+        self.write.clear();
+        if self.write.capacity() > WRITE_KEPT_BYTES {
+            self.write.shrink_to(WRITE_KEPT_BYTES);
         }
+        sent
     }
 }
 
-impl<T> Conn<T> {
+impl<T: Default> Conn<T> {
+    /// Pauses a connection while so much mail waits on its channel that nobody may add to it.
+    #[cold]
+    fn pause_for_mail<S>(&mut self, id: ConnId, channels: &mut [Channel<S>]) -> bool {
+        let Some(route) = self.session.route() else { return false };
+        let channel = &mut channels[route as usize];
+        self.paused = channel.mail.bytes.len() > MAIL_HIGH_BYTES;
+        if self.paused {
+            channel.held_by_mail.push(id);
+        }
+        self.paused
+    }
+
     /// Sends, and counts what went out.
+    #[inline(always)]
     pub(super) fn send(
         &mut self,
         id: ConnId,
@@ -273,18 +252,46 @@ impl<T> Conn<T> {
         cx: &mut Cx<'_>,
         pool: &mut Pool,
         metrics: &mut Metrics,
-    ) -> Step {
+    ) -> Result<Sent, CloseReason> {
         let before = self.link.backlog_bytes();
         let sent = self.link.send(bytes, id.token(), &mut LinkIo { registry: cx.registry, pool });
-        let backlog = self.link.backlog_bytes();
-        let moved = (before + bytes.len()).saturating_sub(backlog);
+        if sent == Ok(Sent::All) {
+            metrics.bytes_out += bytes.len() as u64;
+            self.last_active = cx.now;
+            return Ok(Sent::All);
+        }
+        let moved = (before + bytes.len()).saturating_sub(self.link.backlog_bytes());
         metrics.bytes_out += moved as u64;
         if moved > 0 {
             self.last_active = cx.now;
         }
-        metrics.stalls += u64::from(before == 0 && backlog > 0);
-        sent?;
+        metrics.stalls += u64::from(before == 0 && sent == Ok(Sent::Queued));
+        Ok(sent?)
+    }
+
+    /// Ends a connection that takes its output too slowly.
+    pub(super) fn check_backlog(&self, backlog_bytes_max: usize, limits: &SessionLimits) -> Step {
+        // What may come in one piece may be answered in one, and must then fit.
+        let spare = self.session.message_bytes_max(limits);
+        if self.link.backlog_bytes() > backlog_bytes_max.saturating_add(spare) {
+            return Err(CloseReason::SlowConsumer);
+        }
         Ok(())
+    }
+
+    /// Arms the timer of a connection for what its session waits for.
+    pub(super) fn arm_expiry(&self, id: ConnId, cx: &mut Cx<'_>, limits: &SessionLimits) {
+        if self.phase == Phase::Open
+            && let Some((due, _)) = self.session.expiry(self.last_active, limits)
+        {
+            cx.timers.arm(timers::conn(id.slot), due);
+        }
+    }
+
+    /// Makes a connection a member of a channel.
+    pub(super) fn join(&mut self, id: ConnId, members: &mut Vec<ConnId>) {
+        self.member = members.len() as u32;
+        members.push(id);
     }
 }
 

@@ -119,6 +119,8 @@ pub(super) struct Worker<S: Service> {
     pub(super) listeners: Vec<Listener>,
     /// Every service with its connections. A session's route is a place in it.
     pub(super) channels: Vec<Channel<S>>,
+    /// False only if no channel has mail, or connections that wait for its end.
+    pub(super) mail_waits: bool,
     pub(super) datagrams: Vec<DatagramSocket<S>>,
     pub(super) memory: Memory,
     pub(super) metrics: Metrics,
@@ -174,13 +176,17 @@ impl<S: Service> Handler for Worker<S> {
 
     fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
         self.metrics.turns += 1;
-        self.go_on_draining(cx);
-        self.reread_limit(cx);
+        if self.admission.is_reread_due(cx.now) {
+            self.reread_limit(cx);
+        }
         let released = self.memory.pool.released_bytes() >= TRIM_BYTES;
         if released && !cx.timers.is_armed(timers::TRIM) {
             cx.timers.arm(timers::TRIM, cx.now.plus_ms(TRIM_AFTER_MS));
         }
-        self.is_done()
+        match self.draining {
+            Some(_) => self.go_on_draining(cx),
+            None => ControlFlow::Continue(()),
+        }
     }
 }
 

@@ -56,6 +56,7 @@ impl Service for Builtin {
         }
     }
 
+    #[inline(always)]
     fn message(&mut self, _state: &mut (), message: &[u8], out: &mut Outbound<'_>) {
         match self {
             Builtin::Echo => out.send(message),

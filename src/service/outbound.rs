@@ -66,6 +66,7 @@ impl<'a> Outbound<'a> {
 
     /// Answers the connection that the message came from. An answer to a text over WebSocket must
     /// be UTF-8.
+    #[inline]
     pub fn send(&mut self, message: &[u8]) {
         self.answered = true;
         self.encoding.append(message, self.bytes);
@@ -78,6 +79,7 @@ impl<'a> Outbound<'a> {
 
     /// Sends to every connection of this listener and path, the sender included, each once and in
     /// order. A datagram socket has no connections: there it does nothing.
+    #[inline(never)]
     pub fn broadcast(&mut self, message: &[u8]) {
         self.encoding.of_mail().append(message, &mut self.mail.bytes);
         self.mail.messages += 1;
@@ -104,6 +106,7 @@ impl Encoding {
         }
     }
 
+    #[inline(always)]
     fn append(self, message: &[u8], out: &mut Vec<u8>) {
         match self {
             Encoding::Bytes | Encoding::Rest => out.extend_from_slice(message),

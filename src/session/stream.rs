@@ -16,6 +16,7 @@ use crate::proto::line;
 use crate::service::{Encoding, Outbound, Service};
 
 impl<T: Default> Session<T> {
+    #[inline]
     pub(super) fn receive_bytes<R: Routes<Service: Service<State = T>>>(
         &mut self,
         fresh: &[u8],

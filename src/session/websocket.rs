@@ -77,31 +77,37 @@ impl<T: Default> Session<T> {
         };
         websocket.pinged_at = None;
         let mut rest = fresh;
-        loop {
-            match websocket.decoder.next(&mut rest, desk.assembly, desk.pool) {
-                Ok(None) => return Ok(Flow::Open),
-                Ok(Some(Event::Message(kind, message))) => {
-                    let (service, mail) = routes.service(route);
-                    let mut out = Outbound::new(Encoding::WebSocket(kind), desk.write, mail);
-                    service.message(&mut self.state, message, &mut out);
-                    *desk.messages += 1;
-                    if flow(&out) == Flow::Closes {
-                        encode::close(Some(CloseCode::NORMAL), "", None, desk.write);
+        while !(rest.is_empty() && websocket.decoder.is_between()) {
+            let (kind, message) = match websocket.decoder.take_short(&mut rest, desk.assembly) {
+                Some(message) => message,
+                None => match websocket.decoder.next(&mut rest, desk.assembly, desk.pool) {
+                    Ok(Some(Event::Message(kind, message))) => (kind, message),
+                    Ok(None) => break,
+                    Ok(Some(Event::Ping(payload))) => {
+                        encode::pong(payload, None, desk.write);
+                        continue;
+                    }
+                    Ok(Some(Event::Pong(_))) => continue,
+                    Ok(Some(Event::Close(code, _))) => {
+                        encode::close(CloseCode::echo(code, Role::Server), "", None, desk.write);
                         return Ok(Flow::Closes);
                     }
-                }
-                Ok(Some(Event::Ping(payload))) => encode::pong(payload, None, desk.write),
-                Ok(Some(Event::Pong(_))) => {}
-                Ok(Some(Event::Close(code, _))) => {
-                    encode::close(CloseCode::echo(code, Role::Server), "", None, desk.write);
-                    return Ok(Flow::Closes);
-                }
-                Err(error) => {
-                    encode::close(Some(error.close_code()), error.reason(), None, desk.write);
-                    return Err(SessionError::WebSocket(error));
-                }
+                    Err(error) => {
+                        encode::close(Some(error.close_code()), error.reason(), None, desk.write);
+                        return Err(SessionError::WebSocket(error));
+                    }
+                },
+            };
+            let (service, mail) = routes.service(route);
+            let mut out = Outbound::new(Encoding::WebSocket(kind), desk.write, mail);
+            service.message(&mut self.state, message, &mut out);
+            *desk.messages += 1;
+            if flow(&out) == Flow::Closes {
+                encode::close(Some(CloseCode::NORMAL), "", None, desk.write);
+                return Ok(Flow::Closes);
             }
         }
+        Ok(Flow::Open)
     }
 }
 

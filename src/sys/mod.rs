@@ -1,7 +1,7 @@
 //! The syscalls that no safe crate offers.
 //!
 //! **What.** Thin functions named as the man pages are: resource limits, signalfd, child processes,
-//! `recvmmsg` and `sendmmsg`, a few socket options.
+//! `recvmmsg` and `sendmmsg`, a few socket options, the clock.
 //!
 //! **Why this way.** Every `unsafe` line of the crate is in this folder, each with the reason why
 //! it is sound, so that a reader can check all of them in one sitting. What mio, socket2 or std
@@ -17,6 +17,7 @@ pub mod process;
 pub mod rlimit;
 pub mod signals;
 pub mod socket;
+pub mod time;
 
 use std::io;
 

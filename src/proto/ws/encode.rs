@@ -44,7 +44,7 @@ impl First {
 }
 
 /// Appends a frame. The payload of a control frame has at most 125 bytes.
-#[inline]
+#[inline(never)]
 pub fn frame(first: First, payload: &[u8], key: Key, out: &mut Vec<u8>) {
     debug_assert!(!first.opcode.is_control() || payload.len() <= CONTROL_BYTES_MAX);
     out.reserve(HEADER_BYTES_MAX + payload.len());
@@ -72,9 +72,18 @@ fn long_header(first: First, masked: u8, len: usize, out: &mut Vec<u8>) {
 }
 
 /// Appends a whole text (which must be UTF-8) or binary message.
-#[inline]
+#[inline(always)]
 pub fn message(kind: Kind, payload: &[u8], key: Key, out: &mut Vec<u8>) {
-    frame(First::whole(kind.opcode()), payload, key, out);
+    let first = First::whole(kind.opcode());
+    match (payload.len(), key) {
+        // What servers send most, without a call.
+        (len @ 0..=125, None) => {
+            out.reserve(2 + len);
+            out.extend_from_slice(&[first.bits(), len as u8]);
+            out.extend_from_slice(payload);
+        }
+        _ => frame(first, payload, key, out),
+    }
 }
 
 /// Appends a ping. Of `payload` at most 125 bytes are sent.

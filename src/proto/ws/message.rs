@@ -94,13 +94,42 @@ impl Decoder {
         Decoder { partial: None, role, is_deaf: false }
     }
 
+    /// Takes what most frames of clients are off the front of `input`: a whole message with its
+    /// length in its second byte. `None`: there is something else, which [`next`](Self::next) may
+    /// find the same in twice the time, and does find whatever is wrong.
+    #[inline]
+    pub fn take_short<'i>(
+        &self,
+        input: &mut &'i mut [u8],
+        assembly: &Assembly,
+    ) -> Option<(Kind, &'i [u8])> {
+        if self.partial.is_some() || self.is_deaf || self.role != Role::Server {
+            return None;
+        }
+        let &[first @ (0x81 | 0x82), second @ 0x80..=0xfd, a, b, c, d, ..] = &**input else {
+            return None;
+        };
+        let len = (second & 0x7f) as usize;
+        if len > assembly.short_bytes_max || len > input.len() - 6 {
+            return None;
+        }
+        let kind = if first == 0x81 { Kind::Text } else { Kind::Binary };
+        let payload = &mut input[6..6 + len];
+        Mask::new([a, b, c, d]).apply(payload);
+        if kind == Kind::Text && !utf8::is_valid(payload) {
+            // Put back as it was.
+            Mask::new([a, b, c, d]).apply(payload);
+            return None;
+        }
+        Some((kind, &take(6 + len, input)[6..]))
+    }
+
     /// Takes the next event off the front of `input`; `None` if more input is needed, and then
     /// `input` is used up. Ask until then: only the next call gives back what the last event was
     /// gathered in. Payload in `input` is unmasked in place.
     ///
     /// # Errors
     /// What the peer did wrong, or that memory ran out. Everything after it is dropped.
-    #[inline]
     pub fn next<'i: 'e, 'e>(
         &mut self,
         input: &mut &'i mut [u8],
@@ -182,11 +211,6 @@ fn take_whole<'i>(
     input: &mut &'i mut [u8],
     assembly: &Assembly,
 ) -> Result<Option<Event<'i>>, WsError> {
-    if role == Role::Server
-        && let Some((opcode, payload)) = take_short(input, assembly.short_bytes_max)
-    {
-        return event(opcode, payload).map(Some);
-    }
     let expect = Expect::first(role, &assembly.limits);
     let Decoded::Header(header) = frame::decode(input, &expect)? else { return Ok(None) };
     if !header.fin {
@@ -196,23 +220,6 @@ fn take_whole<'i>(
         Some(payload) => event(header.opcode, payload).map(Some),
         None => Ok(None),
     }
-}
-
-/// Takes what most frames of clients are: a whole message of at most `bytes_max` bytes, and masked.
-/// What is not as expected is left to [`frame::decode`], which would find the same here, in twice
-/// the time.
-#[inline]
-fn take_short<'i>(input: &mut &'i mut [u8], bytes_max: usize) -> Option<(OpCode, &'i mut [u8])> {
-    let &[first @ (0x81 | 0x82), second @ 0x80..=0xfd, a, b, c, d, ..] = &**input else {
-        return None;
-    };
-    let len = (second & 0x7f) as usize;
-    if len > bytes_max || len > input.len() - 6 {
-        return None;
-    }
-    let payload = &mut take(6 + len, input)[6..];
-    Mask::new([a, b, c, d]).apply(payload);
-    Some((if first == 0x81 { OpCode::Text } else { OpCode::Binary }, payload))
 }
 
 /// Takes a frame off the front of `input` and unmasks its payload, if it is all there.
