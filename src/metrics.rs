@@ -52,6 +52,8 @@ reasons! {
         RequestLate = "request_late",
         /// A WebSocket frame was malformed or over a limit.
         BadFrame = "bad_frame",
+        /// More WebSocket control frames in a second than `control_frames_per_s_max`.
+        ControlFlood = "control_flood",
         /// The peer did not answer a ping.
         PongMissing = "pong_missing",
         /// `buffers_bytes_max` is used up by stuck connections.

@@ -230,6 +230,13 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| value::show_count(config.limits.fragments_max.into()),
     },
     Setting {
+        name: "control_frames_per_s_max",
+        values: "N|off",
+        doc: "WebSocket: pings and pongs that a client may send in a second",
+        set: |config, text| value::count(text).map(|n| config.limits.control_frames_per_s_max = n),
+        get: |config| value::show_count(config.limits.control_frames_per_s_max.into()),
+    },
+    Setting {
         name: "ping_interval",
         values: "DURATION|off",
         doc: "WebSocket: ping a connection on which nothing moved for so long",

@@ -140,6 +140,8 @@ pub struct Limits {
     pub message_bytes_max: usize,
     /// Frames of a WebSocket message.
     pub fragments_max: u32,
+    /// Control frames that a WebSocket may send in one second of the server's clock; 0 is no limit.
+    pub control_frames_per_s_max: u16,
     /// A WebSocket on which nothing moved for so long is pinged; 0 is never.
     pub ping_interval_ms: u64,
     /// Something must come so long after a ping.
@@ -172,6 +174,7 @@ impl Default for Limits {
             frame_bytes_max: 1024 * 1024,
             message_bytes_max: 1024 * 1024,
             fragments_max: 65_536,
+            control_frames_per_s_max: 100,
             ping_interval_ms: 30_000,
             pong_timeout_ms: 10_000,
             allow_origin: Vec::new(),
@@ -203,6 +206,7 @@ impl Limits {
             idle_timeout_ms: self.idle_timeout_ms,
             head_timeout_ms: self.head_timeout_ms,
             keep_alive_ms: self.keep_alive_ms,
+            control_frames_per_s_max: self.control_frames_per_s_max,
             ping_interval_ms: self.ping_interval_ms,
             pong_timeout_ms: self.pong_timeout_ms,
             allow_origin: self.allow_origin.clone(),

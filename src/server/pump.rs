@@ -48,6 +48,7 @@ impl From<SessionError> for CloseReason {
                 CloseReason::BuffersExhausted
             }
             SessionError::Http(_) => CloseReason::BadRequest,
+            SessionError::WebSocket(WsError::TooManyControlFrames) => CloseReason::ControlFlood,
             SessionError::WebSocket(_) => CloseReason::BadFrame,
         }
     }

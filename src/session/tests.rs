@@ -88,6 +88,7 @@ pub(super) fn limits() -> SessionLimits {
         idle_timeout_ms: 100,
         head_timeout_ms: 200,
         keep_alive_ms: 300,
+        control_frames_per_s_max: 5,
         ping_interval_ms: 400,
         pong_timeout_ms: 50,
         allow_origin: Vec::new(),

@@ -325,6 +325,27 @@ fn limits_of_frames_and_messages_are_told() {
 }
 
 #[test]
+fn a_flood_of_control_frames_is_told_and_counted() {
+    let server = serve_site(Limits { control_frames_per_s_max: 10, ..limits() });
+    let mut client = Ws::open(&server, "/echo");
+    client.0.write_all(&frame(PING, b"").repeat(1_000)).unwrap();
+    let mut pongs = 0;
+    let (first, payload) = loop {
+        match client.read() {
+            (PONG, _) => pongs += 1,
+            other => break other,
+        }
+    };
+    // Ten in each second; all came at once, be it in two reads.
+    assert!((10..=20).contains(&pongs), "{pongs} pongs");
+    let told = [&1008u16.to_be_bytes()[..], b"too many control frames in a second"].concat();
+    assert_eq!((first, payload), (CLOSE, told));
+    drop(client);
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::ControlFlood), 1);
+}
+
+#[test]
 fn a_drain_answers_what_it_has_and_says_that_it_goes() {
     let server = serve_site(limits());
     let mut clients: Vec<Ws> = (0..20).map(|_| Ws::open(&server, "/echo")).collect();

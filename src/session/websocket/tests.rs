@@ -121,6 +121,39 @@ fn a_close_is_answered_with_its_code_and_is_the_last() {
 }
 
 #[test]
+fn control_frames_are_counted_by_the_second() {
+    let max = limits().control_frames_per_s_max as usize;
+    let controls = |count: usize| {
+        let kinds = [OpCode::Ping, OpCode::Pong].into_iter().cycle();
+        kinds.take(count).flat_map(|opcode| fragment(true, opcode, b"")).collect::<Vec<u8>>()
+    };
+    let pongs = b"\x8a\x00".repeat(max.div_ceil(2));
+    let told = closed(1008, "too many control frames in a second");
+
+    let (flow, said, _) = ask("/echo", &[controls(max), text("good")].concat());
+    assert_eq!((flow, said), (Ok(Flow::Open), [&pongs[..], b"\x81\x04good"].concat()));
+    let (flow, said, _) = ask("/echo", &[controls(max + 1), text("not heard")].concat());
+    assert_eq!(flow, Err(SessionError::WebSocket(WsError::TooManyControlFrames)));
+    assert_eq!(said, [&pongs[..], &told].concat());
+
+    let mut bench = Bench::new(limits());
+    let mut session = joined(&mut bench, "/echo");
+    let mut flow_at = |ms, count| {
+        bench.now = Time::from_ms(ms);
+        bench.receive(&mut session, &controls(count)).is_ok()
+    };
+    // Each second has its own, and what a message costs is not counted.
+    assert!(flow_at(500, max) && flow_at(1_000, max) && flow_at(2_500, 1));
+    assert!(flow_at(2_999, max - 1) && !flow_at(2_999, 1));
+    bench.end(session);
+
+    bench.limits.control_frames_per_s_max = 0;
+    let mut unlimited = joined(&mut bench, "/echo");
+    assert_eq!(bench.receive(&mut unlimited, &controls(70_000)), Ok(Flow::Open));
+    bench.end(unlimited);
+}
+
+#[test]
 fn a_service_that_closes_does_so_normally() {
     let frames = [text("quit"), text("more"), close(b"")].concat();
     let (flow, said, _) = ask("/echo", &frames);
