@@ -106,8 +106,8 @@ enum Next {
     Answered(Exchange),
     /// Its body goes to a service.
     Posted(u16, Exchange),
-    /// The connection speaks WebSocket from here on.
-    Upgraded(u16),
+    /// The connection speaks WebSocket from here on, perhaps with a subprotocol.
+    Upgraded(u16, Option<&'static str>),
 }
 
 impl<T: Default> Session<T> {
@@ -189,9 +189,12 @@ impl<T: Default> Session<T> {
         // Before anything is answered: its length may be over the limit.
         let body = Body::new(request.extent, &desk.limits.http).map_err(SessionError::Http)?;
         let (route, exchange) = match answer(&request, routes, desk) {
-            Next::Upgraded(route) => {
+            Next::Upgraded(route, subprotocol) => {
                 (self.speech, self.route) = (Speech::WebSocket(WebSocket::new()), Some(route));
                 let (service, mail) = routes.service(route);
+                if let Some(subprotocol) = subprotocol {
+                    service.agreed(&mut self.state, subprotocol);
+                }
                 let encoding = Encoding::WebSocket(Kind::Text);
                 let mut out = Outbound::new(encoding, desk.write, mail);
                 service.connected(&mut self.state, &mut out);
@@ -268,7 +271,10 @@ fn answer<R: Routes>(request: &Request<'_>, routes: &mut R, desk: &mut Desk<'_>)
     };
     let posts = routes.service(route).0.framing() == Framing::Bytes;
     match request.method {
-        Method::Get => upgrade(request, route, exchange, desk),
+        Method::Get => {
+            let spoken = routes.service(route).0.subprotocols();
+            upgrade(request, route, spoken, exchange, desk)
+        }
         Method::Post if posts && request.extent == Extent::None => {
             say(Status::LengthRequired, &[TEXT], "a POST has a body", exchange.closing())
         }
@@ -308,12 +314,18 @@ fn post(request: &Request<'_>, route: u16, desk: &mut Desk<'_>) -> Next {
 }
 
 /// The handshake (RFC 6455 4.2) of a GET, and whether the page that asks for it may.
-fn upgrade(request: &Request<'_>, route: u16, exchange: Exchange, desk: &mut Desk<'_>) -> Next {
+fn upgrade(
+    request: &Request<'_>,
+    route: u16,
+    spoken: &[&'static str],
+    exchange: Exchange,
+    desk: &mut Desk<'_>,
+) -> Next {
     let minor = u8::from(request.version == Version::Http11);
-    let (status, text) = match handshake::check("GET", minor, request.headers(), &[]) {
+    let (status, text) = match handshake::check("GET", minor, request.headers(), spoken) {
         Ok(upgrade) if is_allowed(request, &desk.limits.allow_origin) => {
             upgrade.write(desk.write);
-            return Next::Upgraded(route);
+            return Next::Upgraded(route, upgrade.protocol);
         }
         Ok(_) => (Status::Forbidden, "this origin may not; see --allow-origin"),
         Err(refusal) => {

@@ -40,6 +40,10 @@ impl Service for Trial {
         }
     }
 
+    fn subprotocols(&self) -> &[&'static str] {
+        if *self == Trial::Room { &["chat.v1", "chat.v2"] } else { &[] }
+    }
+
     fn message(&mut self, _state: &mut (), message: &[u8], out: &mut crate::service::Outbound<'_>) {
         match self {
             Trial::Echo if message == b"shout" => out.broadcast(b"heard"),

@@ -13,7 +13,7 @@ use crate::support::*;
 use crate::ws::*;
 use oneloop::metrics::CloseReason;
 use oneloop::server::Limits;
-use oneloop::service::Builtin;
+use oneloop::service::{Builtin, Outbound, Service};
 use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
@@ -414,6 +414,44 @@ fn no_descriptor_is_left_behind() {
     }
     let books = server.finish();
     assert_eq!(number(&books, "accepted"), 300);
+}
+
+/// Answers with the subprotocol that was agreed on.
+struct Tells;
+
+impl Service for Tells {
+    type State = Option<&'static str>;
+
+    fn subprotocols(&self) -> &[&'static str] {
+        &["one", "two"]
+    }
+
+    fn agreed(&mut self, state: &mut Self::State, subprotocol: &'static str) {
+        *state = Some(subprotocol);
+    }
+
+    fn message(&mut self, state: &mut Self::State, _message: &[u8], out: &mut Outbound<'_>) {
+        out.send(state.unwrap_or("none").as_bytes());
+    }
+}
+
+#[test]
+fn a_service_is_told_which_subprotocol_was_agreed_on() {
+    let server = serve([("http://127.0.0.1:0/tells", Tells)], limits());
+    for (wanted, agreed) in [("three, two, one", "two"), ("one", "one"), ("three", "none")] {
+        let mut stream = server.connect();
+        let opening = opening("/tells");
+        let opening = opening.strip_suffix("\r\n").unwrap();
+        write!(stream, "{opening}Sec-WebSocket-Protocol: {wanted}\r\n\r\n").unwrap();
+        let head = read_head(&mut stream);
+        let line = format!("\r\nSec-WebSocket-Protocol: {agreed}\r\n");
+        assert_eq!(head.contains(&line), agreed != "none", "{head}");
+        let mut client = Ws(stream);
+        client.say("which?");
+        assert_eq!(client.hear(), agreed);
+        client.close();
+    }
+    server.finish();
 }
 
 /// An upgrade that is refused ends the connection; the page's origin decides as the sans-I/O tests
