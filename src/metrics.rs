@@ -48,6 +48,9 @@ reasons! {
         LineTooLong = "line_too_long",
         /// A request was malformed or over a limit.
         BadRequest = "bad_request",
+        /// A request's body is longer than `body_bytes_max`. One in chunks may turn out so when the
+        /// response has begun: then that is cut off.
+        BodyTooLarge = "body_too_large",
         /// A request was not whole in time.
         RequestLate = "request_late",
         /// A WebSocket frame was malformed or over a limit.

@@ -53,6 +53,8 @@ pub enum Flow {
     Open,
     /// It has said its last word: the service wanted that, or the protocol does.
     Closes,
+    /// So has the peer, before it: nothing more is to come.
+    Parted,
 }
 
 /// What sessions may use up, and how long they may take. A time of 0 is no limit.
@@ -66,8 +68,11 @@ pub struct SessionLimits {
     pub ws: ws::Limits,
     /// A stream on which no byte moved for so long is closed.
     pub idle_timeout_ms: u64,
-    /// A request's head must be whole so long after its first byte; bytes do not reset it.
+    /// A request's head must be whole so long after its first byte; bytes do not reset it. A body
+    /// may pause for so long.
     pub head_timeout_ms: u64,
+    /// A body must bring so many bytes a second, behind a first `head_timeout_ms`.
+    pub body_bytes_per_s_min: u64,
     /// A connection that waits for the next request is closed after so long.
     pub keep_alive_ms: u64,
     /// Pings and pongs that a WebSocket may send in one second; 0 is no limit.

@@ -193,11 +193,20 @@ pub const SETTINGS: &[Setting] = &[
         name: "head_timeout",
         values: "DURATION|off",
         doc: "HTTP: how long after its first byte a request's head must be whole; bytes do not \
-              reset it",
+              reset it. A body may pause for so long",
         set: |config, text| {
             value::duration_or_off_ms(text).map(|ms| config.limits.head_timeout_ms = ms)
         },
         get: |config| value::show_duration_or_off(config.limits.head_timeout_ms),
+    },
+    Setting {
+        name: "body_bytes_per_s_min",
+        values: "BYTES|off",
+        doc: "HTTP: bytes a second that a request's body must bring, behind a first head-timeout",
+        set: |config, text| {
+            value::bytes_or_off(text).map(|n| config.limits.body_bytes_per_s_min = n)
+        },
+        get: |config| value::show_bytes_or_off(config.limits.body_bytes_per_s_min),
     },
     Setting {
         name: "keep_alive",

@@ -17,12 +17,14 @@ use super::conn::{Conn, Phase};
 use super::limits::{BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, MAIL_HIGH_BYTES, READ_BYTES};
 use super::worker::{Memory, Worker, timers};
 use crate::buf::Pool;
+use crate::clock::Time;
 use crate::metrics::{CloseReason, Metrics};
 use crate::net::{LinkIo, Received, SendError, Sent};
+use crate::proto::http1;
 use crate::proto::ws::WsError;
 use crate::reactor::{ConnId, Cx, Readiness, Source};
 use crate::service::Service;
-use crate::session::{Desk, Farewell, Flow, SessionError};
+use crate::session::{Desk, Expiry, Farewell, Flow, SessionError};
 
 /// The write scratch keeps this much; what one huge answer needed beyond it is given back.
 const WRITE_KEPT_BYTES: usize = 4 * READ_BYTES;
@@ -47,6 +49,7 @@ impl From<SessionError> for CloseReason {
             SessionError::Exhausted | SessionError::WebSocket(WsError::Exhausted) => {
                 CloseReason::BuffersExhausted
             }
+            SessionError::Http(http1::Error::BodyTooLarge) => CloseReason::BodyTooLarge,
             SessionError::Http(_) => CloseReason::BadRequest,
             SessionError::WebSocket(WsError::TooManyControlFrames) => CloseReason::ControlFlood,
             SessionError::WebSocket(_) => CloseReason::BadFrame,
@@ -123,12 +126,12 @@ impl<S: Service> Worker<S> {
         };
         conn.last_active = cx.now;
         self.metrics.bytes_in += len as u64;
-        self.answer(cx, id, len)?;
+        self.answer(cx, id, len, more)?;
         self.after_read(cx, id, more)
     }
 
-    /// Hands `len` fresh bytes to the session and sends what comes of it.
-    fn answer(&mut self, cx: &mut Cx<'_>, id: ConnId, len: usize) -> Step {
+    /// Hands `len` fresh bytes to the session and sends what comes of it. `more` may wait unread.
+    fn answer(&mut self, cx: &mut Cx<'_>, id: ConnId, len: usize, more: bool) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         let was_http = conn.session.is_http();
         if was_http {
@@ -153,7 +156,8 @@ impl<S: Service> Worker<S> {
         self.send_written(cx, id)?;
         match outcome {
             Ok(Flow::Open) => Ok(()),
-            Ok(Flow::Closes) => self.begin_close(cx, id, CloseReason::ServiceClosed),
+            Ok(Flow::Parted) if !more => self.part(cx, id, CloseReason::ServiceClosed),
+            Ok(Flow::Closes | Flow::Parted) => self.begin_close(cx, id, CloseReason::ServiceClosed),
             Err(SessionError::Exhausted) => Err(CloseReason::BuffersExhausted),
             Err(error) => self.begin_close(cx, id, error.into()),
         }
@@ -249,10 +253,21 @@ impl<S: Service> Worker<S> {
     pub(super) fn arm_expiry(&mut self, cx: &mut Cx<'_>, id: ConnId) {
         let Some(conn) = self.conns.get(id) else { return };
         if conn.phase == Phase::Open
-            && let Some((due, _)) = conn.session.expiry(conn.last_active, &self.session_limits)
+            && let Some((due, expiry)) = conn.session.expiry(conn.last_active, &self.session_limits)
         {
-            cx.timers.arm(timers::conn(id.slot), due);
+            self.arm_for(cx, id.slot, due, expiry);
         }
+    }
+
+    /// Arms the timer of the connection in `slot` for what is due. A pong may come before its time,
+    /// and wakes no timer: the next ping is due an interval behind it, so look by then.
+    pub(super) fn arm_for(&self, cx: &mut Cx<'_>, slot: u32, due: Time, expiry: Expiry) {
+        let interval_ms = self.limits.ping_interval_ms;
+        let look = match expiry {
+            Expiry::PongMissing if interval_ms != 0 => due.min(cx.now.plus_ms(interval_ms)),
+            _ => due,
+        };
+        cx.timers.arm(timers::conn(slot), look);
     }
 
     /// Makes a connection a member of a channel.

@@ -211,7 +211,7 @@ impl<S: Service> Worker<S> {
         match expiry {
             None => {}
             // Sleep for the rest (the lazy re-arm of the wheel).
-            Some((due, _)) if due > cx.now => cx.timers.arm(timers::conn(slot), due),
+            Some((due, expiry)) if due > cx.now => self.arm_for(cx, slot, due, expiry),
             Some((_, expiry)) => match phase {
                 Phase::Open => self.expire(cx, id, expiry),
                 Phase::Flushing(CloseReason::PeerClosed) => {

@@ -96,7 +96,7 @@ impl<T: Default> Session<T> {
         let (Speech::WebSocket(websocket), Some(route)) = (&mut self.speech, self.route) else {
             return Ok(Flow::Closes);
         };
-        websocket.pinged_at = None;
+        let was_pinged = websocket.pinged_at.take().is_some();
         let mut rest = fresh;
         loop {
             match websocket.decoder.next(&mut rest, desk.assembly, desk.pool) {
@@ -120,7 +120,9 @@ impl<T: Default> Session<T> {
                 Ok(Some(Event::Pong(_))) => {}
                 Ok(Some(Event::Close(code, _))) => {
                     encode::close(CloseCode::echo(code, Role::Server), "", None, desk.write);
-                    return Ok(Flow::Closes);
+                    // A peer that goes on after its close, or owes a pong, may still send.
+                    let is_last = rest.is_empty() && !was_pinged;
+                    return Ok(if is_last { Flow::Parted } else { Flow::Closes });
                 }
                 Err(error) => return refuse(error, desk.write),
             }

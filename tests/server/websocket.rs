@@ -211,6 +211,20 @@ fn pinged_to_the_end(head_timeout_ms: u64) {
     assert_eq!(closed(&books, CloseReason::PongMissing), 1);
 }
 
+/// However long a pong may take: it came, so the next ping is an interval away.
+#[test]
+fn after_a_pong_the_next_ping_comes_after_the_interval() {
+    let limits = Limits { ping_interval_ms: 50, pong_timeout_ms: 600_000, ..limits() };
+    let server = serve_site(limits);
+    let mut client = Ws::open(&server, "/echo");
+    for _ in 0..4 {
+        assert_eq!(client.read(), (PING, vec![]));
+        client.send(PONG, b"");
+    }
+    drop(client);
+    server.finish();
+}
+
 #[test]
 fn tungstenite_is_content() {
     let server = serve_site(Limits { ping_interval_ms: 20, ..limits() });

@@ -120,6 +120,27 @@ fn a_close_is_answered_with_its_code_and_is_the_last() {
     }
 }
 
+/// Nothing more is to come from a peer whose close was the last thing it sent. One that goes on, or
+/// may be about to answer a ping, is waited for.
+#[test]
+fn a_close_parts_both_unless_more_may_come() {
+    let flow_of = |is_pinged: bool, frames: &[u8]| {
+        let mut bench = Bench::new(limits());
+        let mut session = joined(&mut bench, "/echo");
+        if is_pinged {
+            session.ping(Time::from_ms(1), &mut Vec::new());
+        }
+        let flow = bench.receive(&mut session, frames);
+        bench.end(session);
+        flow
+    };
+    let close = close(b"\x03\xe8");
+    assert_eq!(flow_of(false, &close), Ok(Flow::Parted));
+    assert_eq!(flow_of(false, &[text("last words"), close.clone()].concat()), Ok(Flow::Parted));
+    assert_eq!(flow_of(false, &[close.clone(), b"\x81".to_vec()].concat()), Ok(Flow::Closes));
+    assert_eq!(flow_of(true, &close), Ok(Flow::Closes));
+}
+
 #[test]
 fn control_frames_are_counted_by_the_second() {
     let max = limits().control_frames_per_s_max as usize;

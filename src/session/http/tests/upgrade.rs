@@ -54,7 +54,7 @@ fn who_joins_is_greeted_in_the_new_protocol() {
 }
 
 /// What is behind a failed upgrade may be frames, and must not be taken for requests.
-/// The client's order decides, over all its lines (RFC 6455 4.1), and no match is no refusal (4.2.2).
+/// The client's order decides, over all its lines (RFC 6455 4.1); no match is no refusal (4.2.2).
 #[test]
 fn the_first_subprotocol_of_the_client_that_the_service_speaks_is_agreed_on() {
     let cases = [
