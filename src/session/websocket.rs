@@ -7,7 +7,7 @@
 //! loop. Every protocol error is told in a close frame with the code and the words that RFC 6455
 //! has for it, and then the connection lingers, so that the peer can read it.
 //!
-//! **Costs.** 24 bytes a connection; a message that lies whole in the read is unmasked and handed
+//! **Costs.** 28 bytes a connection; a message that lies whole in the read is unmasked and handed
 //! out in place.
 //!
 //! **Read next.** `src/proto/ws/mod.rs`.
