@@ -4,7 +4,8 @@
 //! - lines: `nc 127.0.0.1 7002`
 //! - datagrams: `nc -u 127.0.0.1 7002`
 //! - WebSocket: `websocat ws://127.0.0.1:7082/shout`, or in a browser's console:
-//!   `s = new WebSocket("ws://127.0.0.1:7082/shout"); s.onmessage = m => console.log(m.data)`
+//!   `s = new WebSocket("ws://127.0.0.1:7082/shout"); s.onmessage = m => console.log(m.data)`;
+//!   with the subprotocol `whisper` (`websocat --protocol whisper …`) it whispers.
 
 use oneloop::net::{Endpoint, EndpointError};
 use oneloop::server::Server;
@@ -14,11 +15,26 @@ use std::error::Error;
 /// Knows nothing of sockets, frames or lines.
 struct Shout;
 
-impl Service for Shout {
-    type State = ();
+/// What one connection remembers.
+#[derive(Default)]
+struct Tone {
+    whispers: bool,
+}
 
-    fn message(&mut self, _state: &mut (), message: &[u8], out: &mut Outbound<'_>) {
+impl Service for Shout {
+    type State = Tone;
+
+    fn subprotocols(&self) -> &[&'static str] {
+        &["shout", "whisper"]
+    }
+
+    fn agreed(&mut self, tone: &mut Tone, subprotocol: &'static str) {
+        tone.whispers = subprotocol == "whisper";
+    }
+
+    fn message(&mut self, tone: &mut Tone, message: &[u8], out: &mut Outbound<'_>) {
         match std::str::from_utf8(message) {
+            Ok(text) if tone.whispers => out.send(text.to_lowercase().as_bytes()),
             Ok(text) => out.send(text.to_uppercase().as_bytes()),
             Err(_) => out.send(message),
         }

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-STEPS=(tools fmt clippy lean doc test autobahn deny)
+STEPS=(tools fmt clippy lean doc test clients fuzz autobahn deny)
 skipped=()
 now=start
 began=$SECONDS
@@ -19,6 +19,8 @@ usage: scripts/test.sh [STEP...]     no STEP: all of them, in this order
   lean     no warnings in the library and the examples without the default features
   doc      the documentation builds without warnings
   test     unit, integration and documentation tests
+  clients  curl, Python, node and a browser talk to the server
+  fuzz     a minute of libFuzzer for each decoder
   autobahn the original WebSocket testsuite against the server
   deny     licences, bans and sources of the dependencies; advisories where they are in reach
 
@@ -79,7 +81,10 @@ step_tools() {
     fi
 }
 
-step_fmt() { cargo fmt --check; }
+step_fmt() {
+    cargo fmt --check
+    cargo fmt --check --manifest-path fuzz/Cargo.toml
+}
 
 step_clippy() { cargo clippy --locked --all-targets -- -D warnings; }
 
@@ -89,6 +94,25 @@ step_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps; }
 
 # Without --all-targets, which would leave out the tests in the documentation and run the benches.
 step_test() { cargo test --locked --no-fail-fast; }
+
+# Exit status 2: not all clients could be had; 1: one of them got something wrong.
+step_clients() {
+    local status=0
+    have curl || apt_install curl || true
+    if ! have python3 || ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+        apt_install python3 python3-venv || true
+    fi
+    { have node && have npm; } || apt_install nodejs npm || true
+    have chromium || have chromium-browser || have google-chrome || apt_install chromium || true
+    scripts/clients.sh || status=$?
+    ((status != 2)) || skip_here "some clients: they could not be installed"
+    return $((status == 2 ? 0 : status))
+}
+
+step_fuzz() {
+    have c++ || apt_install g++ || true
+    scripts/fuzz.sh
+}
 
 # Exit status 2: the suite could not be installed; 1: a case has failed.
 step_autobahn() {

@@ -48,10 +48,15 @@ reasons! {
         LineTooLong = "line_too_long",
         /// A request was malformed or over a limit.
         BadRequest = "bad_request",
+        /// A request's body is longer than `body_bytes_max`. One in chunks may turn out so when the
+        /// response has begun: then that is cut off.
+        BodyTooLarge = "body_too_large",
         /// A request was not whole in time.
         RequestLate = "request_late",
         /// A WebSocket frame was malformed or over a limit.
         BadFrame = "bad_frame",
+        /// More WebSocket control frames in a second than `control_frames_per_s_max`.
+        ControlFlood = "control_flood",
         /// The peer did not answer a ping.
         PongMissing = "pong_missing",
         /// `buffers_bytes_max` is used up by stuck connections.

@@ -24,7 +24,7 @@ use crate::proto::http1::{self, Date};
 use crate::proto::ws::{self, Assembly, WsError};
 use crate::service::{Framing, Mail, Service};
 use http::Http;
-use websocket::WebSocket;
+use websocket::{Controls, WebSocket};
 
 /// Why a session cannot go on, be it the peer's doing or the memory limit's. The peer has been told
 /// in the protocol's own words: they are in the write scratch.
@@ -53,6 +53,8 @@ pub enum Flow {
     Open,
     /// It has said its last word: the service wanted that, or the protocol does.
     Closes,
+    /// So has the peer, before it: nothing more is to come.
+    Parted,
 }
 
 /// What sessions may use up, and how long they may take. A time of 0 is no limit.
@@ -66,10 +68,15 @@ pub struct SessionLimits {
     pub ws: ws::Limits,
     /// A stream on which no byte moved for so long is closed.
     pub idle_timeout_ms: u64,
-    /// A request's head must be whole so long after its first byte; bytes do not reset it.
+    /// A request's head must be whole so long after its first byte; bytes do not reset it. A body
+    /// may pause for so long.
     pub head_timeout_ms: u64,
+    /// A body must bring so many bytes a second, behind a first `head_timeout_ms`.
+    pub body_bytes_per_s_min: u64,
     /// A connection that waits for the next request is closed after so long.
     pub keep_alive_ms: u64,
+    /// Pings and pongs that a WebSocket may send in one second; 0 is no limit.
+    pub control_frames_per_s_max: u16,
     /// A WebSocket on which nothing moved for so long is pinged.
     pub ping_interval_ms: u64,
     /// Something must come so long after a ping.
@@ -148,9 +155,13 @@ pub struct Session<T> {
     route: Option<u16>,
     /// The beginning of a line or of a request's head.
     carry: Carry,
+    /// Of a WebSocket. It stands here because there are four bytes to spare.
+    controls: Controls,
     /// The service's.
     pub state: T,
 }
+
+const _: () = assert!(size_of::<Session<()>>() <= 64);
 
 impl<T: Default> Session<T> {
     /// A stream session, joined to its service from the beginning.
@@ -159,13 +170,17 @@ impl<T: Default> Session<T> {
             Framing::Bytes => Speech::Bytes,
             Framing::Lines => Speech::Lines,
         };
-        Session { speech, route: Some(route), carry: Carry::default(), state: T::default() }
+        Session::begin(speech, Some(route))
     }
 
     /// A session that begins with HTTP.
     pub fn http(now: Time) -> Session<T> {
-        let speech = Speech::Http(Http::new(now));
-        Session { speech, route: None, carry: Carry::default(), state: T::default() }
+        Session::begin(Speech::Http(Http::new(now)), None)
+    }
+
+    fn begin(speech: Speech, route: Option<u16>) -> Session<T> {
+        let (carry, controls) = (Carry::default(), Controls::default());
+        Session { speech, route, carry, controls, state: T::default() }
     }
 
     /// The service that it is joined to, if it is.

@@ -193,11 +193,20 @@ pub const SETTINGS: &[Setting] = &[
         name: "head_timeout",
         values: "DURATION|off",
         doc: "HTTP: how long after its first byte a request's head must be whole; bytes do not \
-              reset it",
+              reset it. A body may pause for so long",
         set: |config, text| {
             value::duration_or_off_ms(text).map(|ms| config.limits.head_timeout_ms = ms)
         },
         get: |config| value::show_duration_or_off(config.limits.head_timeout_ms),
+    },
+    Setting {
+        name: "body_bytes_per_s_min",
+        values: "BYTES|off",
+        doc: "HTTP: bytes a second that a request's body must bring, behind a first head-timeout",
+        set: |config, text| {
+            value::bytes_or_off(text).map(|n| config.limits.body_bytes_per_s_min = n)
+        },
+        get: |config| value::show_bytes_or_off(config.limits.body_bytes_per_s_min),
     },
     Setting {
         name: "keep_alive",
@@ -228,6 +237,13 @@ pub const SETTINGS: &[Setting] = &[
         doc: "WebSocket: frames of a message",
         set: |config, text| value::number(text).map(|n| config.limits.fragments_max = n),
         get: |config| value::show_count(config.limits.fragments_max.into()),
+    },
+    Setting {
+        name: "control_frames_per_s_max",
+        values: "N|off",
+        doc: "WebSocket: pings and pongs that a client may send in a second",
+        set: |config, text| value::count(text).map(|n| config.limits.control_frames_per_s_max = n),
+        get: |config| value::show_count(config.limits.control_frames_per_s_max.into()),
     },
     Setting {
         name: "ping_interval",

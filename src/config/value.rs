@@ -121,6 +121,18 @@ pub(super) fn show_bytes(number: u64) -> Toml {
     format_bytes(number).into()
 }
 
+/// A number of bytes; `off` is 0, which means no limit.
+pub(super) fn bytes_or_off(text: &str) -> Result<u64, String> {
+    match text {
+        "off" => Ok(0),
+        _ => bytes(text).map_err(|reason| reason + ", or off"),
+    }
+}
+
+pub(super) fn show_bytes_or_off(number: u64) -> Toml {
+    if number == 0 { "off".into() } else { show_bytes(number) }
+}
+
 /// A duration in milliseconds, at least `least_ms`.
 pub(super) fn duration_ms(text: &str, least_ms: u64) -> Result<u64, String> {
     let allowed = "write 500ms, 10s or 5m";

@@ -6,17 +6,18 @@
 //!
 //! **Why this way.** A socket that is closed with input unread answers with a reset, which may
 //! overtake the last words. So whoever is ended by us is told why in the words of its protocol, and
-//! then lingers: its input is read away until its FIN, or until its time is over.
+//! then lingers: its input is read away until its FIN, or until its time is over. Who has said its
+//! own last word before (a closing handshake) is not waited for.
 //!
-//! **Costs.** `shutdown` and a read or two more than an abrupt end; `close` removes the socket from
-//! epoll by itself.
+//! **Costs.** `shutdown` and a read or two more than where both sides part; `close` removes the
+//! socket from epoll by itself.
 //!
 //! **Read next.** `src/server/conn.rs` for the phases, `src/server/drain.rs`.
 
 use super::channel::Channel;
 use super::conn::Phase;
 use super::limits::Limits;
-use super::pump::{Step, look_again};
+use super::pump::{Step, arm_for, look_again};
 use super::worker::{Worker, timers};
 use crate::metrics::CloseReason;
 use crate::net::Received;
@@ -41,6 +42,18 @@ impl<S: Service> Worker<S> {
             return Ok(());
         }
         self.finish(cx, id, reason)
+    }
+
+    /// Ends a connection on which both sides have said their last word and all that came was read.
+    /// If all is sent too it is closed at once: to wait for the peer's FIN would bring nothing, and
+    /// it is the server who goes first (RFC 6455 7.1.1).
+    pub(super) fn part(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
+        match self.conns.get(id) {
+            Some(conn) if conn.phase == Phase::Open && conn.link.backlog_bytes() == 0 => {
+                Err(reason)
+            }
+            _ => self.begin_close(cx, id, reason),
+        }
     }
 
     /// The backlog is out.
@@ -92,7 +105,7 @@ impl<S: Service> Worker<S> {
         if expiry == Expiry::PongMissing && conn.paused && taken_until > cx.now {
             // It is not read from, so its pong cannot be known; what it takes shows that it is
             // there.
-            return cx.timers.arm(timers::conn(id.slot), taken_until);
+            return arm_for(cx, id.slot, taken_until, expiry, &self.session_limits);
         }
         let (why, text, reason) = match expiry {
             Expiry::Ping => {

@@ -130,8 +130,10 @@ pub struct Limits {
     pub headers_max: usize,
     /// Bytes of a request's body.
     pub body_bytes_max: u64,
-    /// A request's head must be whole so long after its first byte.
+    /// A request's head must be whole so long after its first byte. A body may pause for so long.
     pub head_timeout_ms: u64,
+    /// A body must bring so many bytes a second, behind a first `head_timeout_ms`; 0 is no limit.
+    pub body_bytes_per_s_min: u64,
     /// An HTTP connection that waits for the next request is closed after so long.
     pub keep_alive_ms: u64,
     /// Bytes of a WebSocket frame.
@@ -140,6 +142,8 @@ pub struct Limits {
     pub message_bytes_max: usize,
     /// Frames of a WebSocket message.
     pub fragments_max: u32,
+    /// Control frames that a WebSocket may send in one second of the server's clock; 0 is no limit.
+    pub control_frames_per_s_max: u16,
     /// A WebSocket on which nothing moved for so long is pinged; 0 is never.
     pub ping_interval_ms: u64,
     /// Something must come so long after a ping.
@@ -168,10 +172,12 @@ impl Default for Limits {
             headers_max: 64,
             body_bytes_max: 1024 * 1024,
             head_timeout_ms: 10_000,
+            body_bytes_per_s_min: 1024,
             keep_alive_ms: 75_000,
             frame_bytes_max: 1024 * 1024,
             message_bytes_max: 1024 * 1024,
             fragments_max: 65_536,
+            control_frames_per_s_max: 100,
             ping_interval_ms: 30_000,
             pong_timeout_ms: 10_000,
             allow_origin: Vec::new(),
@@ -202,7 +208,9 @@ impl Limits {
             },
             idle_timeout_ms: self.idle_timeout_ms,
             head_timeout_ms: self.head_timeout_ms,
+            body_bytes_per_s_min: self.body_bytes_per_s_min,
             keep_alive_ms: self.keep_alive_ms,
+            control_frames_per_s_max: self.control_frames_per_s_max,
             ping_interval_ms: self.ping_interval_ms,
             pong_timeout_ms: self.pong_timeout_ms,
             allow_origin: self.allow_origin.clone(),

@@ -17,12 +17,14 @@ use super::conn::{Conn, Phase};
 use super::limits::{BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, MAIL_HIGH_BYTES, READ_BYTES};
 use super::worker::{Memory, Worker, timers};
 use crate::buf::Pool;
+use crate::clock::Time;
 use crate::metrics::{CloseReason, Metrics};
 use crate::net::{LinkIo, Received, SendError, Sent};
+use crate::proto::http1;
 use crate::proto::ws::WsError;
 use crate::reactor::{ConnId, Cx, Readiness, Source};
 use crate::service::Service;
-use crate::session::{Desk, Farewell, Flow, SessionError, SessionLimits};
+use crate::session::{Desk, Expiry, Farewell, Flow, SessionError, SessionLimits};
 
 /// The write scratch keeps this much; what one huge answer needed beyond it is given back.
 const WRITE_KEPT_BYTES: usize = 4 * READ_BYTES;
@@ -47,7 +49,9 @@ impl From<SessionError> for CloseReason {
             SessionError::Exhausted | SessionError::WebSocket(WsError::Exhausted) => {
                 CloseReason::BuffersExhausted
             }
+            SessionError::Http(http1::Error::BodyTooLarge) => CloseReason::BodyTooLarge,
             SessionError::Http(_) => CloseReason::BadRequest,
+            SessionError::WebSocket(WsError::TooManyControlFrames) => CloseReason::ControlFlood,
             SessionError::WebSocket(_) => CloseReason::BadFrame,
         }
     }
@@ -68,8 +72,7 @@ impl<S: Service> Worker<S> {
             self.metrics.stale_events += 1;
             return Ok(());
         };
-        conn.queued &= !readiness.again;
-        conn.peer_finished |= readiness.peer_finished;
+        conn.note(readiness);
         if conn.link.is_stuck() && (readiness.writable || readiness.broken) {
             self.flush(cx, id)?;
             let Some(flushed) = self.conns.get(id) else { return Ok(()) };
@@ -127,7 +130,8 @@ impl<S: Service> Worker<S> {
             Ok(Flow::Open) if conn.peer_finished => return self.peer_ended(cx, id),
             Ok(Flow::Open) if self.draining.is_some() => return self.drained(cx, id),
             Ok(Flow::Open) => {}
-            Ok(Flow::Closes) => return self.begin_close(cx, id, CloseReason::ServiceClosed),
+            Ok(Flow::Parted) if !more => return self.part(cx, id, CloseReason::ServiceClosed),
+            Ok(_) => return self.begin_close(cx, id, CloseReason::ServiceClosed),
             Err(SessionError::Exhausted) => return Err(CloseReason::BuffersExhausted),
             Err(error) => return self.begin_close(cx, id, error.into()),
         }
@@ -231,6 +235,13 @@ impl Memory {
 }
 
 impl<T: Default> Conn<T> {
+    /// What an event tells beside that there is something to do.
+    #[inline]
+    fn note(&mut self, readiness: Readiness) {
+        self.queued &= !readiness.again;
+        self.peer_finished |= readiness.peer_finished;
+    }
+
     /// Pauses a connection while so much mail waits on its channel that nobody may add to it.
     #[cold]
     fn pause_for_mail<S>(&mut self, id: ConnId, channels: &mut [Channel<S>]) -> bool {
@@ -282,9 +293,9 @@ impl<T: Default> Conn<T> {
     /// Arms the timer of a connection for what its session waits for.
     pub(super) fn arm_expiry(&self, id: ConnId, cx: &mut Cx<'_>, limits: &SessionLimits) {
         if self.phase == Phase::Open
-            && let Some((due, _)) = self.session.expiry(self.last_active, limits)
+            && let Some((due, expiry)) = self.session.expiry(self.last_active, limits)
         {
-            cx.timers.arm(timers::conn(id.slot), due);
+            arm_for(cx, id.slot, due, expiry, limits);
         }
     }
 
@@ -293,6 +304,23 @@ impl<T: Default> Conn<T> {
         self.member = members.len() as u32;
         members.push(id);
     }
+}
+
+/// Arms the timer of the connection in `slot` for what is due. A pong may come before its time, and
+/// wakes no timer: the next ping is due an interval behind it, so look by then.
+pub(super) fn arm_for(
+    cx: &mut Cx<'_>,
+    slot: u32,
+    due: Time,
+    expiry: Expiry,
+    limits: &SessionLimits,
+) {
+    let interval_ms = limits.ping_interval_ms;
+    let look = match expiry {
+        Expiry::PongMissing if interval_ms != 0 => due.min(cx.now.plus_ms(interval_ms)),
+        _ => due,
+    };
+    cx.timers.arm(timers::conn(slot), look);
 }
 
 /// Puts a connection on the again-queue, unless it is there.

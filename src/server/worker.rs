@@ -17,6 +17,7 @@ use super::conn::{Conns, Phase};
 use super::datagrams::DatagramSocket;
 use super::drain::{Control, Draining};
 use super::limits::{Limits, READ_BYTES, TRIM_AFTER_MS, TRIM_BYTES};
+use super::pump::arm_for;
 use crate::buf::Pool;
 use crate::clock::{Clock, Time};
 use crate::metrics::{CloseReason, Metrics};
@@ -217,7 +218,9 @@ impl<S: Service> Worker<S> {
         match expiry {
             None => {}
             // Sleep for the rest (the lazy re-arm of the wheel).
-            Some((due, _)) if due > cx.now => cx.timers.arm(timers::conn(slot), due),
+            Some((due, expiry)) if due > cx.now => {
+                arm_for(cx, slot, due, expiry, &self.session_limits)
+            }
             Some((_, expiry)) => match phase {
                 Phase::Open => self.expire(cx, id, expiry),
                 Phase::Flushing(CloseReason::PeerClosed) => {

@@ -41,6 +41,17 @@ pub trait Service {
         Framing::Lines
     }
 
+    /// The WebSocket subprotocols that it speaks (RFC 6455 1.9): tokens, compared byte by byte. Of
+    /// those that a client lists, its first that is among them is agreed on; if there is none,
+    /// the connection has no subprotocol, and the client decides whether it stays.
+    fn subprotocols(&self) -> &[&'static str] {
+        &[]
+    }
+
+    /// A WebSocket has agreed on one of [`Service::subprotocols`]. Comes before
+    /// [`Service::connected`].
+    fn agreed(&mut self, _state: &mut Self::State, _subprotocol: &'static str) {}
+
     /// A connection was admitted: a chance to greet.
     fn connected(&mut self, _state: &mut Self::State, _out: &mut Outbound<'_>) {}
 

@@ -50,6 +50,24 @@ struct Incoming {
     exchange: Exchange,
     /// The service it goes to; none if it is only read away.
     route: Option<u16>,
+    /// When its head was whole.
+    since: Time,
+    /// Bytes of it so far.
+    bytes: u64,
+    /// The response has begun, so that there can be no other.
+    is_answered: bool,
+}
+
+impl Incoming {
+    /// A body must not pause for long, and must keep up a least rate: bytes give time, but no more
+    /// than they are worth.
+    fn due(&self, last_active: Time, limits: &SessionLimits) -> Option<Time> {
+        let paused = super::after(last_active, limits.head_timeout_ms)?;
+        let per_s = limits.body_bytes_per_s_min;
+        let earned_ms = self.bytes.saturating_mul(1_000).checked_div(per_s);
+        let slow = earned_ms.map(|ms| self.since.plus_ms(limits.head_timeout_ms).plus_ms(ms));
+        Some(slow.map_or(paused, |slow| slow.min(paused)))
+    }
 }
 
 impl Http {
@@ -67,17 +85,23 @@ impl Http {
         last_active: Time,
         limits: &SessionLimits,
     ) -> Option<(Time, Expiry)> {
-        let (since, ms, expiry) = match self.stage {
-            Stage::Idle => (last_active, limits.keep_alive_ms, Expiry::Idle),
-            Stage::Head(since) => (since, limits.head_timeout_ms, Expiry::RequestLate),
-            Stage::Body(_) => (last_active, limits.head_timeout_ms, Expiry::RequestLate),
+        let (due, expiry) = match &self.stage {
+            Stage::Idle => (super::after(last_active, limits.keep_alive_ms), Expiry::Idle),
+            Stage::Head(since) => {
+                (super::after(*since, limits.head_timeout_ms), Expiry::RequestLate)
+            }
+            Stage::Body(incoming) => (incoming.due(last_active, limits), Expiry::RequestLate),
         };
-        super::after(since, ms).map(|due| (due, expiry))
+        due.map(|due| (due, expiry))
     }
 
     pub(super) fn farewell(&self, why: Farewell, text: &str, date: &Date, write: &mut Vec<u8>) {
-        // Who has asked for nothing is owed no answer; in the middle of a body one was given.
-        if why == Farewell::RequestLate && !self.scan.is_at_start() {
+        // Who has asked for nothing is owed no answer.
+        let is_owed = match &self.stage {
+            Stage::Body(incoming) => !incoming.is_answered,
+            Stage::Idle | Stage::Head(_) => !self.scan.is_at_start(),
+        };
+        if why == Farewell::RequestLate && is_owed {
             respond(Status::RequestTimeout, &[TEXT], text, Exchange::BROKEN, date, write);
         }
     }
@@ -106,8 +130,8 @@ enum Next {
     Answered(Exchange),
     /// Its body goes to a service.
     Posted(u16, Exchange),
-    /// The connection speaks WebSocket from here on.
-    Upgraded(u16),
+    /// The connection speaks WebSocket from here on, perhaps with a subprotocol.
+    Upgraded(u16, Option<&'static str>),
 }
 
 impl<T: Default> Session<T> {
@@ -118,10 +142,13 @@ impl<T: Default> Session<T> {
         desk: &mut Desk<'_>,
     ) -> Result<Flow, SessionError> {
         let outcome = self.serve_requests(fresh, routes, desk);
-        // A body whose answer has begun: a second one would be taken for a part of the first.
-        let in_body = matches!(&self.speech, Speech::Http(Http { stage: Stage::Body(_), .. }));
+        // A second response would be taken for a part of the first.
+        let is_answered = match &self.speech {
+            Speech::Http(Http { stage: Stage::Body(incoming), .. }) => incoming.is_answered,
+            _ => false,
+        };
         if let Err(SessionError::Http(error)) = outcome
-            && !in_body
+            && !is_answered
         {
             let status = error.status();
             respond(status, &[TEXT], &error.to_string(), Exchange::BROKEN, desk.date, desk.write);
@@ -143,8 +170,8 @@ impl<T: Default> Session<T> {
                 at = fresh.len() - rest.len();
                 match part {
                     None => return Ok(Flow::Open),
-                    Some(Flow::Closes) => return Ok(Flow::Closes),
                     Some(Flow::Open) => http.stage = Stage::Idle,
+                    Some(ends) => return Ok(ends),
                 }
             }
             if at == fresh.len() {
@@ -189,9 +216,12 @@ impl<T: Default> Session<T> {
         // Before anything is answered: its length may be over the limit.
         let body = Body::new(request.extent, &desk.limits.http).map_err(SessionError::Http)?;
         let (route, exchange) = match answer(&request, routes, desk) {
-            Next::Upgraded(route) => {
+            Next::Upgraded(route, subprotocol) => {
                 (self.speech, self.route) = (Speech::WebSocket(WebSocket::new()), Some(route));
                 let (service, mail) = routes.service(route);
+                if let Some(subprotocol) = subprotocol {
+                    service.agreed(&mut self.state, subprotocol);
+                }
                 let encoding = Encoding::WebSocket(Kind::Text);
                 let mut out = Outbound::new(encoding, desk.write, mail);
                 service.connected(&mut self.state, &mut out);
@@ -204,7 +234,9 @@ impl<T: Default> Session<T> {
             return Ok(flow(exchange));
         }
         if let Speech::Http(http) = &mut self.speech {
-            http.stage = Stage::Body(Box::new(Incoming { body, exchange, route }));
+            let (since, is_answered) = (desk.now, route.is_none());
+            let incoming = Incoming { body, exchange, route, since, bytes: 0, is_answered };
+            http.stage = Stage::Body(Box::new(incoming));
         }
         Ok(Flow::Open)
     }
@@ -224,6 +256,13 @@ fn take_body<R: Routes>(
     let mut closes = false;
     loop {
         let part = if closes { Part::End } else { incoming.body.decode(rest)? };
+        // Not before: what is wrong with the body until then has a status of its own.
+        if part != Part::More && !std::mem::replace(&mut incoming.is_answered, true) {
+            begin_response(incoming.exchange, desk);
+        }
+        if let Part::Data(data) = part {
+            incoming.bytes += data.len() as u64;
+        }
         match (part, incoming.route) {
             (Part::More, _) => return Ok(None),
             (Part::Data(_), None) => {}
@@ -268,7 +307,10 @@ fn answer<R: Routes>(request: &Request<'_>, routes: &mut R, desk: &mut Desk<'_>)
     };
     let posts = routes.service(route).0.framing() == Framing::Bytes;
     match request.method {
-        Method::Get => upgrade(request, route, exchange, desk),
+        Method::Get => {
+            let spoken = routes.service(route).0.subprotocols();
+            upgrade(request, route, spoken, exchange, desk)
+        }
         Method::Post if posts && request.extent == Extent::None => {
             say(Status::LengthRequired, &[TEXT], "a POST has a body", exchange.closing())
         }
@@ -292,28 +334,42 @@ fn exchange_of_refusal(request: &Request<'_>) -> Exchange {
     if asked || request.expects_continue { exchange.closing() } else { exchange }
 }
 
-/// Begins the response to a body whose answer is yet to come.
+/// Says how it goes on after a body that a service gets.
 fn post(request: &Request<'_>, route: u16, desk: &mut Desk<'_>) -> Next {
     if request.expects_continue {
         desk.write.extend_from_slice(CONTINUE);
     }
     // HTTP/1.0 has no chunks: the end of the connection is the end of the body.
-    let (extent, exchange) = match request.version {
-        Version::Http11 => (Extent::Chunked, request.exchange()),
-        Version::Http10 => (Extent::None, request.exchange().closing()),
+    let exchange = match request.version {
+        Version::Http11 => request.exchange(),
+        Version::Http10 => request.exchange().closing(),
     };
-    let octets = [("Content-Type", "application/octet-stream")];
-    encode_head(Status::Ok, &octets, extent, exchange, desk.date, desk.write);
     Next::Posted(route, exchange)
 }
 
+/// Begins the response to a body whose end is yet to come.
+fn begin_response(exchange: Exchange, desk: &mut Desk<'_>) {
+    let extent = match exchange.version {
+        Version::Http11 => Extent::Chunked,
+        Version::Http10 => Extent::None,
+    };
+    let octets = [("Content-Type", "application/octet-stream")];
+    encode_head(Status::Ok, &octets, extent, exchange, desk.date, desk.write);
+}
+
 /// The handshake (RFC 6455 4.2) of a GET, and whether the page that asks for it may.
-fn upgrade(request: &Request<'_>, route: u16, exchange: Exchange, desk: &mut Desk<'_>) -> Next {
+fn upgrade(
+    request: &Request<'_>,
+    route: u16,
+    spoken: &[&'static str],
+    exchange: Exchange,
+    desk: &mut Desk<'_>,
+) -> Next {
     let minor = u8::from(request.version == Version::Http11);
-    let (status, text) = match handshake::check("GET", minor, request.headers(), &[]) {
+    let (status, text) = match handshake::check("GET", minor, request.headers(), spoken) {
         Ok(upgrade) if is_allowed(request, &desk.limits.allow_origin) => {
             upgrade.write(desk.write);
-            return Next::Upgraded(route);
+            return Next::Upgraded(route, upgrade.protocol);
         }
         Ok(_) => (Status::Forbidden, "this origin may not; see --allow-origin"),
         Err(refusal) => {

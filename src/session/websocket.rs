@@ -7,7 +7,7 @@
 //! loop. Every protocol error is told in a close frame with the code and the words that RFC 6455
 //! has for it, and then the connection lingers, so that the peer can read it.
 //!
-//! **Costs.** 24 bytes a connection; a message that lies whole in the read is unmasked and handed
+//! **Costs.** 28 bytes a connection; a message that lies whole in the read is unmasked and handed
 //! out in place.
 //!
 //! **Read next.** `src/proto/ws/mod.rs`.
@@ -16,7 +16,7 @@ use super::stream::flow;
 use super::{Desk, Expiry, Farewell, Flow, Routes, Session, SessionError, SessionLimits, Speech};
 use crate::buf::Pool;
 use crate::clock::Time;
-use crate::proto::ws::{Assembly, CloseCode, Decoder, Event, Role, encode};
+use crate::proto::ws::{Assembly, CloseCode, Decoder, Event, Role, WsError, encode};
 use crate::service::{Encoding, Outbound, Service};
 
 /// The state of an upgraded connection.
@@ -65,6 +65,27 @@ impl WebSocket {
     }
 }
 
+/// The control frames of one second: they cost work and bring no message.
+#[derive(Debug, Default)]
+pub(super) struct Controls {
+    /// Of the clock, modulo 2^16: one that comes round again after 18 hours goes on with a count
+    /// that was within the limit.
+    second: u16,
+    frames: u16,
+}
+
+impl Controls {
+    /// Counts one more at `now`; whether the second may have it. 0 is no limit.
+    fn admit(&mut self, now: Time, per_s_max: u16) -> bool {
+        let second = (now.as_ms() / 1_000) as u16;
+        if second != self.second {
+            *self = Controls { second, frames: 0 };
+        }
+        self.frames = self.frames.saturating_add(1);
+        per_s_max == 0 || self.frames <= per_s_max
+    }
+}
+
 impl<T: Default> Session<T> {
     pub(super) fn receive_frames<R: Routes<Service: Service<State = T>>>(
         &mut self,
@@ -75,7 +96,7 @@ impl<T: Default> Session<T> {
         let (Speech::WebSocket(websocket), Some(route)) = (&mut self.speech, self.route) else {
             return Ok(Flow::Closes);
         };
-        websocket.pinged_at = None;
+        let was_pinged = websocket.pinged_at.take().is_some();
         let mut rest = fresh;
         while !(rest.is_empty() && websocket.decoder.is_between()) {
             let (kind, message) = match websocket.decoder.take_short(&mut rest, desk.assembly) {
@@ -83,6 +104,11 @@ impl<T: Default> Session<T> {
                 None => match websocket.decoder.next(&mut rest, desk.assembly, desk.pool) {
                     Ok(Some(Event::Message(kind, message))) => (kind, message),
                     Ok(None) => break,
+                    Ok(Some(Event::Ping(_) | Event::Pong(_)))
+                        if !self.controls.admit(desk.now, desk.limits.control_frames_per_s_max) =>
+                    {
+                        return refuse(WsError::TooManyControlFrames, desk.write);
+                    }
                     Ok(Some(Event::Ping(payload))) => {
                         encode::pong(payload, None, desk.write);
                         continue;
@@ -90,12 +116,11 @@ impl<T: Default> Session<T> {
                     Ok(Some(Event::Pong(_))) => continue,
                     Ok(Some(Event::Close(code, _))) => {
                         encode::close(CloseCode::echo(code, Role::Server), "", None, desk.write);
-                        return Ok(Flow::Closes);
+                        // A peer that goes on after its close, or owes a pong, may still send.
+                        let is_last = rest.is_empty() && !was_pinged;
+                        return Ok(if is_last { Flow::Parted } else { Flow::Closes });
                     }
-                    Err(error) => {
-                        encode::close(Some(error.close_code()), error.reason(), None, desk.write);
-                        return Err(SessionError::WebSocket(error));
-                    }
+                    Err(error) => return refuse(error, desk.write),
                 },
             };
             let (service, mail) = routes.service(route);
@@ -109,6 +134,12 @@ impl<T: Default> Session<T> {
         }
         Ok(Flow::Open)
     }
+}
+
+/// Tells the peer what it did wrong: the session's last word.
+fn refuse(error: WsError, write: &mut Vec<u8>) -> Result<Flow, SessionError> {
+    encode::close(Some(error.close_code()), error.reason(), None, write);
+    Err(SessionError::WebSocket(error))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use oneloop::config::SETTINGS;
 use oneloop::net::OPTIONS;
 
 /// Three values of each setting, in the form that `--check` gives back; none is the default.
-pub(crate) const SAMPLES: [(&str, [&str; 3]); 26] = [
+pub(crate) const SAMPLES: [(&str, [&str; 3]); 28] = [
     ("listen", ["tcp://127.0.0.1:0/echo", "http://[::1]:0", "unix:///a?service=broadcast"]),
     ("nofile", ["20", "keep", "30"]),
     ("max_connections", ["1", "2", "3"]),
@@ -22,10 +22,12 @@ pub(crate) const SAMPLES: [(&str, [&str; 3]); 26] = [
     ("headers_max", ["1", "100", "256"]),
     ("body_bytes_max", ["1", "1KiB", "2GiB"]),
     ("head_timeout", ["1ms", "off", "3s"]),
+    ("body_bytes_per_s_min", ["1", "off", "2KiB"]),
     ("keep_alive", ["1ms", "off", "3s"]),
     ("frame_bytes_max", ["125", "1KiB", "2MiB"]),
     ("message_bytes_max", ["125", "1KiB", "2MiB"]),
     ("fragments_max", ["1", "2", "4294967295"]),
+    ("control_frames_per_s_max", ["1", "off", "65535"]),
     ("ping_interval", ["1ms", "off", "3s"]),
     ("pong_timeout", ["1ms", "off", "3s"]),
     ("allow_origin", ["https://example.org", "null", "*"]),

@@ -116,6 +116,62 @@ fn a_head_that_trickles_in_is_given_up_at_the_deadline_and_hurts_nobody() {
     assert_eq!(closed(&books, CloseReason::BadRequest), 0);
 }
 
+/// A body that never begins is told; one that comes too slowly has its answer under way, and that
+/// is cut off.
+#[test]
+fn a_body_that_is_late_is_given_up() {
+    let limits = Limits { head_timeout_ms: 500, body_bytes_per_s_min: 1 << 20, ..limits() };
+    let server = serve_site(limits);
+    let head = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+    let (mut never, mut slow) = (server.connect(), server.connect());
+    never.write_all(head.as_bytes()).unwrap();
+    let start = Instant::now();
+    slow.write_all(head.as_bytes()).unwrap();
+    let mut writer = slow.try_clone().unwrap();
+    until("it is closed", || {
+        pause_ms(1);
+        writer.write_all(b"x").is_err()
+    });
+    assert!(start.elapsed() >= Duration::from_millis(500), "{:?}", start.elapsed());
+    assert!(read_head(&mut slow).starts_with("HTTP/1.1 200 OK\r\n"));
+    let (echo, _) = read_to_end(&mut slow);
+    assert!(echo.starts_with(b"1\r\nx\r\n") && !echo.ends_with(b"0\r\n\r\n"), "{echo:?}");
+    let (head, body) = read_response(&mut never);
+    assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{head}");
+    assert_eq!(body, "the request was not whole in time\n");
+    drop((never, slow, writer));
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::RequestLate), 2);
+}
+
+/// A length says so before anything is answered. Chunks may not: then the answer has no end.
+#[test]
+fn a_body_over_the_limit_is_counted_as_that() {
+    let limits = Limits { body_bytes_max: 1_000, linger_ms: 60_000, ..limits() };
+    let server = serve_site(limits);
+    let post = |framing: &str| format!("POST /echo HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n");
+    let chunk = |len: usize| format!("{len:x}\r\n{}\r\n", "x".repeat(len));
+    let chunked = post("Transfer-Encoding: chunked");
+    for request in [post("Content-Length: 1001"), format!("{chunked}{}", chunk(1_001))] {
+        let mut client = server.connect();
+        client.write_all(request.as_bytes()).unwrap();
+        let (head, body) = read_response(&mut client);
+        assert!(head.starts_with("HTTP/1.1 413 Content Too Large\r\n"), "{head}");
+        assert_eq!(body, "request body over the limit\n");
+        assert_eq!(read_to_end(&mut client), (vec![], End::Fin));
+    }
+    let mut client = server.connect();
+    // The megabyte behind it is read away, so that no reset overtakes what was echoed.
+    let request = [chunked, chunk(1_000), chunk(1), chunk(1 << 20)].concat();
+    client.write_all(request.as_bytes()).unwrap();
+    assert!(read_head(&mut client).starts_with("HTTP/1.1 200 OK\r\n"));
+    assert_eq!(read_to_end(&mut client), (chunk(1_000).into_bytes(), End::Fin));
+    drop(client);
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::BodyTooLarge), 3);
+    assert_eq!(closed(&books, CloseReason::BadRequest), 0);
+}
+
 #[test]
 fn who_never_asks_is_closed_at_the_same_deadline_without_a_word() {
     let server = serve_site(Limits { head_timeout_ms: 100, ..limits() });

@@ -13,7 +13,7 @@ use crate::support::*;
 use crate::ws::*;
 use oneloop::metrics::CloseReason;
 use oneloop::server::Limits;
-use oneloop::service::Builtin;
+use oneloop::service::{Builtin, Outbound, Service};
 use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
@@ -211,6 +211,20 @@ fn pinged_to_the_end(head_timeout_ms: u64) {
     assert_eq!(closed(&books, CloseReason::PongMissing), 1);
 }
 
+/// However long a pong may take: it came, so the next ping is an interval away.
+#[test]
+fn after_a_pong_the_next_ping_comes_after_the_interval() {
+    let limits = Limits { ping_interval_ms: 50, pong_timeout_ms: 600_000, ..limits() };
+    let server = serve_site(limits);
+    let mut client = Ws::open(&server, "/echo");
+    for _ in 0..4 {
+        assert_eq!(client.read(), (PING, vec![]));
+        client.send(PONG, b"");
+    }
+    drop(client);
+    server.finish();
+}
+
 #[test]
 fn tungstenite_is_content() {
     let server = serve_site(Limits { ping_interval_ms: 20, ..limits() });
@@ -325,6 +339,27 @@ fn limits_of_frames_and_messages_are_told() {
 }
 
 #[test]
+fn a_flood_of_control_frames_is_told_and_counted() {
+    let server = serve_site(Limits { control_frames_per_s_max: 10, ..limits() });
+    let mut client = Ws::open(&server, "/echo");
+    client.0.write_all(&frame(PING, b"").repeat(1_000)).unwrap();
+    let mut pongs = 0;
+    let (first, payload) = loop {
+        match client.read() {
+            (PONG, _) => pongs += 1,
+            other => break other,
+        }
+    };
+    // Ten in each second; all came at once, be it in two reads.
+    assert!((10..=20).contains(&pongs), "{pongs} pongs");
+    let told = [&1008u16.to_be_bytes()[..], b"too many control frames in a second"].concat();
+    assert_eq!((first, payload), (CLOSE, told));
+    drop(client);
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::ControlFlood), 1);
+}
+
+#[test]
 fn a_drain_answers_what_it_has_and_says_that_it_goes() {
     let server = serve_site(limits());
     let mut clients: Vec<Ws> = (0..20).map(|_| Ws::open(&server, "/echo")).collect();
@@ -393,6 +428,44 @@ fn no_descriptor_is_left_behind() {
     }
     let books = server.finish();
     assert_eq!(number(&books, "accepted"), 300);
+}
+
+/// Answers with the subprotocol that was agreed on.
+struct Tells;
+
+impl Service for Tells {
+    type State = Option<&'static str>;
+
+    fn subprotocols(&self) -> &[&'static str] {
+        &["one", "two"]
+    }
+
+    fn agreed(&mut self, state: &mut Self::State, subprotocol: &'static str) {
+        *state = Some(subprotocol);
+    }
+
+    fn message(&mut self, state: &mut Self::State, _message: &[u8], out: &mut Outbound<'_>) {
+        out.send(state.unwrap_or("none").as_bytes());
+    }
+}
+
+#[test]
+fn a_service_is_told_which_subprotocol_was_agreed_on() {
+    let server = serve([("http://127.0.0.1:0/tells", Tells)], limits());
+    for (wanted, agreed) in [("three, two, one", "two"), ("one", "one"), ("three", "none")] {
+        let mut stream = server.connect();
+        let opening = opening("/tells");
+        let opening = opening.strip_suffix("\r\n").unwrap();
+        write!(stream, "{opening}Sec-WebSocket-Protocol: {wanted}\r\n\r\n").unwrap();
+        let head = read_head(&mut stream);
+        let line = format!("\r\nSec-WebSocket-Protocol: {agreed}\r\n");
+        assert_eq!(head.contains(&line), agreed != "none", "{head}");
+        let mut client = Ws(stream);
+        client.say("which?");
+        assert_eq!(client.hear(), agreed);
+        client.close();
+    }
+    server.finish();
 }
 
 /// An upgrade that is refused ends the connection; the page's origin decides as the sans-I/O tests

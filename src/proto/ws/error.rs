@@ -43,6 +43,8 @@ pub enum WsError {
     MessageTooLong,
     /// A message in more frames than [`Limits::fragments_max`](super::Limits::fragments_max).
     TooManyFragments,
+    /// More control frames in a second than the session allows.
+    TooManyControlFrames,
     /// A text or a close reason that is not UTF-8 (8.1).
     InvalidUtf8,
     /// A compressed message that is not compressed data (RFC 7692 section 7.2.2).
@@ -60,7 +62,7 @@ impl WsError {
     pub fn close_code(self) -> CloseCode {
         match self {
             WsError::FrameTooLong | WsError::MessageTooLong => CloseCode::TOO_LARGE,
-            WsError::TooManyFragments => CloseCode::POLICY,
+            WsError::TooManyFragments | WsError::TooManyControlFrames => CloseCode::POLICY,
             WsError::InvalidUtf8 | WsError::Deflate => CloseCode::INVALID_DATA,
             WsError::Exhausted => CloseCode::TRY_AGAIN_LATER,
             _ => CloseCode::PROTOCOL,
@@ -83,6 +85,7 @@ impl WsError {
             WsError::FrameTooLong => "the frame is too long",
             WsError::MessageTooLong => "the message is too long",
             WsError::TooManyFragments => "the message has too many fragments",
+            WsError::TooManyControlFrames => "too many control frames in a second",
             WsError::InvalidUtf8 => "the text is not UTF-8",
             WsError::Deflate => "the message is not compressed data",
             WsError::CloseTooShort => "a close frame of one byte",

@@ -261,8 +261,8 @@ fn an_old_client_is_echoed_to_without_chunks() {
     assert!(!said.contains("Transfer-Encoding"), "{said}");
 }
 
-/// The response has begun with the request's head: a second one in the middle of it would be read
-/// as its body. That the body has no end tells the client.
+/// The response has begun with the first byte for the service: a second one in the middle of it
+/// would be read as its body. That the body has no end tells the client.
 #[test]
 fn a_body_that_breaks_cuts_its_answer_off() {
     let head = "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -275,6 +275,17 @@ fn a_body_that_breaks_cuts_its_answer_off() {
         assert_eq!(flow, Err(SessionError::Http(error)));
         assert_eq!((responses.len(), responses[0].status), (1, 200));
         assert_eq!(responses[0].body, "hi (cut off)");
+    }
+    // Until then there is a status for it.
+    for (body, error, status) in [
+        ("xx\r\n", http1::Error::Chunk, 400),
+        ("21\r\n", http1::Error::BodyTooLarge, 413),
+        ("1;aaaaaaaaaaaaaaaaaa\r\n", http1::Error::ChunkExtra, 413),
+    ] {
+        let (flow, responses) = ask(&[head, body].concat());
+        assert_eq!(flow, Err(SessionError::Http(error)));
+        assert_eq!((responses.len(), responses[0].status), (1, status), "{body:?}");
+        assert!(responses[0].has("Connection: close"), "{body:?}");
     }
     // And where the body was only read away, its request has been answered already.
     let head = "POST /nope HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -333,6 +344,34 @@ fn the_deadline_of_a_head_is_not_moved_by_bytes() {
     bench.end(session);
 }
 
+/// One that trickles in would hold its connection for ever if each byte gave it new time.
+#[test]
+fn a_body_has_the_time_that_its_bytes_are_worth() {
+    let mut bench = Bench::new(limits());
+    let mut session = http();
+    let due = |session: &Session<()>, bench: &Bench| {
+        let due = session.expiry(bench.now, &bench.limits);
+        due.map(|(due, expiry)| (due.as_ms(), expiry))
+    };
+    let head = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 30\r\n\r\n";
+    bench.now = Time::from_ms(1_000);
+    assert_eq!(bench.receive(&mut session, head), Ok(Flow::Open));
+    assert_eq!(due(&session, &bench), Some((1_200, Expiry::RequestLate)));
+    // Ten bytes a second are asked for, so one is worth 100 ms; it came after 180.
+    for (ms, until) in [(1_180, 1_300), (1_299, 1_400), (1_390, 1_500)] {
+        bench.now = Time::from_ms(ms);
+        assert_eq!(bench.receive(&mut session, b"x"), Ok(Flow::Open));
+        assert_eq!(due(&session, &bench), Some((until, Expiry::RequestLate)), "at {ms}");
+    }
+    // Twenty at once are worth two seconds, but nobody may pause for so long.
+    assert_eq!(bench.receive(&mut session, &[b'x'; 20]), Ok(Flow::Open));
+    assert_eq!(due(&session, &bench), Some((1_590, Expiry::RequestLate)));
+    bench.limits.body_bytes_per_s_min = 0;
+    bench.now = Time::from_ms(60_000);
+    assert_eq!(due(&session, &bench), Some((60_200, Expiry::RequestLate)), "from byte to byte");
+    bench.end(session);
+}
+
 #[test]
 fn only_who_has_begun_a_request_is_told_that_it_is_late() {
     let farewell = |input: &str, why| {
@@ -344,14 +383,17 @@ fn only_who_has_begun_a_request_is_told_that_it_is_late() {
         String::from_utf8(said).expect("text")
     };
     let begun = "GET / HTTP/1.1\r\nHo";
-    let told = responses(&farewell(begun, Farewell::RequestLate));
-    assert_eq!(told[0].short(), "408 late");
-    assert!(told[0].has("Connection: close"), "{told:?}");
-    let body = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nh";
+    let awaited = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n";
+    for input in [begun, awaited] {
+        let told = responses(&farewell(input, Farewell::RequestLate));
+        assert_eq!(told[0].short(), "408 late");
+        assert!(told[0].has("Connection: close"), "{told:?}");
+    }
+    let body = format!("{awaited}h");
     for (input, why) in [
         ("", Farewell::RequestLate),
         ("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n", Farewell::Idle),
-        (body, Farewell::RequestLate),
+        (&body, Farewell::RequestLate),
         (begun, Farewell::Drain),
     ] {
         assert_eq!(farewell(input, why), "", "{input:?} {why:?}");

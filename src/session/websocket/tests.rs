@@ -7,6 +7,8 @@ use crate::proto::ws::{Kind, WsError};
 use crate::session::tests::*;
 use crate::session::*;
 
+mod back_to_back;
+
 const KEY: Option<[u8; 4]> = Some([0x37, 0xfa, 0x21, 0x3d]);
 
 /// A session that has been upgraded; what it said by then is gone.
@@ -118,6 +120,60 @@ fn a_close_is_answered_with_its_code_and_is_the_last() {
         let (flow, said, _) = ask("/echo", &frames);
         assert_eq!((flow, &said[..]), (Ok(Flow::Closes), answer), "{payload:?}");
     }
+}
+
+/// Nothing more is to come from a peer whose close was the last thing it sent. One that goes on, or
+/// may be about to answer a ping, is waited for.
+#[test]
+fn a_close_parts_both_unless_more_may_come() {
+    let flow_of = |is_pinged: bool, frames: &[u8]| {
+        let mut bench = Bench::new(limits());
+        let mut session = joined(&mut bench, "/echo");
+        if is_pinged {
+            session.ping(Time::from_ms(1), &mut Vec::new());
+        }
+        let flow = bench.receive(&mut session, frames);
+        bench.end(session);
+        flow
+    };
+    let close = close(b"\x03\xe8");
+    assert_eq!(flow_of(false, &close), Ok(Flow::Parted));
+    assert_eq!(flow_of(false, &[text("last words"), close.clone()].concat()), Ok(Flow::Parted));
+    assert_eq!(flow_of(false, &[close.clone(), b"\x81".to_vec()].concat()), Ok(Flow::Closes));
+    assert_eq!(flow_of(true, &close), Ok(Flow::Closes));
+}
+
+#[test]
+fn control_frames_are_counted_by_the_second() {
+    let max = limits().control_frames_per_s_max as usize;
+    let controls = |count: usize| {
+        let kinds = [OpCode::Ping, OpCode::Pong].into_iter().cycle();
+        kinds.take(count).flat_map(|opcode| fragment(true, opcode, b"")).collect::<Vec<u8>>()
+    };
+    let pongs = b"\x8a\x00".repeat(max.div_ceil(2));
+    let told = closed(1008, "too many control frames in a second");
+
+    let (flow, said, _) = ask("/echo", &[controls(max), text("good")].concat());
+    assert_eq!((flow, said), (Ok(Flow::Open), [&pongs[..], b"\x81\x04good"].concat()));
+    let (flow, said, _) = ask("/echo", &[controls(max + 1), text("not heard")].concat());
+    assert_eq!(flow, Err(SessionError::WebSocket(WsError::TooManyControlFrames)));
+    assert_eq!(said, [&pongs[..], &told].concat());
+
+    let mut bench = Bench::new(limits());
+    let mut session = joined(&mut bench, "/echo");
+    let mut flow_at = |ms, count| {
+        bench.now = Time::from_ms(ms);
+        bench.receive(&mut session, &controls(count)).is_ok()
+    };
+    // Each second has its own, and what a message costs is not counted.
+    assert!(flow_at(500, max) && flow_at(1_000, max) && flow_at(2_500, 1));
+    assert!(flow_at(2_999, max - 1) && !flow_at(2_999, 1));
+    bench.end(session);
+
+    bench.limits.control_frames_per_s_max = 0;
+    let mut unlimited = joined(&mut bench, "/echo");
+    assert_eq!(bench.receive(&mut unlimited, &controls(70_000)), Ok(Flow::Open));
+    bench.end(unlimited);
 }
 
 #[test]

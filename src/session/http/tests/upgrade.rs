@@ -54,6 +54,32 @@ fn who_joins_is_greeted_in_the_new_protocol() {
 }
 
 /// What is behind a failed upgrade may be frames, and must not be taken for requests.
+/// The client's order decides, over all its lines (RFC 6455 4.1); no match is no refusal (4.2.2).
+#[test]
+fn the_first_subprotocol_of_the_client_that_the_service_speaks_is_agreed_on() {
+    let cases = [
+        ("/room", "Sec-WebSocket-Protocol: chat.v2, chat.v1\r\n", Some("chat.v2")),
+        ("/room", "Sec-WebSocket-Protocol: chat.v1, chat.v2\r\n", Some("chat.v1")),
+        (
+            "/room",
+            "Sec-WebSocket-Protocol: chat.v3\r\nsec-websocket-protocol: chat.v2\r\n",
+            Some("chat.v2"),
+        ),
+        ("/room", "Sec-WebSocket-Protocol: Chat.v2\r\n", None),
+        ("/room", "", None),
+        ("/echo", "Sec-WebSocket-Protocol: chat.v2\r\n", None),
+    ];
+    for (path, more, agreed) in cases {
+        let input = opening(path, "h", more);
+        let outcome = run_every_way(http, input.as_bytes(), |outcome| outcome);
+        let line = agreed.map(|name| format!("\r\nSec-WebSocket-Protocol: {name}\r\n\r\n"));
+        let switched = SWITCHED.strip_suffix("\r\n\r\n").expect("an empty line");
+        let expected = format!("{switched}{}", line.as_deref().unwrap_or("\r\n\r\n"));
+        let said = String::from_utf8_lossy(&outcome.said);
+        assert!(said.starts_with(&expected), "{more:?}: {said:?}");
+    }
+}
+
 #[test]
 fn a_failed_upgrade_closes() {
     let good = opening("/echo", "h", "");

@@ -1,0 +1,165 @@
+//! Whole sessions: lines, HTTP, and a WebSocket behind its upgrade.
+//!
+//! **What.** Nothing panics; answers, mail, what a service heard and the end of the session do not
+//! depend on how the bytes were split into reads; every block comes back.
+//!
+//! **Why this way.** It is the one place where all state machines meet: a head that is carried, a
+//! body under way, an upgrade in the middle of a read, fragments.
+//!
+//! **Costs.** Two sessions an input.
+//!
+//! **Read next.** `src/session.rs`, `src/session/tests.rs`.
+
+#![no_main]
+
+mod pieces;
+
+use libfuzzer_sys::fuzz_target;
+use oneloop::buf::Pool;
+use oneloop::clock::Time;
+use oneloop::proto::http1::{self, Date};
+use oneloop::proto::ws::{self, Assembly};
+use oneloop::service::{Framing, Mail, Outbound, Service};
+use oneloop::session::{Desk, Flow, Routes, Session, SessionError, SessionLimits};
+
+const OPENING: &[u8] = b"GET /lines HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// What the two services do.
+enum Trial {
+    /// Sends messages back, and does as some of them say.
+    Lines,
+    /// Takes bytes, and answers nothing: an answer in chunks would tell how they were split.
+    Sink(Vec<u8>),
+}
+
+impl Service for Trial {
+    type State = ();
+
+    fn framing(&self) -> Framing {
+        match self {
+            Trial::Lines => Framing::Lines,
+            Trial::Sink(_) => Framing::Bytes,
+        }
+    }
+
+    fn subprotocols(&self) -> &[&'static str] {
+        &["a", "b"]
+    }
+
+    fn message(&mut self, _state: &mut (), message: &[u8], out: &mut Outbound<'_>) {
+        match self {
+            Trial::Sink(heard) => heard.extend_from_slice(message),
+            Trial::Lines => {
+                out.send(message);
+                if message.starts_with(b"all") {
+                    out.broadcast(message);
+                }
+                if message == b"quit" {
+                    out.close();
+                }
+            }
+        }
+    }
+}
+
+struct Paths([(Trial, Mail); 2]);
+
+impl Routes for Paths {
+    type Service = Trial;
+
+    fn find(&self, path: &str) -> Option<u16> {
+        ["/lines", "/sink"].iter().position(|known| *known == path).map(|at| at as u16)
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        ["/lines", "/sink"].into_iter()
+    }
+
+    fn service(&mut self, route: u16) -> (&mut Trial, &mut Mail) {
+        let (service, mail) = &mut self.0[usize::from(route)];
+        (service, mail)
+    }
+}
+
+fn limits() -> SessionLimits {
+    SessionLimits {
+        line_bytes_max: 16,
+        http: http1::Limits {
+            head_bytes_max: 512,
+            headers_max: 8,
+            body_bytes_max: 64,
+            chunk_extra_bytes_max: 16,
+        },
+        ws: ws::Limits { frame_bytes_max: 130, message_bytes_max: 150, fragments_max: 3 },
+        idle_timeout_ms: 1_000,
+        head_timeout_ms: 1_000,
+        body_bytes_per_s_min: 10,
+        keep_alive_ms: 1_000,
+        control_frames_per_s_max: 5,
+        ping_interval_ms: 1_000,
+        pong_timeout_ms: 1_000,
+        allow_origin: Vec::new(),
+    }
+}
+
+/// What came of an input.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    end: Result<bool, SessionError>,
+    said: Vec<u8>,
+    mail: [Vec<u8>; 2],
+    heard: Vec<u8>,
+    route: Option<u16>,
+}
+
+fn run<'a>(mut session: Session<()>, pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
+    let (limits, date, mut said, mut messages) = (limits(), Date::at(0), Vec::new(), 0);
+    let (mut pool, mut assembly) = (Pool::new(u64::MAX), Assembly::new(limits.ws));
+    let trials = [Trial::Lines, Trial::Sink(Vec::new())];
+    let mut paths = Paths(trials.map(|trial| (trial, Mail::default())));
+    let mut desk = Desk {
+        write: &mut said,
+        pool: &mut pool,
+        assembly: &mut assembly,
+        limits: &limits,
+        date: &date,
+        now: Time::from_ms(500),
+        messages: &mut messages,
+    };
+    let mut end = Ok(true);
+    for piece in pieces {
+        let flow = session.receive(&mut piece.to_vec(), &mut paths, &mut desk);
+        // Whether more stands behind a peer's last word hangs on the split.
+        end = flow.map(|flow| flow == Flow::Open);
+        if end != Ok(true) {
+            break;
+        }
+    }
+    if end == Ok(true) {
+        session.receive_end(&mut paths, &mut desk);
+    }
+    let _ = session.expiry(Time::ZERO, &limits);
+    let route = session.route();
+    session.clear(&mut pool, &mut assembly);
+    assert!(assembly.is_empty() && pool.blocks_out() == 0, "nothing is left behind");
+    let [(_, lines), (Trial::Sink(heard), sink)] = paths.0 else { unreachable!() };
+    Outcome { end, said, mail: [lines.bytes, sink.bytes], heard, route }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((choice, data)) = data.split_first() else { return };
+    let Some(split) = pieces::split(data) else { return };
+    let begin = || match choice % 4 {
+        0 => Session::stream(Framing::Lines, 0),
+        1 => Session::stream(Framing::Bytes, 1),
+        _ => Session::http(Time::ZERO),
+    };
+    // Upgraded already, so that the fuzzer need not find the way.
+    let opening = if choice % 4 == 3 { OPENING } else { b"" };
+    let whole = [opening, split.input].concat();
+    let whole = run(begin(), std::iter::once(&whole[..]));
+    let opening = std::iter::once(opening).filter(|opening| !opening.is_empty());
+    assert_eq!(run(begin(), opening.chain(split.pieces())), whole, "in pieces, and whole");
+});
