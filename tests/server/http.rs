@@ -135,7 +135,8 @@ fn a_body_that_is_late_is_given_up() {
     assert!(start.elapsed() >= Duration::from_millis(500), "{:?}", start.elapsed());
     assert!(read_head(&mut slow).starts_with("HTTP/1.1 200 OK\r\n"));
     let (echo, _) = read_to_end(&mut slow);
-    assert!(echo.starts_with(b"1\r\nx\r\n") && !echo.ends_with(b"0\r\n\r\n"), "{echo:?}");
+    // In as many chunks as reads brought it, and without the last one.
+    assert!(echo.ends_with(b"x\r\n"), "{echo:?}");
     let (head, body) = read_response(&mut never);
     assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{head}");
     assert_eq!(body, "the request was not whole in time\n");
