@@ -80,6 +80,8 @@ impl Server {
     pub(crate) fn connect(&self, nth: usize) -> TcpStream {
         let domain = socket2::Domain::IPV4;
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
+        // The port at connect: `bind` alone would not reuse one of which a TIME_WAIT is left.
+        oneloop::sys::socket::set_bind_address_no_port(&socket).expect("a socket option");
         let source = Ipv4Addr::new(127, 0, 0, 1 + (nth / 10_000) as u8);
         socket.bind(&SocketAddr::new(IpAddr::V4(source), 0).into()).expect("a free port");
         socket.connect(&self.address.into()).expect("the server listens");
