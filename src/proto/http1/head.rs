@@ -34,6 +34,12 @@ impl Slots<'_> {
     }
 }
 
+impl<'a> Slots<'a> {
+    pub(super) fn as_mut(&mut self) -> &mut [MaybeUninit<Header<'a>>] {
+        &mut self.0
+    }
+}
+
 impl Default for Slots<'_> {
     fn default() -> Self {
         Slots::new()
