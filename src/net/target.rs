@@ -108,6 +108,9 @@ fn place(rest: &str, dialect: Dialect) -> Result<Target, String> {
     if authority.contains('@') {
         return Err("user and password are not supported: leave them out".to_owned());
     }
+    if !authority.starts_with('[') && authority.matches(':').count() > 1 {
+        return Err("an IPv6 address stands in brackets: [::1]:7080".to_owned());
+    }
     // The colons of an IPv6 address are within its brackets.
     let behind_address = authority.rsplit(']').next().unwrap_or(authority);
     let with_port = match dialect.default_port() {

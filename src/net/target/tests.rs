@@ -49,7 +49,7 @@ fn what_cannot_be_is_said_with_the_fix() {
         ("http://127.0.0.1/a b", "%XX"),
         ("http://me@127.0.0.1/", "user"),
         ("ws://127.0.0.1:99999/", "not HOST:PORT"),
-        ("ws://::1/", "not HOST:PORT"),
+        ("ws://::1/", "[::1]"),
         ("tcp://127.0.0.1", "has no port"),
     ];
     for (url, word) in cases {

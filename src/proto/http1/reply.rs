@@ -10,7 +10,7 @@
 //! its request (HEAD), so the caller says what it asked for.
 //!
 //! **Costs.** A head that comes whole is parsed where it lies, and a body is borrowed; a head that
-//! comes in pieces is carried in a block of the pool. 80 bytes.
+//! comes in pieces is carried in a block of the pool. 64 bytes.
 //!
 //! **Read next.** `src/proto/http1/body.rs`; `src/load/speech/http.rs`, which asks.
 
