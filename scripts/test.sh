@@ -19,7 +19,7 @@ usage: scripts/test.sh [STEP...]     no STEP: all of them, in this order
   lean     no warnings in the library and the examples without the default features
   doc      the documentation builds without warnings
   test     unit, integration and documentation tests
-  autobahn the original WebSocket testsuite against the server
+  autobahn the original WebSocket testsuite against the server and the client of the load
   deny     licences, bans and sources of the dependencies; advisories where they are in reach
 
 With CI=true in the environment a skipped check is an error (except the advisories).

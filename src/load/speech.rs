@@ -163,6 +163,11 @@ impl Speech {
         either!(self, it => it.is_waiting())
     }
 
+    /// All is said, and only the end is waited for.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Speech::WebSocket(websocket) if websocket.is_over())
+    }
+
     /// What has become of a connection on which nothing came for too long.
     pub(super) fn overdue(&self) -> Fate {
         match self {

@@ -26,6 +26,9 @@ use mio::event::Source as _;
 use std::io;
 use std::ops::ControlFlow::{Break, Continue};
 
+/// A server that has nothing more to say or to hear is given so long to end the connection.
+const HANG_UP_MS: u64 = 1_000;
+
 /// One stream connection.
 pub(super) struct StreamClient {
     link: Link,
@@ -91,14 +94,10 @@ impl Client for StreamClient {
     }
 
     fn look(&mut self, _id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>> {
-        let patience_ms = match self.established {
-            false => shared.connect_timeout_ms,
-            true if self.in_flight.len() == 0 && !self.speech.is_waiting() => {
-                return Continue(None);
-            }
-            true => shared.answer_timeout_ms,
-        };
-        let due = self.quiet_since.plus_ms(patience_ms);
+        if self.established && self.in_flight.len() == 0 && !self.speech.is_waiting() {
+            return Continue(None);
+        }
+        let due = self.quiet_since.plus_ms(self.patience_ms(shared));
         match self.established {
             _ if now < due => Continue(Some(due)),
             false => Break(Fate::TimedOut),
@@ -205,7 +204,7 @@ impl StreamClient {
             self.quiet_since = now;
         }
         if is_waiting {
-            let due = self.quiet_since.plus_ms(shared.answer_timeout_ms);
+            let due = self.quiet_since.plus_ms(self.patience_ms(shared));
             cx.timers.arm(timer_of(id), due);
         }
         if is_filled || self.is_ending {
@@ -213,6 +212,15 @@ impl StreamClient {
         }
         self.ask(shared, now);
         Continue(())
+    }
+
+    /// How long it may be quiet where something should come.
+    fn patience_ms(&self, shared: &Shared) -> u64 {
+        match self.established {
+            false => shared.connect_timeout_ms,
+            true if self.speech.is_over() => shared.answer_timeout_ms.min(HANG_UP_MS),
+            true => shared.answer_timeout_ms,
+        }
     }
 
     /// Fills the pipeline up, if the run still sends.

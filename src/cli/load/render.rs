@@ -55,7 +55,7 @@ fn verdict(report: &Report, scenario: &Scenario) -> String {
     if report.messages.refused > 0 && report.messages.received == 0 {
         let refused = grouped(report.messages.refused);
         return format!(
-            "NOTHING SERVED: {refused} answers of {to}, each with a status of 400 or above."
+            "NOTHING SERVED by {to}:\n{refused} answers, all with status 400 or above."
         );
     }
     if scenario.hold {

@@ -215,6 +215,10 @@ impl WebSocket {
         !self.is_open()
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state, State::Over(_))
+    }
+
     pub(super) fn overdue(&self) -> Fate {
         match &self.state {
             State::Over(fate) => (**fate).clone(),
