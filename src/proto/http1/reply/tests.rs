@@ -104,7 +104,7 @@ fn replies_are_framed_alike_however_they_arrive() {
         let expected = (status, said.to_owned(), keep_alive);
         let alone = read_anyhow(&format!("HTTP/1.1 {text}"));
         assert_eq!((alone.error, alone.whole), (None, 1), "{text}");
-        assert_eq!(alone.replies, [expected.clone()], "{text}");
+        assert_eq!(alone.replies, std::slice::from_ref(&expected), "{text}");
         let with_tail = read_anyhow(&format!("HTTP/1.1 {text}{NEXT}"));
         assert_eq!((with_tail.error, with_tail.whole), (None, 2), "{text}");
         assert_eq!(with_tail.replies, [expected, (418, "Teapot:T!".to_owned(), true)], "{text}");
