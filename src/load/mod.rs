@@ -132,7 +132,7 @@ impl Scenario {
         let target = &self.target;
         match target.dialect {
             Dialect::Bytes | Dialect::WebSocket => self.ask.is_none(),
-            Dialect::Http => Requests::new(target, self.method, 1).is_echo(),
+            Dialect::Http => Requests::is_echo(target, self.method),
         }
     }
 

@@ -34,8 +34,8 @@ pub(super) struct StreamClient {
     link: Link,
     in_flight: InFlight,
     speech: Speech,
-    /// Since when nothing has come, if an answer is owed; while connecting, since when. While the
-    /// speech waits for the end, since that began.
+    /// Since when nothing has come, if an answer is owed; while connecting, since when. While it is
+    /// bound, since that began.
     quiet_since: Time,
     established: bool,
     /// The socket took less than it was offered: wait until it has room.
@@ -191,7 +191,7 @@ impl StreamClient {
         };
         let now = shared.clock.now();
         shared.bytes_received += n as u64;
-        let was_waiting = self.speech.is_waiting();
+        let was_bound = self.is_bound();
         let mut scratch = std::mem::take(&mut shared.scratch);
         let mut desk = Desk { id, now, in_flight: &mut self.in_flight, shared };
         let next = self.speech.receive(&mut scratch[..n], &mut desk);
@@ -199,11 +199,11 @@ impl StreamClient {
         if next? == Next::Reopen {
             return self.reopen(id, shared, cx);
         }
-        let is_waiting = self.speech.is_waiting();
-        if !(was_waiting && is_waiting) {
+        let is_bound = self.is_bound();
+        if !(was_bound && is_bound) {
             self.quiet_since = now;
         }
-        if is_waiting {
+        if is_bound {
             let due = self.quiet_since.plus_ms(self.patience_ms(shared));
             cx.timers.arm(timer_of(id), due);
         }
@@ -212,6 +212,11 @@ impl StreamClient {
         }
         self.ask(shared, now);
         Continue(())
+    }
+
+    /// It has a deadline that bytes do not reset: something else than an answer must come.
+    fn is_bound(&self) -> bool {
+        self.speech.is_over() || self.in_flight.len() == 0 && self.speech.is_waiting()
     }
 
     /// How long it may be quiet where something should come.
@@ -325,17 +330,16 @@ impl StreamClient {
         if self.in_flight.len() == 0 && !shared.reopens {
             return Break(if shared.hold { Fate::Closed } else { Fate::Done });
         }
-        let stream = match connect(id, shared, cx) {
-            Ok(Some(stream)) => stream,
-            Ok(None) => return Break(Fate::TimedOut),
-            Err(error) => return Break(Fate::of(&error)),
-        };
         self.link.clear(&mut shared.pool);
         self.speech.restart(&self.in_flight, shared);
-        self.link = Link::new(stream, true);
         (self.established, self.is_full) = (false, false);
         (self.is_ending, self.was_reset) = (false, false);
         self.quiet_since = cx.now;
+        self.link = match connect(id, shared, cx) {
+            Ok(Some(stream)) => Link::new(stream, true),
+            Ok(None) => return Break(Fate::TimedOut),
+            Err(error) => return Break(Fate::of(&error)),
+        };
         cx.timers.arm(timer_of(id), cx.now.plus_ms(shared.connect_timeout_ms));
         shared.tally.reopened += 1;
         Continue(())

@@ -9,6 +9,8 @@ use oneloop::proto::http1::Method;
 use oneloop::server::Limits;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::mpsc;
+use std::time::Duration;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -101,10 +103,12 @@ fn a_status_of_400_or_above_is_counted_and_ends_no_connection() {
 fn a_server_that_sheds_tells_why() {
     let (address, stop) = site(Limits { max_connections: 1, ..Limits::default() });
     let target = target(&address, Dialect::Http, "/healthz");
-    let connections = run(&Scenario { target, ..scenario(address, 3) }).connections;
+    let report = run(&Scenario { target, ..scenario(address, 3) });
+    let connections = report.connections;
     assert_eq!((connections.connected, connections.told_why), (1, 2), "{connections:?}");
     let reason = connections.reasons.keys().next().expect("a reason");
     assert!(reason.starts_with("503 Service Unavailable: full"), "{reason}");
+    assert_eq!(report.statuses[&503], 2);
     stop();
 }
 
@@ -240,6 +244,27 @@ fn resets_closings_and_silence_are_told_apart() {
     let patience = Scenario { target, answer_timeout_ms: 300, ..scenario(silent, 3) };
     let connections = run(&patience).connections;
     assert_eq!((connections.hung, connections.phases.receive), (3, 3), "{connections:?}");
+}
+
+#[test]
+fn a_long_answer_that_keeps_coming_is_not_hung() {
+    // In all it takes longer than silence may, each piece much less.
+    let slow = servers::tcp(|_, stream| {
+        let mut writer = stream.try_clone().expect("a descriptor");
+        let mut reader = BufReader::new(stream);
+        let (_nobody_sends, pause) = mpsc::channel::<()>();
+        while read_request(&mut reader).is_some() {
+            let _ = writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n");
+            for byte in b"a while" {
+                let _ = pause.recv_timeout(Duration::from_millis(200));
+                let _ = writer.write_all(&[*byte]);
+            }
+        }
+    });
+    let target = target(&slow, Dialect::Http, "/");
+    let patience = Scenario { target, answer_timeout_ms: 1_200, ..scenario(slow, 2) };
+    let report = run(&Scenario { hold: true, ..patience });
+    assert_eq!((report.connections.connected, report.messages.received), (2, 2));
 }
 
 #[test]

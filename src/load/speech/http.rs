@@ -61,23 +61,23 @@ impl Requests {
             head.push_str(&format!("Content-Length: {size_bytes}\r\n"));
         }
         head.push_str("\r\n");
-        let path = target.path.split('?').next().unwrap_or_default();
         Requests {
             head: head.into_bytes(),
             body_bytes: if has_body { size_bytes } else { 0 },
             is_head: method == Method::Head,
-            is_echo: has_body && path.ends_with("/echo"),
+            is_echo: Requests::is_echo(target, method),
         }
+    }
+
+    /// Whether the body must come back.
+    pub(in crate::load) fn is_echo(target: &Target, method: Method) -> bool {
+        let path = target.path.split('?').next().unwrap_or_default();
+        method.has_body() && path.ends_with("/echo")
     }
 
     /// Bytes of a request.
     fn len(&self) -> u64 {
         self.head.len() as u64 + self.body_bytes
-    }
-
-    /// Whether bodies are compared.
-    pub(in crate::load) fn is_echo(&self) -> bool {
-        self.is_echo
     }
 }
 
@@ -132,6 +132,7 @@ impl Http {
                 Ok(ReplyPart::Head(reply)) if reply.status < 200 => {}
                 Ok(ReplyPart::Head(reply)) => {
                     let (status, is_last) = (reply.status, !reply.keep_alive);
+                    desk.shared.tally.count_status(status);
                     self.incoming = Incoming { status, is_last, ..Incoming::default() };
                     if is_last && status >= 400 {
                         self.refusal = Some(Box::new(Refusal::of(&reply)));
@@ -159,7 +160,6 @@ impl Http {
             return Break(refusal.fate());
         }
         let Incoming { status, is_last, is_damaged, body_bytes } = self.incoming;
-        desk.shared.tally.count_status(status);
         if status >= 400 {
             desk.in_flight.answer();
             desk.shared.tally.messages.refused += 1;
