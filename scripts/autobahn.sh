@@ -82,7 +82,10 @@ as_client() {
     local word url count says case
     exec {says}< <(exec "$venv/bin/python" scripts/autobahn/fuzz.py listen "$home/client" "$@")
     fuzzer=$!
-    read -r word url count <&"$says" && [[ $word == listening ]] || return 2
+    if ! read -r word url count <&"$says" || [[ $word != listening ]]; then
+        echo "$word $url $count" >&2
+        return 2
+    fi
     for ((case = 1; case <= count; case++)); do
         answer "$url/runCase?case=$case&agent=oneloop"
     done
