@@ -17,9 +17,10 @@ venv=$home/venv
 work=
 server=
 fuzzer=
+client=
 cleanup() {
     local pid
-    for pid in $fuzzer $server; do
+    for pid in $client $fuzzer $server; do
         { kill "$pid" && wait "$pid"; } 2>/dev/null || true
     done
     [[ -z $work ]] || rm -rf "$work"
@@ -96,7 +97,9 @@ as_client() {
 
 # answer URL: sends back what comes until the server closes. How that ended is the server's to say.
 answer() {
-    "$target/release/oneloop" load "$1" -c 1 --mirror -d 2m -q >/dev/null || true
+    "$target/release/oneloop" load "$1" -c 1 --mirror -d 2m -q >/dev/null &
+    client=$!
+    wait "$client" || true
 }
 
 # run ROLE CASE...: prints the summary of a role; its status if it is the worst so far.

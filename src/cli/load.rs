@@ -37,7 +37,8 @@ Exit status: 0 if all went well; 1 if nothing connected, a wrong byte came back,
 a status of 400 or above, or the system refused; 2 if the command cannot work.")]
 pub(super) struct Load {
     /// Whom to load: tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH, ws://HOST[:PORT]/PATH or
-    /// http://HOST[:PORT]/PATH. The first four must echo; HTTP is asked with --method
+    /// http://HOST[:PORT]/PATH. All but http must echo; that is asked with
+    /// --method
     #[arg(value_name = "URL", value_parser = target, env = "ONELOOP_LOAD_URL",
         hide_env_values = true)]
     url: Target,

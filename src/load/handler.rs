@@ -298,8 +298,9 @@ impl<C: Client> Load<C> {
         cx.timers.arm(OPEN, cx.now);
     }
 
-    /// Who has not heard it by now will not.
+    /// Who has not heard it by now will not. Some may have said goodbye later than others.
     fn give_up(&mut self, cx: &mut Cx<'_>) {
+        cx.timers.arm(END, cx.now.plus_ms(self.patience_ms));
         for slot in 0..self.seats.len() {
             let fate = self.seats[slot].as_ref().filter(|seat| seat.is_leaving);
             if let Some(fate) = fate.map(|seat| seat.client.overdue()) {
