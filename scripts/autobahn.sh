@@ -1,22 +1,26 @@
 #!/usr/bin/env bash
-# Is the server's WebSocket what RFC 6455 says? The Autobahn testsuite plays 517 clients, most of
-# them bad, against /echo. Reports: target/autobahn/report/index.html. Arguments choose cases
-# (scripts/autobahn.sh '1.*' 7.7.1); without any it is all of them. Needs python3 and, the first
-# time, PyPI: the suite was made for Python 2, and is ported here as it is installed.
-# It fails if a case is neither OK nor INFORMATIONAL; permessage-deflate (12, 13) may be missing.
+# Is our WebSocket what RFC 6455 says? The Autobahn testsuite plays 517 clients, most of them bad,
+# against the server's /echo, and as many servers against the client of `oneloop load`.
+#
+#   scripts/autobahn.sh [server|client|both] [CASE...]     both, all cases
+#
+# Cases are numbers or patterns: '1.*' 7.7.1. Reports: target/autobahn/ROLE/index.html. Needs
+# python3 and, the first time, PyPI: the suite was made for Python 2, and is ported here as it is
+# installed. It fails if a case is neither OK nor INFORMATIONAL; permessage-deflate (12, 13) may be
+# missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 target=${CARGO_TARGET_DIR:-target}
 home=$target/autobahn
 venv=$home/venv
-report=$home/report
 work=
 server=
 fuzzer=
+client=
 cleanup() {
     local pid
-    for pid in $fuzzer $server; do
+    for pid in $client $fuzzer $server; do
         { kill "$pid" && wait "$pid"; } 2>/dev/null || true
     done
     [[ -z $work ]] || rm -rf "$work"
@@ -34,7 +38,7 @@ fail() {
 # install: the testsuite in a virtual environment, unless this very one is there.
 install() {
     local stamp pip site
-    stamp=$(cat scripts/autobahn.sh scripts/autobahn/{port.py,*.txt} | sha256sum)
+    stamp=$({ declare -f install; cat scripts/autobahn/{port.py,*.txt}; } | sha256sum)
     [[ $(cat "$venv/stamp" 2>/dev/null) != "$stamp" ]] || return 0
     echo "installing the testsuite in $venv"
     python3 -m venv --clear "$venv" || fail "no python3 that makes environments: as root," \
@@ -65,13 +69,58 @@ serve() {
     [[ -n ${url:-} ]] || exit 2
 }
 
+# as_server CASE...: the fuzzing client against our server.
+as_server() {
+    serve
+    # In the background, so that a signal to this script ends it too.
+    "$venv/bin/python" scripts/autobahn/fuzz.py "ws${url#http}/echo" "$home/server" "$@" &
+    fuzzer=$!
+    wait "$fuzzer"
+}
+
+# as_client CASE...: the fuzzing server against our client, one connection a case.
+as_client() {
+    local word url count says case
+    exec {says}< <(exec "$venv/bin/python" scripts/autobahn/fuzz.py listen "$home/client" "$@")
+    fuzzer=$!
+    if ! read -r word url count <&"$says" || [[ $word != listening ]]; then
+        echo "$word $url $count" >&2
+        return 2
+    fi
+    for ((case = 1; case <= count; case++)); do
+        answer "$url/runCase?case=$case&agent=oneloop"
+    done
+    answer "$url/updateReports?agent=oneloop&shutdownOnComplete=true"
+    cat <&"$says"
+    wait "$fuzzer"
+}
+
+# answer URL: sends back what comes until the server closes. How that ended is the server's to say.
+answer() {
+    "$target/release/oneloop" load "$1" -c 1 --mirror -d 2m -q >/dev/null &
+    client=$!
+    wait "$client" || true
+}
+
+# run ROLE CASE...: prints the summary of a role; its status if it is the worst so far.
+run() {
+    local role=$1 worse=0
+    shift
+    rm -rf "${home:?}/$role"
+    mkdir -p "$home/$role"
+    echo "== as $role"
+    "as_$role" "$@" || worse=$?
+    ((worse <= status)) || status=$worse
+}
+
+roles=(server client)
+case ${1:-} in
+    server | client) roles=("$1") && shift ;;
+    both) shift ;;
+esac
 cargo build --release --quiet
 mkdir -p "$home"
 install
-rm -rf "$report"
-mkdir "$report"
-serve
-# In the background, so that a signal to this script ends it too. Its status is the script's.
-"$venv/bin/python" scripts/autobahn/fuzz.py "ws${url#http}/echo" "$report" "$@" &
-fuzzer=$!
-wait "$fuzzer"
+status=0
+for role in "${roles[@]}"; do run "$role" "$@"; done
+exit "$status"

@@ -21,7 +21,7 @@ usage: scripts/test.sh [STEP...]     no STEP: all of them, in this order
   test     unit, integration and documentation tests
   clients  curl, Python, node and a browser talk to the server
   fuzz     a minute of libFuzzer for each decoder
-  autobahn the original WebSocket testsuite against the server
+  autobahn the original WebSocket testsuite against the server and the client of the load
   deny     licences, bans and sources of the dependencies; advisories where they are in reach
 
 With CI=true in the environment a skipped check is an error (except the advisories).

@@ -2,7 +2,10 @@
 #![cfg(feature = "cli")]
 
 use oneloop::load::{self, Observer, Report, Scenario};
-use oneloop::net::Address;
+use oneloop::net::{Address, Endpoint, Target};
+use oneloop::proto::http1::Method;
+use oneloop::server::{Limits, Nofile, Server};
+use oneloop::service::Builtin;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::{Read, Write};
@@ -42,7 +45,7 @@ impl Observer for AtSettled {
 }
 
 #[test]
-fn messages_allocate_nothing() {
+fn bytes_allocate_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
     let address = Address::Tcp(listener.local_addr().expect("is bound"));
     std::thread::spawn(move || {
@@ -57,12 +60,37 @@ fn messages_allocate_nothing() {
             });
         }
     });
-    let scenario =
-        Scenario { connections: 8, depth: 4, duration_ms: 500, ..Scenario::new(address) };
+    assert_none(Target::from(address), Method::Get);
+}
+
+/// Against our server, which is a thread beside.
+#[test]
+fn websockets_and_http_allocate_nothing() {
+    let at = Endpoint::parse("http://127.0.0.1:0").expect("a URL");
+    let limits = Limits { nofile: Nofile::Keep, ..Limits::default() };
+    let server = Server::builder().limits(limits);
+    let server = server.site(at, vec![("/echo".into(), Builtin::Echo)]).bind().expect("binds");
+    let Some(Address::Tcp(at)) = server.endpoints().next().map(|it| it.address.clone()) else {
+        panic!("not TCP")
+    };
+    let stopper = server.stopper();
+    let thread = std::thread::spawn(move || server.run());
+    let target = |url: &str| Target::parse(&format!("{url}{at}/echo")).expect("a URL");
+    assert_none(target("ws://"), Method::Get);
+    assert_none(target("http://"), Method::Post);
+    assert_none(target("http://"), Method::Get);
+    stopper.stop().expect("is told");
+    thread.join().expect("no panic").expect("runs");
+}
+
+fn assert_none(target: Target, method: Method) {
+    let quick = Scenario { connections: 8, depth: 4, duration_ms: 500, ..Scenario::new(target) };
+    let scenario = Scenario { method, ..quick };
     let mut observer = AtSettled(0);
     let report = load::run(&scenario, &mut observer).expect("runs");
     let during = COUNT.with(Cell::get) - observer.0;
-    assert!(report.messages.received > 1_000, "{:?}", report.messages);
+    let answers = report.messages.received + report.messages.refused;
+    assert!(answers > 1_000, "{:?}", report.messages);
     // The report at the end allocates its texts and its copy of the histogram.
-    assert!(during < 32, "{during} allocations for {} messages", report.messages.received);
+    assert!(during < 32, "{during} allocations for {answers} messages");
 }

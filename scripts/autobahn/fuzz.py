@@ -1,5 +1,7 @@
 """
 fuzz.py URL OUTDIR [PATTERN...]: the Autobahn fuzzing client against the echo server at URL.
+fuzz.py listen OUTDIR [PATTERN...]: the fuzzing server, for a client. It says `listening URL CASES`
+and ends when the client, called CLIENT below, asks it to /updateReports.
 
 Leaves its reports in OUTDIR and prints a summary by group. Exit status 0: every case is OK or
 INFORMATIONAL, in how it went and in how the connection was closed (some faults show only there);
@@ -8,6 +10,7 @@ INFORMATIONAL, in how it went and in how the connection was closed (some faults 
 import collections
 import json
 import os
+import socket
 import sys
 import time
 
@@ -15,6 +18,9 @@ COLUMNS = ["OK", "NON-STRICT", "INFORMATIONAL", "UNIMPLEMENTED", "FAILED"]
 GOOD = {"OK", "INFORMATIONAL"}
 # The groups of permessage-deflate, which a server may do without.
 OPTIONAL = {"12", "13"}
+# And those that our client does without.
+CLIENT_OPTIONAL = {"12", "13"}
+CLIENT = "oneloop"
 
 
 def group(case):
@@ -25,8 +31,8 @@ def order(case):
     return [int(part) for part in case.split(".")]
 
 
-def is_good(case, behavior):
-    return behavior in GOOD or (behavior == "UNIMPLEMENTED" and group(case) in OPTIONAL)
+def is_good(case, behavior, optional):
+    return behavior in GOOD or (behavior == "UNIMPLEMENTED" and group(case) in optional)
 
 
 def details(outdir, result):
@@ -46,14 +52,14 @@ def table(results):
         print("%-5s" % row, *cells, "%9.1f" % (counts[row]["ms"] / 1000))
 
 
-def judge(outdir, cases):
+def judge(outdir, cases, agent, optional):
     with open(os.path.join(outdir, "index.json"), encoding="utf-8") as file:
-        results = json.load(file).get("server", {})
+        results = json.load(file).get(agent, {})
     table(results)
     status = 0
     for case in sorted(results, key=order):
         result = results[case]
-        if is_good(case, result["behavior"]) and result["behaviorClose"] in GOOD:
+        if is_good(case, result["behavior"], optional) and result["behaviorClose"] in GOOD:
             continue
         told = details(outdir, result)
         print("%s: %s: %s" % (case, result["behavior"], told["result"]))
@@ -79,6 +85,12 @@ def chosen(fuzzing, patterns):
     return every.parseSpecCases({"cases": patterns})
 
 
+def free_port():
+    with socket.socket() as it:
+        it.bind(("127.0.0.1", 0))
+        return it.getsockname()[1]
+
+
 def main(url, outdir, *patterns):
     from twisted.internet import epollreactor
     epollreactor.install()
@@ -89,16 +101,23 @@ def main(url, outdir, *patterns):
     began = time.monotonic()
     with open(os.path.join(outdir, "run.log"), "w", encoding="utf-8") as log:
         terminal, sys.stdout = sys.stdout, log
-        # A name is given, because else a server is called what it calls itself.
-        servers = [{"url": url, "agent": "server"}]
-        fuzzing.startClient({"outdir": outdir, "cases": cases, "servers": servers})
+        if url == "listen":
+            url, agent, optional = "ws://127.0.0.1:%d" % free_port(), CLIENT, CLIENT_OPTIONAL
+            # 0: no page for browsers beside it.
+            fuzzing.startServer({"url": url, "outdir": outdir, "cases": cases}, 0)
+            print("listening %s %d" % (url, len(cases)), file=terminal, flush=True)
+        else:
+            # A name is given, because else a server is called what it calls itself.
+            agent, optional = "server", OPTIONAL
+            servers = [{"url": url, "agent": agent}]
+            fuzzing.startClient({"outdir": outdir, "cases": cases, "servers": servers})
         reactor.run()
         sys.stdout = terminal
     print("%d cases in %.0f s; %s/index.html" % (len(cases), time.monotonic() - began, outdir))
     if not os.path.exists(os.path.join(outdir, "index.json")):
         print("error: no report was written; see %s" % log.name)
         return 2
-    return judge(outdir, cases)
+    return judge(outdir, cases, agent, optional)
 
 
 if __name__ == "__main__":

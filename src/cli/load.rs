@@ -14,8 +14,9 @@ mod progress;
 mod render;
 
 use super::{Failure, print};
-use crate::load::{self, LoadError, Report, Scenario};
-use crate::net::{Endpoint, Protocol, parse_bytes};
+use crate::load::{self, LoadError, Messages, Report, Scenario};
+use crate::net::{Target, parse_bytes, unknown};
+use crate::proto::http1::Method;
 use clap::builder::FalseyValueParser;
 use progress::Progress;
 use std::fs::File;
@@ -25,20 +26,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Drive an echo server and say what its clients saw.
+/// Drive an echo server, or any HTTP server, and say what its clients saw.
 ///
 /// Opens the connections, waits until the fate of each is known (answered, told why not, refused,
 /// reset, closed, timed out, hung), then keeps messages going and coming on those that were
 /// answered, and compares every byte that comes back.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "\
-Exit status: 0 if all went well; 1 if nothing connected, a wrong byte came back or the system \
-refused; 2 if the command cannot work.")]
+Exit status: 0 if all went well; 1 if nothing connected, a wrong byte came back, every answer had \
+a status of 400 or above, or the system refused; 2 if the command cannot work.")]
 pub(super) struct Load {
-    /// Whom to load: tcp://HOST:PORT, udp://HOST:PORT or unix:///PATH
+    /// Whom to load: tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH, ws://HOST[:PORT]/PATH or
+    /// http://HOST[:PORT]/PATH. All but http must echo; that is asked with
+    /// --method
     #[arg(value_name = "URL", value_parser = target, env = "ONELOOP_LOAD_URL",
         hide_env_values = true)]
-    url: Endpoint,
+    url: Target,
 
     /// Connections to open. More than 12,000 to one loopback address come from several source
     /// addresses, because ports run short
@@ -53,12 +56,18 @@ pub(super) struct Load {
         env = "ONELOOP_LOAD_SIZE", hide_env_values = true)]
     size: usize,
 
-    /// Messages in flight on each connection. 1 measures a polite client; more fill the pipeline
-    /// and show the highest rate, at the price of latency
+    /// Messages in flight on each connection; over HTTP requests (pipelining). 1 measures a polite
+    /// client; more fill the pipeline and show the highest rate, at the price of latency
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(1..=65_536),
         env = "ONELOOP_LOAD_DEPTH", hide_env_values = true)]
     depth: u32,
+
+    /// Over HTTP: GET, HEAD, DELETE and OPTIONS have no body; POST, PUT and PATCH bring --size
+    /// bytes, which must come back from a path that ends in /echo
+    #[arg(long, value_name = "METHOD", default_value = "GET", value_parser = method,
+        env = "ONELOOP_LOAD_METHOD", hide_env_values = true)]
+    method: Method,
 
     /// How long to measure, once the fate of every connection is known (10s, 500ms, 1m)
     #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = time,
@@ -105,6 +114,12 @@ pub(super) struct Load {
         env = "ONELOOP_LOAD_ASK", hide_env_values = true)]
     ask: Option<Ask>,
 
+    /// Over WebSocket: do not ask, but send back every message until the server closes. Implies
+    /// --hold. This is how the Autobahn testsuite examines a client
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "ONELOOP_LOAD_MIRROR",
+        hide_env_values = true)]
+    mirror: bool,
+
     /// No progress on standard error
     #[arg(short, long, alias = "no-progress", value_parser = FalseyValueParser::new(),
         env = "ONELOOP_LOAD_QUIET", hide_env_values = true)]
@@ -120,16 +135,19 @@ enum Sink {
 
 /// Somebody was served, and nobody got a wrong byte.
 fn is_good(report: &Report) -> bool {
-    report.connections.connected > 0 && report.messages.wrong == 0
+    let Messages { received, wrong, refused, .. } = report.messages;
+    let all_refused = refused > 0 && received == 0;
+    report.connections.connected > 0 && wrong == 0 && !all_refused
 }
 
 /// Whom the generator can drive.
-fn target(url: &str) -> Result<Endpoint, String> {
-    let endpoint = Endpoint::parse(url).map_err(|error| error.to_string())?;
-    match endpoint.protocol {
-        Protocol::Stream => Ok(endpoint),
-        Protocol::Http => Err(format!("`{url}`: the load speaks tcp, udp and unix so far")),
-    }
+fn target(url: &str) -> Result<Target, String> {
+    Target::parse(url).map_err(|error| error.to_string())
+}
+
+fn method(name: &str) -> Result<Method, String> {
+    let names = Method::NAMES.map(|(name, _)| name);
+    Method::from_name(name).ok_or_else(|| unknown("method", name, names))
 }
 
 impl Load {
@@ -164,11 +182,13 @@ impl Load {
             connect_timeout_ms: ms(self.connect_timeout),
             answer_timeout_ms: ms(self.answer_timeout),
             sources: self.source.clone(),
-            hold: self.hold,
+            hold: self.hold || self.mirror,
             ask: self.ask.as_ref().map(|Ask(bytes)| bytes.clone()),
+            method: self.method,
+            mirror: self.mirror,
             stop_on_signal: true,
             stop_on_stdin_end: self.hold,
-            ..Scenario::new(self.url.address.clone())
+            ..Scenario::new(self.url.clone())
         }
     }
 }

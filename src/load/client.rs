@@ -11,17 +11,21 @@
 //!
 //! **Read next.** `src/load/stream.rs`, `src/load/datagram.rs`, then `src/load/handler.rs`.
 
-use super::fates::Fate;
+use super::fates::{Fate, Phase};
+use super::keys::Keys;
 use super::pattern::{Pattern, SPAN_BYTES};
 use super::report::{Messages, latencies};
 use super::sources::Sources;
+use super::speech::{Requests, websocket_limits};
 use super::{LoadError, Scenario};
+use crate::buf::Pool;
 use crate::clock::{Clock, Time};
-use crate::net::Address;
+use crate::net::Target;
+use crate::proto::ws::Assembly;
 use crate::reactor::{ConnId, Cx, Readiness, TimerKey};
 use hdrhistogram::Histogram;
 use std::net::IpAddr;
-use std::ops::ControlFlow;
+use std::ops::ControlFlow::{self, Continue};
 
 /// Goes on, or is over.
 pub(super) type Life<T = ()> = ControlFlow<Fate, T>;
@@ -47,68 +51,71 @@ pub(super) trait Client: Sized {
     fn look(&mut self, id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>>;
     /// Keep `depth` messages in flight from now on. The caller looks at it afterwards.
     fn begin(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life;
+    /// The run is over: says goodbye. Whether that is to be answered; until then it is not over.
+    fn leave(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx<'_>) -> Life<bool> {
+        Continue(false)
+    }
+    /// What has become of it if it was waited for long enough.
+    fn overdue(&self) -> Fate {
+        Fate::Hung
+    }
+    /// It is over: gives back what it holds of what is shared.
+    fn release(&mut self, _shared: &mut Shared) {}
     /// It was answered at least once: it is served, and not just waiting in a queue.
     fn is_settled(&self) -> bool;
     /// Messages sent that are neither answered nor lost.
     fn in_flight(&self) -> u64;
+    /// What it is doing.
+    fn phase(&self, shared: &Shared) -> Phase;
 }
 
-/// What the clients of a run share.
-pub(super) struct Shared {
-    pub(super) clock: Clock,
-    pub(super) pattern: Pattern,
+/// Bytes that unfinished answers and unsent messages of all connections may take.
+const BUFFERS_BYTES_MAX: u64 = 4 << 30;
+
+/// What the connections of a run have to say: the bytes of their messages, in one endless row.
+pub(super) struct Words {
+    pattern: Pattern,
     /// What each connection sends in place of the pattern; then any answer is right.
     pub(super) ask: Option<Vec<u8>>,
-    pub(super) address: Address,
-    sources: Sources,
+    /// Bytes of a message.
     pub(super) size_bytes: u64,
-    pub(super) depth: u64,
-    pub(super) connect_timeout_ms: u64,
-    pub(super) answer_timeout_ms: u64,
-    /// An answer is followed by the next message. False while connecting, holding and ending.
-    pub(super) sends: bool,
-    /// What a read brought, or a datagram to send; nobody's between two events.
-    pub(super) scratch: Vec<u8>,
-    pub(super) messages: Messages,
-    pub(super) bytes_sent: u64,
-    pub(super) bytes_received: u64,
-    /// Nanoseconds from a message to its answer.
-    pub(super) latency: Histogram<u64>,
 }
 
-impl Shared {
-    pub(super) fn new(scenario: &Scenario, clock: Clock) -> Result<Shared, LoadError> {
-        let address = scenario.address.clone();
-        Ok(Shared {
-            clock,
-            pattern: Pattern::new(),
-            ask: scenario.ask.clone(),
-            sources: Sources::plan(&address, scenario.connections, &scenario.sources)?,
-            address,
-            size_bytes: scenario.ask.as_ref().map_or(scenario.size_bytes, Vec::len) as u64,
-            depth: u64::from(scenario.depth),
-            connect_timeout_ms: scenario.connect_timeout_ms,
-            answer_timeout_ms: scenario.answer_timeout_ms,
-            sends: false,
-            scratch: vec![0; SPAN_BYTES],
-            messages: Messages::default(),
-            bytes_sent: 0,
-            bytes_received: 0,
-            latency: latencies(),
-        })
-    }
-
+impl Words {
     /// What connection `id` has to send at a position of its stream; never empty.
-    pub(super) fn outgoing(&self, id: ConnId, position: u64) -> &[u8] {
+    pub(super) fn at(&self, id: ConnId, position: u64) -> &[u8] {
         match &self.ask {
             Some(ask) => &ask[(position % self.size_bytes) as usize..],
             None => self.pattern.at(id.slot, position),
         }
     }
 
-    /// The address that connection `id` comes from, unless the system chooses.
-    pub(super) fn source(&self, id: ConnId) -> Option<IpAddr> {
-        self.sources.of(id.slot)
+    /// Whether `bytes` are what connection `id` has sent from `position` on.
+    pub(super) fn matches(&self, id: ConnId, position: u64, bytes: &[u8]) -> bool {
+        let mut begin = position;
+        bytes.chunks(SPAN_BYTES).all(|chunk| {
+            let expected = &self.at(id, begin)[..chunk.len()];
+            begin += chunk.len() as u64;
+            chunk == expected
+        })
+    }
+}
+
+/// What is counted.
+pub(super) struct Tally {
+    pub(super) messages: Messages,
+    /// HTTP: responses by status, up to 999.
+    pub(super) statuses: Box<[u64]>,
+    /// Connections that were opened in place of one that the server ended in agreement.
+    pub(super) reopened: u64,
+    /// Nanoseconds from a message to its answer.
+    pub(super) latency: Histogram<u64>,
+}
+
+impl Tally {
+    fn new() -> Tally {
+        let statuses = vec![0; 1000].into_boxed_slice();
+        Tally { messages: Messages::default(), statuses, reopened: 0, latency: latencies() }
     }
 
     /// Books the answer to a message that was sent at `sent_at`.
@@ -119,6 +126,82 @@ impl Shared {
         } else {
             self.messages.wrong += 1;
         }
+    }
+
+    /// Books the status of a response.
+    pub(super) fn count_status(&mut self, status: u16) {
+        if let Some(count) = self.statuses.get_mut(usize::from(status)) {
+            *count += 1;
+        }
+    }
+}
+
+/// What the clients of a run share.
+pub(super) struct Shared {
+    pub(super) clock: Clock,
+    pub(super) words: Words,
+    pub(super) target: Target,
+    /// What an HTTP client asks for.
+    pub(super) requests: Requests,
+    sources: Sources,
+    pub(super) depth: u64,
+    pub(super) connect_timeout_ms: u64,
+    pub(super) answer_timeout_ms: u64,
+    /// WebSockets send back what comes, and ask nothing.
+    pub(super) mirror: bool,
+    /// After the first answer connections are kept open and silent.
+    pub(super) hold: bool,
+    /// An answer is followed by the next message. False while connecting, holding and ending.
+    pub(super) sends: bool,
+    /// A connection that the server ended in agreement is opened anew even if it owes nothing:
+    /// there will be something to send. False while holding and ending.
+    pub(super) reopens: bool,
+    /// What a read brought, or a datagram to send; nobody's between two events.
+    pub(super) scratch: Vec<u8>,
+    /// What one connection has to send; empty between two events.
+    pub(super) out: Vec<u8>,
+    /// What is half received or half sent.
+    pub(super) pool: Pool,
+    pub(super) assembly: Assembly,
+    pub(super) keys: Keys,
+    pub(super) tally: Tally,
+    pub(super) bytes_sent: u64,
+    pub(super) bytes_received: u64,
+}
+
+impl Shared {
+    pub(super) fn new(scenario: &Scenario, clock: Clock) -> Result<Shared, LoadError> {
+        let target = scenario.target.clone();
+        let address = &target.address;
+        let size_bytes = scenario.ask.as_ref().map_or(scenario.size_bytes, Vec::len) as u64;
+        let ask = scenario.ask.clone();
+        Ok(Shared {
+            clock,
+            words: Words { pattern: Pattern::new(), ask, size_bytes },
+            sources: Sources::plan(address, scenario.connections, &scenario.sources)?,
+            requests: Requests::new(&target, scenario.method, size_bytes),
+            target,
+            depth: u64::from(scenario.depth),
+            connect_timeout_ms: scenario.connect_timeout_ms,
+            answer_timeout_ms: scenario.answer_timeout_ms,
+            mirror: scenario.mirror,
+            hold: scenario.hold,
+            sends: false,
+            reopens: !scenario.hold,
+            scratch: vec![0; SPAN_BYTES],
+            out: Vec::with_capacity(2 * SPAN_BYTES),
+            pool: Pool::new(BUFFERS_BYTES_MAX),
+            assembly: Assembly::new(websocket_limits(size_bytes)),
+            keys: Keys::new(),
+            tally: Tally::new(),
+            bytes_sent: 0,
+            bytes_received: 0,
+        })
+    }
+
+    /// The address that connection `id` comes from, unless the system chooses.
+    pub(super) fn source(&self, id: ConnId) -> Option<IpAddr> {
+        self.sources.of(id.slot)
     }
 }
 

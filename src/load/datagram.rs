@@ -14,7 +14,7 @@
 //! **Read next.** `src/load/stream.rs`, its sibling.
 
 use super::client::{Client, Life, Opened, Shared};
-use super::fates::Fate;
+use super::fates::{Fate, Phase};
 use crate::clock::Time;
 use crate::net::{self, Address};
 use crate::reactor::{ConnId, Cx, Readiness, Source};
@@ -62,7 +62,7 @@ pub(super) struct DatagramClient {
 
 impl Client for DatagramClient {
     fn open(id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Opened<Self> {
-        let Address::Udp(to) = shared.address else {
+        let Address::Udp(to) = shared.target.address else {
             return Opened::Ended(Fate::Failed("not a datagram address".to_owned()));
         };
         let both = Interest::READABLE | Interest::WRITABLE;
@@ -115,7 +115,7 @@ impl Client for DatagramClient {
                 slot.is_waiting = false;
                 slot.given_up |= 1;
                 self.waiting -= 1;
-                shared.messages.lost += 1;
+                shared.tally.messages.lost += 1;
             }
         }
         if !shared.sends && self.was_answered && self.waiting == 0 {
@@ -142,6 +142,10 @@ impl Client for DatagramClient {
     fn in_flight(&self) -> u64 {
         self.waiting
     }
+
+    fn phase(&self, _shared: &Shared) -> Phase {
+        if self.is_full { Phase::Send } else { Phase::Receive }
+    }
 }
 
 impl DatagramClient {
@@ -164,11 +168,11 @@ impl DatagramClient {
     /// Sends the next message of a slot.
     fn send(&mut self, index: usize, id: ConnId, shared: &mut Shared) -> Life {
         let number = self.slots[index].number + shared.depth;
-        let size = shared.size_bytes as usize;
+        let size = shared.words.size_bytes as usize;
         let datagram = &mut shared.scratch[..size];
         datagram[..8].copy_from_slice(&number.to_le_bytes());
         datagram[8..HEADER_BYTES].copy_from_slice(&u64::from(id.slot).to_le_bytes());
-        let body = shared.pattern.at(id.slot, number);
+        let body = shared.words.at(id, number);
         datagram[HEADER_BYTES..].copy_from_slice(&body[..size - HEADER_BYTES]);
         let now = shared.clock.now();
         match self.socket.send(datagram) {
@@ -188,7 +192,7 @@ impl DatagramClient {
         let given_up = slot.given_up << 1;
         *slot = Slot { number, sent_at: now, is_waiting: true, given_up };
         self.waiting += 1;
-        shared.messages.sent += 1;
+        shared.tally.messages.sent += 1;
         shared.bytes_sent += size as u64;
         Continue(())
     }
@@ -231,8 +235,8 @@ impl DatagramClient {
                 if rounds_ago > 0 || !slot.is_waiting {
                     let bit = 1u64.checked_shl(rounds_ago).unwrap_or(0);
                     match slot.given_up & bit {
-                        0 => shared.messages.duplicate += 1,
-                        _ => shared.messages.late += 1,
+                        0 => shared.tally.messages.duplicate += 1,
+                        _ => shared.tally.messages.late += 1,
                     }
                     slot.given_up &= !bit;
                     return None;
@@ -246,15 +250,15 @@ impl DatagramClient {
             }
         };
         let slot = &mut self.slots[index];
-        let body = shared.pattern.at(id.slot, slot.number);
-        let right = n as u64 == shared.size_bytes
+        let body = shared.words.at(id, slot.number);
+        let right = n as u64 == shared.words.size_bytes
             && datagram[..8] == slot.number.to_le_bytes()
             && datagram[8..HEADER_BYTES] == u64::from(id.slot).to_le_bytes()
             && datagram[HEADER_BYTES..] == body[..n - HEADER_BYTES];
         slot.is_waiting = false;
         let sent_at = slot.sent_at;
         self.waiting -= 1;
-        shared.count_answer(right, sent_at, now);
+        shared.tally.count_answer(right, sent_at, now);
         Some(index)
     }
 

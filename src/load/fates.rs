@@ -22,10 +22,27 @@ pub(super) const REASON_BYTES_MAX: usize = 120;
 /// Different reasons that are told apart; the rest is counted together.
 const REASONS_MAX: usize = 16;
 
+/// What a connection was doing when it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Not established.
+    Connect,
+    /// Established, and being upgraded.
+    Handshake,
+    /// Not all of a message was sent.
+    Send,
+    /// Everything was sent.
+    Receive,
+    /// The closing handshake had begun.
+    Close,
+}
+
 /// How a connection ended before the run did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// The server said why and closed.
+    /// As agreed, when all was said: it counts as connected.
+    Done,
+    /// The server said why and closed: a line, a status, a close code.
     ToldWhy(String),
     /// Nobody listens (ECONNREFUSED).
     Refused,
@@ -65,6 +82,44 @@ pub(super) fn may_be_refusal(bytes: &[u8]) -> bool {
     bytes.starts_with(REFUSAL) || REFUSAL.starts_with(bytes)
 }
 
+/// Connections that ended early, by what they were doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phases {
+    /// They were not established.
+    pub connect: u64,
+    /// They were being upgraded.
+    pub handshake: u64,
+    /// Not all of a message was sent.
+    pub send: u64,
+    /// Everything was sent, or there was nothing to send.
+    pub receive: u64,
+    /// The closing handshake had begun.
+    pub close: u64,
+}
+
+impl Phases {
+    /// Each phase with its name, in the order of a connection's life.
+    pub fn by_name(&self) -> [(&'static str, u64); 5] {
+        [
+            ("connect", self.connect),
+            ("handshake", self.handshake),
+            ("send", self.send),
+            ("receive", self.receive),
+            ("close", self.close),
+        ]
+    }
+
+    fn of(&mut self, phase: Phase) -> &mut u64 {
+        match phase {
+            Phase::Connect => &mut self.connect,
+            Phase::Handshake => &mut self.handshake,
+            Phase::Send => &mut self.send,
+            Phase::Receive => &mut self.receive,
+            Phase::Close => &mut self.close,
+        }
+    }
+}
+
 /// Connections by fate. The fields add up to `attempted`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connections {
@@ -72,7 +127,7 @@ pub struct Connections {
     pub attempted: u64,
     /// Answered and still open when the run ended.
     pub connected: u64,
-    /// Told why not: a line that begins with `-ERR `, then the end.
+    /// Told why not: a line that begins with `-ERR `, an HTTP status or a close code, then the end.
     pub told_why: u64,
     /// Nobody listens (ECONNREFUSED).
     pub refused: u64,
@@ -86,6 +141,11 @@ pub struct Connections {
     pub hung: u64,
     /// Failed on this side (out of ports or descriptors), or in a way that fits nowhere else.
     pub failed: u64,
+    /// What those that ended early were doing.
+    pub phases: Phases,
+    /// HTTP: connections opened in place of one whose end the server had announced. They are not
+    /// attempted again: the new one is the same connection, in another socket.
+    pub reopened: u64,
     /// What those who were told why were told, and why the failed ones failed. Bounded: beyond 16
     /// different reasons, the rest is counted as `other`.
     pub reasons: BTreeMap<String, u64>,
@@ -99,9 +159,13 @@ impl Connections {
     }
 
     /// Counts a connection that ended.
-    pub(super) fn count(&mut self, fate: Fate) {
+    pub(super) fn count(&mut self, fate: Fate, phase: Phase) {
         self.attempted += 1;
+        if fate != Fate::Done {
+            *self.phases.of(phase) += 1;
+        }
         let counter = match fate {
+            Fate::Done => &mut self.connected,
             Fate::ToldWhy(reason) => {
                 self.add_reason(reason, 1);
                 &mut self.told_why
@@ -144,6 +208,12 @@ impl Connections {
         self.timed_out += other.timed_out;
         self.hung += other.hung;
         self.failed += other.failed;
+        self.reopened += other.reopened;
+        self.phases.connect += other.phases.connect;
+        self.phases.handshake += other.phases.handshake;
+        self.phases.send += other.phases.send;
+        self.phases.receive += other.phases.receive;
+        self.phases.close += other.phases.close;
         for (reason, count) in &other.reasons {
             self.add_reason(reason.clone(), *count);
         }

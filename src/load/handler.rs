@@ -1,8 +1,8 @@
-//! The run: opening, settling, measuring, ending.
+//! The run: opening, settling, measuring, ending, closing.
 //!
 //! **What.** [`Load`] is the generator's [`Handler`]. It opens connections, waits until the fate of
-//! each is known, lets those that are served send for the measured time, and waits for the last
-//! answers.
+//! each is known, lets those that are served send for the measured time, waits for the last answers
+//! and takes leave.
 //!
 //! **Why this way.** A connection counts as served only when its first message was answered: the
 //! kernel completes handshakes for servers that never accept. New connections keep within a crowd
@@ -15,8 +15,8 @@
 //!
 //! **Read next.** `src/load/report.rs`.
 
-use super::client::{Client, Life, OWN_TIMERS, Opened, Shared, timer_of};
-use super::fates::{Connections, Fate};
+use super::client::{Client, Life, OWN_TIMERS, Opened, Shared, Tally, timer_of};
+use super::fates::{Connections, Fate, Phase};
 use super::report::Report;
 use super::stops::Stops;
 use super::{LoadError, Scenario, Snapshot, Stage};
@@ -50,14 +50,17 @@ struct Seat<C> {
     client: C,
     /// When it leaves the crowd; `None` if it has.
     crowds_until: Option<Time>,
+    /// It has said goodbye and waits for the other side's.
+    is_leaving: bool,
 }
 
 /// A run over clients of one kind.
 pub(super) struct Load<C> {
     shared: Shared,
     stops: Stops,
-    hold: bool,
     duration_ms: u64,
+    /// How long the last answers, and then the last goodbyes, are waited for.
+    patience_ms: u64,
     tick_ms: Option<u64>,
     stage: Stage,
     /// Indexed by connection; empty when it ended. Never longer than it is made for.
@@ -72,6 +75,10 @@ pub(super) struct Load<C> {
     settled: u32,
     /// The connection that is told to begin next.
     begins_at: u32,
+    /// The connection that is told to leave next.
+    leaves_at: u32,
+    /// Seats that have said goodbye and wait for the other side's.
+    leaving: u32,
     /// Since when a Unix listener's queue is full.
     busy_since: Option<Time>,
     connections: Connections,
@@ -105,8 +112,8 @@ impl<C: Client> Load<C> {
         Ok(Load {
             shared,
             stops,
-            hold: scenario.hold,
             duration_ms: scenario.duration_ms,
+            patience_ms: scenario.answer_timeout_ms,
             tick_ms,
             stage: Stage::Opening,
             seats: Vec::with_capacity(scenario.connections as usize),
@@ -115,6 +122,8 @@ impl<C: Client> Load<C> {
             unsettled: 0,
             settled: 0,
             begins_at: 0,
+            leaves_at: 0,
+            leaving: 0,
             busy_since: None,
             connections: Connections::default(),
             settled_at: None,
@@ -141,10 +150,10 @@ impl<C: Client> Load<C> {
                     self.unsettled += 1;
                     cx.timers.arm(timer_of(id), crowds_until);
                     self.busy_since = None;
-                    Some(Seat { client, crowds_until: Some(crowds_until) })
+                    Some(Seat { client, crowds_until: Some(crowds_until), is_leaving: false })
                 }
                 Opened::Ended(fate) => {
-                    self.connections.count(fate);
+                    self.connections.count(fate, Phase::Connect);
                     None
                 }
                 Opened::Busy => {
@@ -153,7 +162,7 @@ impl<C: Client> Load<C> {
                         cx.timers.arm(OPEN, cx.now.plus_ms(BUSY_MS));
                         return false;
                     }
-                    self.connections.count(Fate::TimedOut);
+                    self.connections.count(Fate::TimedOut, Phase::Connect);
                     None
                 }
             };
@@ -172,6 +181,29 @@ impl<C: Client> Load<C> {
             self.begins_at += 1;
             self.with(cx, id, |client, shared, cx| client.begin(id, shared, cx));
             self.look(cx, id);
+        }
+        true
+    }
+
+    /// Lets settled connections take leave. True if the budget ended it.
+    fn leave_more(&mut self, cx: &mut Cx<'_>) -> bool {
+        for _ in 0..BEGINS_PER_TURN {
+            if self.stage != Stage::Closing || self.leaves_at as usize >= self.seats.len() {
+                return false;
+            }
+            let id = id_of(self.leaves_at);
+            self.leaves_at += 1;
+            let Some(Some(seat)) = self.seats.get_mut(id.slot as usize) else { continue };
+            if !seat.client.is_settled() {
+                continue;
+            }
+            match seat.client.leave(id, &mut self.shared, cx) {
+                ControlFlow::Continue(waits) => {
+                    seat.is_leaving = waits;
+                    self.leaving += u32::from(waits);
+                }
+                ControlFlow::Break(fate) => self.end(cx, id, fate),
+            }
         }
         true
     }
@@ -216,13 +248,15 @@ impl<C: Client> Load<C> {
 
     /// A connection is over: books its fate and closes it.
     fn end(&mut self, cx: &mut Cx<'_>, id: ConnId, fate: Fate) {
-        let Some(seat) = self.seats.get_mut(id.slot as usize).and_then(Option::take) else {
+        let Some(mut seat) = self.seats.get_mut(id.slot as usize).and_then(Option::take) else {
             return;
         };
         cx.timers.disarm(timer_of(id));
-        self.shared.messages.lost += seat.client.in_flight();
-        self.connections.count(fate);
+        self.shared.tally.messages.lost += seat.client.in_flight();
+        self.connections.count(fate, seat.client.phase(&self.shared));
         self.crowd -= u32::from(seat.crowds_until.is_some());
+        self.leaving -= u32::from(seat.is_leaving);
+        seat.client.release(&mut self.shared);
         match seat.client.is_settled() {
             true => self.settled -= 1,
             false => self.unsettled -= 1,
@@ -234,42 +268,62 @@ impl<C: Client> Load<C> {
         self.settled_at = Some(cx.now);
         self.has_settled = true;
         cx.timers.arm(END, cx.now.plus_ms(self.duration_ms));
-        if self.hold {
+        if self.shared.hold {
             self.stage = Stage::Holding;
         } else {
             self.stage = Stage::Measuring;
-            self.shared.latency.reset();
+            self.shared.tally.latency.reset();
             self.shared.sends = true;
-            self.answers_before = self.shared.messages.received;
+            self.answers_before = self.shared.tally.messages.received;
         }
     }
 
     /// No more messages; the last answers have `patience_ms` to come.
     fn wind_up(&mut self, cx: &mut Cx<'_>, patience_ms: u64) {
         if self.stage == Stage::Measuring {
-            self.measured_until = Some((cx.now, self.shared.messages.received));
+            self.measured_until = Some((cx.now, self.shared.tally.messages.received));
         }
         self.stage = Stage::Ending;
-        self.shared.sends = false;
+        self.patience_ms = patience_ms;
+        (self.shared.sends, self.shared.reopens) = (false, false);
         self.target = self.seats.len() as u32;
         cx.timers.arm(END, cx.now.plus_ms(patience_ms));
     }
 
+    /// All is answered, or was waited for: the connections take leave, and have `patience_ms` to
+    /// hear that the other side does too.
+    fn close(&mut self, cx: &mut Cx<'_>) {
+        self.stage = Stage::Closing;
+        cx.timers.arm(END, cx.now.plus_ms(self.patience_ms));
+        cx.timers.arm(OPEN, cx.now);
+    }
+
+    /// Who has not heard it by now will not. Some may have said goodbye later than others.
+    fn give_up(&mut self, cx: &mut Cx<'_>) {
+        cx.timers.arm(END, cx.now.plus_ms(self.patience_ms));
+        for slot in 0..self.seats.len() {
+            let fate = self.seats[slot].as_ref().filter(|seat| seat.is_leaving);
+            if let Some(fate) = fate.map(|seat| seat.client.overdue()) {
+                self.end(cx, id_of(slot as u32), fate);
+            }
+        }
+    }
+
     /// News of the run.
     pub(super) fn snapshot(&mut self, now: Time) -> Snapshot {
-        let messages = self.shared.messages;
+        let messages = self.shared.tally.messages;
         let (then, answers_then) = std::mem::replace(&mut self.last_tick, (now, messages.received));
         let seconds = now.since(then).as_secs_f64();
         let answers = messages.received - answers_then;
-        let ended = self.connections.attempted;
+        let ended = self.connections.attempted - self.connections.connected;
         Snapshot {
             stage: self.stage,
             elapsed: now.since(self.settled_at.unwrap_or(Time::ZERO)),
             connected: u64::from(self.settled),
             waiting: u64::from(self.unsettled),
-            errors: ended + messages.wrong + messages.lost,
+            errors: ended + messages.wrong + messages.refused + messages.lost,
             rate_per_s: if seconds > 0.0 { answers as f64 / seconds } else { 0.0 },
-            p99_us: self.shared.latency.value_at_quantile(0.99) as f64 / 1_000.0,
+            p99_us: self.shared.tally.latency.value_at_quantile(0.99) as f64 / 1_000.0,
         }
     }
 
@@ -278,7 +332,10 @@ impl<C: Client> Load<C> {
     pub(super) fn report(&self, scenario: &Scenario, now: Time) -> Report {
         let mut connections = self.connections.clone();
         connections.count_connected(u64::from(self.settled));
-        let mut messages = self.shared.messages;
+        let Tally { messages, statuses, reopened, latency } = &self.shared.tally;
+        let mut messages = *messages;
+        connections.reopened = *reopened;
+        let counted = statuses.iter().enumerate().filter(|(_, count)| **count > 0);
         messages.lost += messages.in_flight();
         let settled_at = self.settled_at.unwrap_or(now);
         let (until, answers) = match self.measured_until {
@@ -288,18 +345,20 @@ impl<C: Client> Load<C> {
         };
         Report {
             command: String::new(),
-            url: scenario.url(),
-            size_bytes: self.shared.size_bytes,
+            url: scenario.target.to_string(),
+            method: scenario.is_http().then(|| scenario.method.name()),
+            size_bytes: scenario.message_bytes(),
             depth: scenario.depth,
             settle: settled_at.since(Time::ZERO),
             measured: until.since(settled_at),
             measured_answers: answers - self.answers_before,
             connections,
             messages,
+            statuses: counted.map(|(status, count)| (status as u16, *count)).collect(),
             bytes_sent: self.shared.bytes_sent,
             bytes_received: self.shared.bytes_received,
             cpu: process::cpu_time().unwrap_or_default(),
-            latency: self.shared.latency.clone(),
+            latency: latency.clone(),
         }
     }
 }
@@ -310,11 +369,10 @@ impl<C: Client> Handler for Load<C> {
             return;
         }
         // Whoever asks twice does not want to wait.
-        let patience_ms = match self.stage {
-            Stage::Ending => 0,
-            _ => self.shared.answer_timeout_ms.min(HURRIED_DRAIN_MS),
-        };
-        self.wind_up(cx, patience_ms);
+        match self.stage {
+            Stage::Ending | Stage::Closing => self.stage = Stage::Over,
+            _ => self.wind_up(cx, self.shared.answer_timeout_ms.min(HURRIED_DRAIN_MS)),
+        }
     }
 
     fn ready(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) {
@@ -328,7 +386,8 @@ impl<C: Client> Handler for Load<C> {
                 self.ticked = true;
                 self.tick_ms.inspect(|&ms| cx.timers.arm(TICK, cx.now.plus_ms(ms)));
             }
-            (END, Stage::Ending) => self.stage = Stage::Over,
+            (END, Stage::Ending) => self.close(cx),
+            (END, Stage::Closing) => self.give_up(cx),
             (END, _) => self.wind_up(cx, self.shared.answer_timeout_ms),
             (TimerKey(key), _) => self.look(cx, id_of(key - OWN_TIMERS)),
         }
@@ -341,14 +400,19 @@ impl<C: Client> Handler for Load<C> {
         if self.stage == Stage::Opening && all_opened && self.unsettled == 0 {
             self.settle(cx);
         }
-        self.begin_more(cx) || more_to_open
+        let more_to_leave = self.leave_more(cx);
+        self.begin_more(cx) || more_to_open || more_to_leave
     }
 
     fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
         if matches!(self.stage, Stage::Holding | Stage::Measuring) && self.settled == 0 {
             self.wind_up(cx, 0);
         }
-        if self.stage == Stage::Ending && self.shared.messages.in_flight() == 0 {
+        if self.stage == Stage::Ending && self.shared.tally.messages.in_flight() == 0 {
+            self.close(cx);
+        }
+        let all_told = self.leaves_at as usize >= self.seats.len();
+        if self.stage == Stage::Closing && all_told && self.leaving == 0 {
             self.stage = Stage::Over;
         }
         match self.stage {

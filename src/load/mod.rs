@@ -2,7 +2,8 @@
 //!
 //! **What.** A [`Scenario`] says what to do, [`run`] does it on a [`Reactor`] of its own, a
 //! [`Report`] says what came of it. Messages are echoed in a closed loop: each connection keeps
-//! `depth` of them in flight, and every byte that comes back is compared.
+//! `depth` of them in flight, and every byte that comes back is compared. They go over TCP, UDP, a
+//! Unix socket, WebSocket or HTTP.
 //!
 //! **Why this way.** It is the second handler of the same reactor, so the generator is no other
 //! network stack than the server, and costs about the same a message. What most generators leave
@@ -12,27 +13,33 @@
 //!
 //! **Costs.** One thread; one read and one write an event; no allocation once all are connected.
 //!
-//! **Read next.** `src/load/stream.rs` for one connection, `src/load/handler.rs` for all of them.
+//! **Read next.** `src/load/stream.rs` for one connection, `src/load/speech.rs` for what it says,
+//! `src/load/handler.rs` for all of them.
 
 mod client;
 mod datagram;
 mod fates;
 mod handler;
+mod in_flight;
+mod keys;
 mod pattern;
 mod report;
 mod sources;
+mod speech;
 mod stops;
 mod stream;
 
-pub use fates::Connections;
+pub use fates::{Connections, Phases};
 pub use report::{Messages, Report};
 
-use crate::net::{Address, Endpoint, Protocol, SocketOptions};
+use crate::net::{Address, Dialect, Target};
+use crate::proto::http1::Method;
 use crate::reactor::Reactor;
 use crate::sys::{process, rlimit};
 use client::Client;
 use datagram::{DATAGRAM_BYTES_MAX, DatagramClient, HEADER_BYTES};
 use handler::Load;
+use speech::Requests;
 use std::net::IpAddr;
 use std::time::Duration;
 use std::{fmt, io};
@@ -47,8 +54,8 @@ const IN_FLIGHT_MAX: u64 = 1 << 24;
 /// What to do.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// Whom to load.
-    pub address: Address,
+    /// Whom to load, and in what protocol.
+    pub target: Target,
     /// Connections to open; at least 1.
     pub connections: u32,
     /// Bytes of a message; at least 1, over UDP 16 to 65,507.
@@ -69,6 +76,11 @@ pub struct Scenario {
     /// With `hold`: ask with these bytes, for servers that do not echo. Whatever comes back is the
     /// answer, unless it is a refusal. `None`: `size_bytes` of noise, to be echoed.
     pub ask: Option<Vec<u8>>,
+    /// Over HTTP: the method. POST, PUT and PATCH send `size_bytes`, which must come back from a
+    /// path that ends in `/echo`.
+    pub method: Method,
+    /// Over WebSocket, with `hold`: do not ask but send back what comes, until the server closes.
+    pub mirror: bool,
     /// SIGINT and SIGTERM end the run, not the process. They stay blocked in the calling thread.
     pub stop_on_signal: bool,
     /// The end of standard input ends the run.
@@ -76,10 +88,10 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// 100 connections, 64 bytes, one message in flight, 10 seconds.
-    pub fn new(address: Address) -> Scenario {
+    /// 100 connections, 64 bytes, one message in flight, 10 seconds. HTTP asks with GET.
+    pub fn new(target: impl Into<Target>) -> Scenario {
         Scenario {
-            address,
+            target: target.into(),
             connections: 100,
             size_bytes: 64,
             depth: 1,
@@ -89,6 +101,8 @@ impl Scenario {
             sources: Vec::new(),
             hold: false,
             ask: None,
+            method: Method::Get,
+            mirror: false,
             stop_on_signal: false,
             stop_on_stdin_end: false,
         }
@@ -96,16 +110,30 @@ impl Scenario {
 
     /// What the user should know before the run, if anything: where ports will be short.
     pub fn advice(&self) -> Option<String> {
-        sources::advice(&self.address, self.connections, &self.sources)
+        sources::advice(&self.target.address, self.connections, &self.sources)
     }
 
-    fn url(&self) -> String {
-        let (address, options) = (self.address.clone(), SocketOptions::default());
-        let protocol = Protocol::Stream;
-        Endpoint { address, protocol, service: String::new(), options }
-            .to_string()
-            .trim_end_matches('/')
-            .to_owned()
+    /// It speaks HTTP.
+    pub fn is_http(&self) -> bool {
+        self.target.dialect == Dialect::Http
+    }
+
+    /// Bytes of a message; 0 if it is a request without a body.
+    pub fn message_bytes(&self) -> u64 {
+        match (&self.ask, self.is_http()) {
+            (Some(ask), _) => ask.len() as u64,
+            (None, true) if !self.method.has_body() => 0,
+            (None, _) => self.size_bytes as u64,
+        }
+    }
+
+    /// Whether answers must be what was sent.
+    pub fn is_echo(&self) -> bool {
+        let target = &self.target;
+        match target.dialect {
+            Dialect::Bytes | Dialect::WebSocket => self.ask.is_none(),
+            Dialect::Http => Requests::is_echo(target, self.method),
+        }
     }
 
     fn check(&self) -> Result<(), LoadError> {
@@ -120,12 +148,19 @@ impl Scenario {
         if let Some((name, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return usage(format!("{name} 0: must be at least 1 (times: 1 ms)"));
         }
-        let asks_alone = self.hold && self.depth == 1 && !matches!(self.address, Address::Udp(_));
+        let is_udp = matches!(self.target.address, Address::Udp(_));
+        let is_stream = self.target.dialect == Dialect::Bytes && !is_udp;
+        let asks_alone = self.hold && self.depth == 1 && is_stream;
         if self.ask.as_ref().is_some_and(|ask| ask.is_empty() || !asks_alone) {
             return usage(
                 "ask: one question to a server that does not echo: give it some text, with --hold, \
                  a depth of 1, over TCP or a unix socket"
                     .to_owned(),
+            );
+        }
+        if self.mirror && !(self.hold && self.target.dialect == Dialect::WebSocket) {
+            return usage(
+                "mirror: sends back what comes over a WebSocket: use it with ws://".into(),
             );
         }
         let in_flight = u64::from(self.connections) * u64::from(self.depth);
@@ -139,7 +174,7 @@ impl Scenario {
             ));
         }
         let datagram = HEADER_BYTES..=DATAGRAM_BYTES_MAX;
-        if matches!(self.address, Address::Udp(_)) && !datagram.contains(&self.size_bytes) {
+        if is_udp && !datagram.contains(&self.size_bytes) {
             return usage(format!(
                 "size {}: over UDP a message carries its number and is one datagram: use \
                  {HEADER_BYTES} to {DATAGRAM_BYTES_MAX} bytes",
@@ -191,6 +226,8 @@ pub enum Stage {
     Holding,
     /// Nothing more is sent; the last answers are waited for.
     Ending,
+    /// The connections take leave, where the protocol wants it.
+    Closing,
     /// Nothing more is to come.
     Over,
 }
@@ -235,7 +272,7 @@ impl Observer for () {}
 pub fn run(scenario: &Scenario, observer: &mut dyn Observer) -> Result<Report, LoadError> {
     scenario.check()?;
     make_room(u64::from(scenario.connections))?;
-    match scenario.address {
+    match scenario.target.address {
         Address::Udp(_) => drive::<DatagramClient>(scenario, observer),
         Address::Tcp(_) | Address::Unix(_) => drive::<StreamClient>(scenario, observer),
     }

@@ -4,9 +4,9 @@
 //! (`serde`) and can be [merged](Report::merge) with those of other generators.
 //!
 //! **Why this way.** Percentiles cannot be averaged, so the histogram is kept until the end. The
-//! books balance: messages sent = received + wrong + lost. Rate and latency are of the measured
-//! time only, which begins when the fate of every connection is known: a rate that includes the
-//! connecting says nothing of either.
+//! books balance: messages sent = received + wrong + refused + lost. Rate and latency are of the
+//! measured time only, which begins when the fate of every connection is known: a rate that
+//! includes the connecting says nothing of either.
 //!
 //! **Costs.** 264 KiB for the histogram: 1 ns to 1 h at three digits.
 //!
@@ -16,12 +16,13 @@ use super::fates::Connections;
 use hdrhistogram::Histogram;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The largest latency that is told apart, in nanoseconds.
 const LATENCY_NS_MAX: u64 = 3_600 * 1_000_000_000;
 
-/// What became of messages: sent = received + wrong + lost.
+/// What became of messages: sent = received + wrong + refused + lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Messages {
     /// Messages sent.
@@ -30,6 +31,8 @@ pub struct Messages {
     pub received: u64,
     /// Answers with a wrong byte.
     pub wrong: u64,
+    /// HTTP: requests that were answered with a status of 400 or above.
+    pub refused: u64,
     /// Messages without an answer: the connection ended before, or (UDP) it took too long.
     pub lost: u64,
     /// UDP: answers to messages that were already counted as lost.
@@ -41,13 +44,14 @@ pub struct Messages {
 impl Messages {
     /// Messages whose answer is still to come.
     pub(super) fn in_flight(&self) -> u64 {
-        self.sent - self.received - self.wrong - self.lost
+        self.sent - self.received - self.wrong - self.refused - self.lost
     }
 
     fn merge(&mut self, other: &Messages) {
         self.sent += other.sent;
         self.received += other.received;
         self.wrong += other.wrong;
+        self.refused += other.refused;
         self.lost += other.lost;
         self.late += other.late;
         self.duplicate += other.duplicate;
@@ -61,7 +65,9 @@ pub struct Report {
     pub command: String,
     /// Where the load went.
     pub url: String,
-    /// Bytes of a message.
+    /// HTTP: the method.
+    pub method: Option<&'static str>,
+    /// Bytes of a message; 0 if it is a request without a body.
     pub size_bytes: u64,
     /// Messages in flight on each connection.
     pub depth: u32,
@@ -75,6 +81,8 @@ pub struct Report {
     pub connections: Connections,
     /// All messages of the run.
     pub messages: Messages,
+    /// HTTP: responses by status.
+    pub statuses: BTreeMap<u16, u64>,
     /// Bytes written to sockets.
     pub bytes_sent: u64,
     /// Bytes read from sockets.
@@ -113,6 +121,9 @@ impl Report {
         self.measured_answers += other.measured_answers;
         self.connections.merge(&other.connections);
         self.messages.merge(&other.messages);
+        for (status, count) in &other.statuses {
+            *self.statuses.entry(*status).or_default() += count;
+        }
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.cpu += other.cpu;
@@ -144,18 +155,26 @@ impl Serialize for Report {
             p999: self.latency_us(0.999),
             max: self.latency_max_us(),
         };
-        let mut json = serializer.serialize_struct("Report", 13)?;
+        let mut json = serializer.serialize_struct("Report", 15)?;
         match self.command.is_empty() {
             true => json.skip_field("command")?,
             false => json.serialize_field("command", &self.command)?,
         }
         json.serialize_field("url", &self.url)?;
+        match self.method {
+            None => json.skip_field("method")?,
+            Some(method) => json.serialize_field("method", method)?,
+        }
         json.serialize_field("size_bytes", &self.size_bytes)?;
         json.serialize_field("depth", &self.depth)?;
         json.serialize_field("settle_s", &self.settle.as_secs_f64())?;
         json.serialize_field("duration_s", &self.measured.as_secs_f64())?;
         json.serialize_field("connections", &self.connections)?;
         json.serialize_field("messages", &self.messages)?;
+        match self.method {
+            None => json.skip_field("statuses")?,
+            Some(_) => json.serialize_field("statuses", &self.statuses)?,
+        }
         json.serialize_field("rate_per_s", &self.rate_per_s())?;
         json.serialize_field("latency_us", &latency_us)?;
         json.serialize_field("bytes_sent", &self.bytes_sent)?;

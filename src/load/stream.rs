@@ -1,77 +1,45 @@
-//! A connection over TCP or a Unix socket.
+//! A connection over TCP or a Unix socket: the part of a client that does I/O.
 //!
-//! **What.** [`StreamClient`] connects, keeps messages in flight, compares every byte that comes
-//! back and finds out how the connection ends.
+//! **What.** [`StreamClient`] connects, reads and writes once an event, and finds out how the
+//! connection ends. What the bytes mean is its [`Speech`]'s matter.
 //!
-//! **Why this way.** A stream has no messages, only positions: what is sent and what must come back
-//! are stretches of the connection's [`Pattern`](super::pattern::Pattern), wherever reads cut them.
-//! So there is neither an output queue nor a reassembly buffer. Whatever error an event or a `send`
-//! brings, what was received is read first: a server that says why not and closes is reset by our
-//! own message, and its reason still lies in the receive queue behind the error
+//! **Why this way.** The socket is the same [`Link`] as the server's, so whatever comes between
+//! bytes and socket there (TLS) comes here too. Whatever error an event or a `send` brings, what
+//! was received is read first: a server that says why not and closes is reset by our own message,
+//! and its reason still lies in the receive queue behind the error
 //! (`tests/kernel_facts/reading.rs`).
 //!
 //! **Costs.** One `recv`, one `send` and one reading of the clock an event; no allocation. At most
-//! 120 bytes a connection (asserted below) and 8 a message in flight.
+//! 184 bytes a connection (asserted below) and 8 a message in flight.
 //!
-//! **Read next.** `src/load/fates.rs`, `src/load/handler.rs`.
+//! **Read next.** `src/load/speech.rs`, `src/load/fates.rs`, `src/load/handler.rs`.
 
 use super::client::{Client, Life, Opened, Shared, timer_of};
-use super::fates::{Fate, REASON_BYTES_MAX, may_be_refusal};
-use super::pattern::SPAN_BYTES;
+use super::fates::{Fate, Phase};
+use super::in_flight::InFlight;
+use super::speech::{Desk, Ending, Next, Say, Speech};
 use crate::clock::Time;
-use crate::net::{self, Connect, Stream};
+use crate::net::{self, Connect, Link, LinkIo, Received, SendError, Sent, Stream};
 use crate::reactor::{ConnId, Cx, Readiness, Source};
 use mio::Interest;
 use mio::event::Source as _;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::ops::ControlFlow::{Break, Continue};
 
-/// Messages that wait for their answers, which come in the order of the messages.
-struct InFlight {
-    /// When each was sent, a ring by number: room for `depth` of them.
-    sent_at: Box<[Time]>,
-    /// Messages sent, or about to be.
-    asked: u64,
-    /// Those of them that were answered, rightly or not.
-    answered: u64,
-}
-
-impl InFlight {
-    fn len(&self) -> u64 {
-        self.asked - self.answered
-    }
-
-    fn ask(&mut self, now: Time) {
-        let slot = self.asked as usize % self.sent_at.len();
-        self.sent_at[slot] = now;
-        self.asked += 1;
-    }
-
-    /// The oldest is answered; when it was sent.
-    fn answer(&mut self) -> Time {
-        let slot = self.answered as usize % self.sent_at.len();
-        self.answered += 1;
-        self.sent_at[slot]
-    }
-}
+/// A server that has nothing more to say or to hear is given so long to end the connection.
+const HANG_UP_MS: u64 = 1_000;
 
 /// One stream connection.
 pub(super) struct StreamClient {
-    stream: Stream,
+    link: Link,
     in_flight: InFlight,
-    /// Position in the outgoing stream: what the socket took. At most `asked` messages.
-    written: u64,
-    /// Position in the incoming stream: what was compared. At most `written`.
-    received: u64,
-    /// Since when nothing has come, if an answer is owed; while connecting, since when.
+    speech: Speech,
+    /// Since when nothing has come, if an answer is owed; while connecting, since when. While it is
+    /// bound, since that began.
     quiet_since: Time,
-    /// What looks like a refusal so far. Empty if nothing does.
-    told: Vec<u8>,
     established: bool,
     /// The socket took less than it was offered: wait until it has room.
     is_full: bool,
-    /// A byte of the message that is coming in was wrong.
-    is_damaged: bool,
     /// The end is near (FIN, RST or an error was seen): read until it is there.
     is_ending: bool,
     /// The socket told of a reset, which it tells once only.
@@ -80,32 +48,26 @@ pub(super) struct StreamClient {
     is_queued: bool,
 }
 
-const _: () = assert!(size_of::<StreamClient>() <= 120);
+const _: () = assert!(size_of::<StreamClient>() <= 184);
 
 impl Client for StreamClient {
     fn open(id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Opened<Self> {
-        let mut stream = match net::connect(&shared.address, shared.source(id)) {
-            Ok(Connect::InProgress(stream) | Connect::Done(stream)) => stream,
-            Ok(Connect::Busy) => return Opened::Busy,
+        let stream = match connect(id, shared, cx) {
+            Ok(Some(stream)) => stream,
+            Ok(None) => return Opened::Busy,
             Err(error) => return Opened::Ended(Fate::of(&error)),
         };
-        // Writable tells that it is established. The interest is kept: it costs no events of its
-        // own, and is needed again when the socket is full.
-        let both = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = stream.register(cx.registry, id.token(), both) {
-            return Opened::Ended(Fate::of(&error));
-        }
-        let sent_at = vec![Time::ZERO; shared.depth as usize].into_boxed_slice();
+        let speech = match Speech::new(shared) {
+            Continue(speech) => speech,
+            Break(fate) => return Opened::Ended(fate),
+        };
         Opened::Client(StreamClient {
-            stream,
-            in_flight: InFlight { sent_at, asked: 0, answered: 0 },
-            written: 0,
-            received: 0,
+            link: Link::new(stream, true),
+            in_flight: InFlight::new(shared.depth),
+            speech,
             quiet_since: cx.now,
-            told: Vec::new(),
             established: false,
             is_full: false,
-            is_damaged: false,
             is_ending: false,
             was_reset: false,
             is_queued: false,
@@ -122,48 +84,84 @@ impl Client for StreamClient {
         self.is_queued &= !ready.again;
         self.is_full &= !ready.writable;
         self.is_ending |= ready.peer_finished || ready.broken;
-        if !self.established && !self.establish(shared)? {
+        if !self.established && !self.establish(id, shared)? {
             return Continue(());
         }
         if ready.readable || self.is_ending {
             self.receive(id, shared, cx)?;
         }
-        self.send(id, shared, cx);
-        Continue(())
+        self.send(id, shared, cx)
     }
 
     fn look(&mut self, _id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>> {
-        let (patience_ms, fate) = match self.established {
-            false => (shared.connect_timeout_ms, Fate::TimedOut),
-            true if self.in_flight.len() == 0 && self.told.is_empty() => return Continue(None),
-            true => (shared.answer_timeout_ms, Fate::Hung),
-        };
-        let due = self.quiet_since.plus_ms(patience_ms);
-        if now >= due { Break(fate) } else { Continue(Some(due)) }
+        if self.established && self.in_flight.len() == 0 && !self.speech.is_waiting() {
+            return Continue(None);
+        }
+        let due = self.quiet_since.plus_ms(self.patience_ms(shared));
+        match self.established {
+            _ if now < due => Continue(Some(due)),
+            false => Break(Fate::TimedOut),
+            true => Break(self.overdue()),
+        }
     }
 
     fn begin(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
         let now = shared.clock.now();
         self.quiet_since = now;
         self.ask(shared, now);
-        self.send(id, shared, cx);
-        Continue(())
+        self.send(id, shared, cx)
+    }
+
+    fn leave(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life<bool> {
+        let waits = self.speech.leave(shared)?;
+        self.send(id, shared, cx)?;
+        Continue(waits)
+    }
+
+    fn overdue(&self) -> Fate {
+        self.speech.overdue()
+    }
+
+    fn release(&mut self, shared: &mut Shared) {
+        self.link.clear(&mut shared.pool);
+        self.speech.clear(shared);
+        // What it would still have said is for nobody else.
+        shared.out.clear();
     }
 
     fn is_settled(&self) -> bool {
-        self.in_flight.answered > 0
+        self.in_flight.answered() > 0 || self.speech.is_served()
     }
 
     fn in_flight(&self) -> u64 {
         self.in_flight.len()
     }
+
+    fn phase(&self, shared: &Shared) -> Phase {
+        match self.established {
+            false => Phase::Connect,
+            true if self.link.backlog_bytes() > 0 => Phase::Send,
+            true => self.speech.phase(&self.in_flight, shared),
+        }
+    }
+}
+
+/// Begins to connect; `None` if the listener's queue is full.
+fn connect(id: ConnId, shared: &Shared, cx: &Cx<'_>) -> io::Result<Option<Stream>> {
+    let mut stream = match net::connect(&shared.target.address, shared.source(id))? {
+        Connect::InProgress(stream) | Connect::Done(stream) => stream,
+        Connect::Busy => return Ok(None),
+    };
+    // Writable tells that it is established. The interest is kept: it costs no events of its own,
+    // and is needed again when the socket is full.
+    stream.register(cx.registry, id.token(), Interest::READABLE | Interest::WRITABLE)?;
+    Ok(Some(stream))
 }
 
 impl StreamClient {
-    /// Learns how connecting went; false if it is still under way. The first message follows at
-    /// once: only its answer shows that the connection is served.
-    fn establish(&mut self, shared: &mut Shared) -> Life<bool> {
-        match net::connected(&self.stream) {
+    /// Learns how connecting went; false if it is still under way.
+    fn establish(&mut self, id: ConnId, shared: &mut Shared) -> Life<bool> {
+        match net::connected(self.link.stream()) {
             Ok(true) => {}
             Ok(false) if !self.is_ending => return Continue(false),
             // Established and gone again before we looked.
@@ -177,154 +175,122 @@ impl StreamClient {
         self.established = true;
         self.quiet_since = now;
         if !self.is_ending {
-            self.in_flight.ask(now);
-            shared.messages.sent += 1;
+            self.speech.established(&mut Desk { id, now, in_flight: &mut self.in_flight, shared });
         }
         Continue(true)
     }
 
-    /// Reads once and compares; the answers are followed by the next messages.
+    /// Reads once and hands on; the answers are followed by the next messages.
     fn receive(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
-        let n = match self.stream.read(&mut shared.scratch) {
-            Ok(0) => return Break(self.last_word(None)),
-            Ok(n) => n,
-            Err(error) if error.kind() == ErrorKind::WouldBlock && !self.was_reset => {
-                return Continue(());
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {
-                self.look_again(id, cx);
-                return Continue(());
-            }
-            Err(error) => return Break(self.last_word(Some(&error))),
+        let (n, is_filled) = match self.link.receive(&mut shared.scratch) {
+            Ok(Received::Filled(n)) => (n, true),
+            Ok(Received::Short(n)) => (n, false),
+            Ok(Received::Blocked) if !self.was_reset => return Continue(()),
+            Ok(Received::Blocked | Received::Eof) => return self.finish(None, id, shared, cx),
+            Err(error) => return self.finish(Some(&error), id, shared, cx),
         };
         let now = shared.clock.now();
-        self.quiet_since = now;
         shared.bytes_received += n as u64;
-        let scratch = std::mem::take(&mut shared.scratch);
-        let life = self.take(id, &scratch[..n], shared, now);
+        let was_bound = self.is_bound();
+        let mut scratch = std::mem::take(&mut shared.scratch);
+        let mut desk = Desk { id, now, in_flight: &mut self.in_flight, shared };
+        let next = self.speech.receive(&mut scratch[..n], &mut desk);
         shared.scratch = scratch;
-        life?;
-        if !self.told.is_empty() {
-            cx.timers.arm(timer_of(id), now.plus_ms(shared.answer_timeout_ms));
+        if next? == Next::Reopen {
+            return self.reopen(id, shared, cx);
         }
-        if n == SPAN_BYTES || self.is_ending {
+        let is_bound = self.is_bound();
+        if !(was_bound && is_bound) {
+            self.quiet_since = now;
+        }
+        if is_bound {
+            let due = self.quiet_since.plus_ms(self.patience_ms(shared));
+            cx.timers.arm(timer_of(id), due);
+        }
+        if is_filled || self.is_ending {
             self.look_again(id, cx);
         }
         self.ask(shared, now);
         Continue(())
     }
 
-    /// Takes bytes that came in: answers, or the beginning of a refusal.
-    fn take(&mut self, id: ConnId, bytes: &[u8], shared: &mut Shared, now: Time) -> Life {
-        if !self.told.is_empty() {
-            let room = REASON_BYTES_MAX.saturating_sub(self.told.len());
-            self.told.extend_from_slice(&bytes[..bytes.len().min(room)]);
-            if may_be_refusal(&self.told) {
-                return Continue(());
-            }
-            let line = std::mem::take(&mut self.told);
-            return match shared.ask {
-                Some(_) => self.take_any(&line, shared, now),
-                None => self.compare(id, &line, shared, now),
-            };
-        }
-        if shared.ask.is_some() {
-            return self.take_any(bytes, shared, now);
-        }
-        let owed = usize::try_from(self.written - self.received).unwrap_or(usize::MAX);
-        let asked_for = &bytes[..bytes.len().min(owed)];
-        let expected = &shared.outgoing(id, self.received)[..asked_for.len()];
-        let right = match asked_for == expected {
-            true => asked_for.len(),
-            false => asked_for.iter().zip(expected).take_while(|(a, b)| a == b).count(),
-        };
-        self.advance(right, true, shared, now);
-        let rest = &bytes[right..];
-        if rest.is_empty() {
-            Continue(())
-        } else if may_be_refusal(rest) {
-            self.told.extend_from_slice(&rest[..rest.len().min(REASON_BYTES_MAX)]);
-            Continue(())
-        } else {
-            self.compare(id, rest, shared, now)
-        }
+    /// It has a deadline that bytes do not reset: something else than an answer must come.
+    fn is_bound(&self) -> bool {
+        self.speech.is_over() || self.in_flight.len() == 0 && self.speech.is_waiting()
     }
 
-    /// Takes bytes that no rule foretells: the first are the answer, unless they refuse.
-    fn take_any(&mut self, bytes: &[u8], shared: &mut Shared, now: Time) -> Life {
-        if may_be_refusal(bytes) {
-            self.told.extend_from_slice(&bytes[..bytes.len().min(REASON_BYTES_MAX)]);
-        } else if self.in_flight.len() > 0 {
-            self.advance(shared.size_bytes as usize, true, shared, now);
-        }
-        Continue(())
-    }
-
-    /// The slow way, taken once something is wrong: message by message, so that the others still
-    /// count as right.
-    fn compare(&mut self, id: ConnId, bytes: &[u8], shared: &mut Shared, now: Time) -> Life {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let owed = self.written - self.received;
-            if owed == 0 {
-                return Break(Fate::Failed("more bytes came back than were sent".to_owned()));
-            }
-            let message_end = (self.in_flight.answered + 1) * shared.size_bytes;
-            let n = owed.min(message_end - self.received).min(rest.len() as u64) as usize;
-            let right = rest[..n] == shared.outgoing(id, self.received)[..n];
-            self.advance(n, right, shared, now);
-            rest = &rest[n..];
-        }
-        Continue(())
-    }
-
-    /// Moves on by `n` bytes that were right, or by wrong ones within one message.
-    fn advance(&mut self, n: usize, right: bool, shared: &mut Shared, now: Time) {
-        self.received += n as u64;
-        self.is_damaged |= !right;
-        while self.received >= (self.in_flight.answered + 1) * shared.size_bytes {
-            let sent_at = self.in_flight.answer();
-            shared.count_answer(!self.is_damaged, sent_at, now);
-            self.is_damaged = false;
+    /// How long it may be quiet where something should come.
+    fn patience_ms(&self, shared: &Shared) -> u64 {
+        match self.established {
+            false => shared.connect_timeout_ms,
+            true if self.speech.is_over() => shared.answer_timeout_ms.min(HANG_UP_MS),
+            true => shared.answer_timeout_ms,
         }
     }
 
     /// Fills the pipeline up, if the run still sends.
     fn ask(&mut self, shared: &mut Shared, now: Time) {
-        if !shared.sends || !self.told.is_empty() {
+        if !shared.sends || !self.speech.is_open() {
             return;
         }
         while self.in_flight.len() < shared.depth {
             self.in_flight.ask(now);
-            shared.messages.sent += 1;
+            shared.tally.messages.sent += 1;
         }
     }
 
     /// Writes once, if something is due and there is room.
-    fn send(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) {
-        let due = self.in_flight.asked * shared.size_bytes - self.written;
-        if due == 0 || self.is_full || self.was_reset || !self.told.is_empty() {
-            return;
+    fn send(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
+        if !self.established || self.was_reset {
+            shared.out.clear();
+            return Continue(());
         }
-        let bytes = shared.outgoing(id, self.written);
-        let n = due.min(bytes.len() as u64) as usize;
-        match self.stream.write(&bytes[..n]) {
-            Ok(taken) => {
-                self.written += taken as u64;
-                shared.bytes_sent += taken as u64;
-                self.is_full = taken < n;
-                if taken == n && due > n as u64 {
-                    self.look_again(id, cx);
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_full = true,
-            Err(error) if error.kind() == ErrorKind::Interrupted => self.look_again(id, cx),
+        let mut outcome = Ok(Sent::All);
+        if self.link.backlog_bytes() > 0 && !self.is_full {
+            outcome = self.link.flush(&mut shared.pool);
+        }
+        if outcome == Ok(Sent::All) {
+            outcome = self.say(id, shared, cx)?;
+        }
+        match outcome {
+            Ok(Sent::All) if self.is_full || !self.speech.is_due(&self.in_flight, shared) => {}
+            Ok(Sent::All) => self.look_again(id, cx),
+            Ok(Sent::Queued) => self.is_full = true,
             // What this means, reading will tell.
-            Err(_) => {
+            Err(SendError::Reset) => {
                 (self.was_reset, self.is_ending) = (true, true);
                 self.look_again(id, cx);
             }
+            Err(SendError::Exhausted | SendError::Unwatchable) => {
+                return Break(Fate::Failed("out of buffers for what is to be sent".to_owned()));
+            }
         }
+        Continue(())
+    }
+
+    /// Sends what the speech has to say, and what lies ready in any case.
+    fn say(
+        &mut self,
+        id: ConnId,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) -> Life<Result<Sent, SendError>> {
+        let say = match self.is_full {
+            true => Say::Out,
+            false => self.speech.say(id, &self.in_flight, shared)?,
+        };
+        let bytes = match say {
+            Say::Words(from, n) => &shared.words.at(id, from)[..n],
+            Say::Out => &shared.out[..],
+        };
+        if bytes.is_empty() {
+            return Continue(Ok(Sent::All));
+        }
+        shared.bytes_sent += bytes.len() as u64;
+        let mut io = LinkIo { registry: cx.registry, pool: &mut shared.pool };
+        let outcome = self.link.send(bytes, id.token(), &mut io);
+        shared.out.clear();
+        Continue(outcome)
     }
 
     fn look_again(&mut self, id: ConnId, cx: &mut Cx<'_>) {
@@ -334,16 +300,48 @@ impl StreamClient {
     }
 
     /// The stream is at its end: what did the server want to say by that?
-    fn last_word(&self, error: Option<&io::Error>) -> Fate {
-        if let Some(told) = Fate::told(&self.told) {
-            return told;
+    fn finish(
+        &mut self,
+        error: Option<&io::Error>,
+        id: ConnId,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) -> Life {
+        let reset = self.was_reset || error.is_some();
+        let now = shared.clock.now();
+        let mut desk = Desk { id, now, in_flight: &mut self.in_flight, shared };
+        match self.speech.end(reset, &mut desk) {
+            Ending::Known(fate) => return Break(fate),
+            Ending::Reopen => return self.reopen(id, shared, cx),
+            Ending::Silent => {}
         }
-        match error.map(Fate::of) {
+        Break(match error.map(Fate::of) {
             _ if self.was_reset => Fate::Reset,
             None => Fate::Closed,
             // The kernel gave up on a peer that is gone.
             Some(Fate::TimedOut) => Fate::Reset,
             Some(fate) => fate,
+        })
+    }
+
+    /// The server has ended the connection in agreement: goes on over another one, unless all is
+    /// done.
+    fn reopen(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
+        if self.in_flight.len() == 0 && !shared.reopens {
+            return Break(if shared.hold { Fate::Closed } else { Fate::Done });
         }
+        self.link.clear(&mut shared.pool);
+        self.speech.restart(&self.in_flight, shared);
+        (self.established, self.is_full) = (false, false);
+        (self.is_ending, self.was_reset) = (false, false);
+        self.quiet_since = cx.now;
+        self.link = match connect(id, shared, cx) {
+            Ok(Some(stream)) => Link::new(stream, true),
+            Ok(None) => return Break(Fate::TimedOut),
+            Err(error) => return Break(Fate::of(&error)),
+        };
+        cx.timers.arm(timer_of(id), cx.now.plus_ms(shared.connect_timeout_ms));
+        shared.tally.reopened += 1;
+        Continue(())
     }
 }

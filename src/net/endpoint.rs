@@ -142,6 +142,12 @@ const fn option(name: &'static str, values: &'static str, doc: &'static str) -> 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointError(String);
 
+impl EndpointError {
+    pub(super) fn new(url: &str, reason: String) -> EndpointError {
+        EndpointError(format!("`{url}`: {reason}"))
+    }
+}
+
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -156,7 +162,7 @@ impl Endpoint {
     /// # Errors
     /// [`EndpointError`] names the part that is wrong, what is allowed and the nearest spelling.
     pub fn parse(url: &str) -> Result<Endpoint, EndpointError> {
-        parse(url).map_err(|reason| EndpointError(format!("`{url}`: {reason}")))
+        parse(url).map_err(|reason| EndpointError::new(url, reason))
     }
 
     /// The whole URL: parsed again it is the same endpoint. Options at their default are left out.
@@ -206,6 +212,7 @@ fn parse(url: &str) -> Result<Endpoint, String> {
         "udp" => Address::Udp(resolve(place)?),
         "unix" if place.starts_with('/') => Address::Unix(PathBuf::from(place)),
         "unix" => return Err("a unix socket needs an absolute path: unix:///run/x.sock".into()),
+        "ws" => return Err("a server listens on http://, where a path is upgraded to ws".into()),
         other => return Err(unknown("scheme", other, ["tcp", "udp", "unix", "http"])),
     };
     let mut options = SocketOptions::default();
@@ -316,7 +323,8 @@ pub fn format_duration(time: Duration) -> String {
     humantime::format_duration(time).to_string().replace(' ', "")
 }
 
-fn resolve(place: &str) -> Result<SocketAddr, String> {
+/// The first address of `HOST:PORT`.
+pub(super) fn resolve(place: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = place.parse() {
         return Ok(address);
     }

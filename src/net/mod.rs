@@ -16,6 +16,7 @@ mod endpoint;
 mod holder;
 mod link;
 mod stream;
+mod target;
 
 pub use acceptor::{Accept, Acceptor, bind_datagram, clear_away};
 pub use connector::{Connect, connect, connect_datagram, connected};
@@ -27,3 +28,4 @@ pub use endpoint::{
 };
 pub use link::{Link, LinkIo, Received, SendError, Sent};
 pub use stream::Stream;
+pub use target::{Dialect, Target};

@@ -68,6 +68,7 @@ fn values_at_the_edge() {
         ("--listen", "udp://127.0.0.1:7000/broadcast", "udp has none"),
         ("--listen", "tcp://127.0.0.1:7000?nodelay=maybe", "true|false"),
         ("--listen", "http://127.0.0.1/", "7000"),
+        ("--listen", "ws://127.0.0.1:7080/", "http://"),
         ("--head-bytes-max", "63", "at least 64"),
         ("--head-bytes-max", "17KiB", "at most 16384"),
         ("--headers-max", "0", "at least 1"),

@@ -4,9 +4,11 @@
 
 mod datagrams;
 mod fates;
+mod http;
 mod messages;
 mod servers;
 mod tool;
+mod ws;
 
 use oneloop::load::{self, Observer, Report, Scenario};
 use oneloop::net::{Address, Endpoint};
@@ -32,7 +34,7 @@ pub(crate) fn run_watched(scenario: &Scenario, observer: &mut dyn Observer) -> R
     let messages = report.messages;
     assert_eq!(
         messages.sent,
-        messages.received + messages.wrong + messages.lost,
+        messages.received + messages.wrong + messages.refused + messages.lost,
         "the messages balance: {messages:?}"
     );
     let fates: u64 = report.connections.by_fate().iter().map(|(_, count)| count).sum();

@@ -98,9 +98,47 @@ fn the_status_tells_good_from_bad() {
 }
 
 #[test]
+fn http_is_reported_in_its_own_words() {
+    let answer = |status: &'static str| {
+        servers::tcp(move |_, mut stream| {
+            let mut request = BufReader::new(stream.try_clone().expect("a descriptor"));
+            let mut line = String::new();
+            while request.read_line(&mut line).is_ok_and(|n| n > 0) {
+                if line == "\r\n" {
+                    let head = format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nok");
+                    let _ = stream.write_all(head.as_bytes());
+                }
+                line.clear();
+            }
+        })
+    };
+    let cases = [
+        ("200 OK", 0, "GET requests a second"),
+        ("302 Elsewhere", 0, "302"),
+        ("404 Not Found", 1, "NOTHING SERVED"),
+    ];
+    for (status, code, word) in cases {
+        let url = url(&answer(status)).replace("tcp://", "http://");
+        let out = output(&[&url, "-c", "2", "-d", "50ms", "-q"]);
+        let text = String::from_utf8(out.stdout).expect("UTF-8");
+        assert!(out.status.code() == Some(code) && text.contains(word), "{status}: {text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains("\nSTATUS\n") && !text.contains("byte compared"), "{text}");
+        let out = output(&[&url, "-c", "2", "-d", "50ms", "-q", "--json", "-"]);
+        let json: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+        assert_eq!((&json["method"], &json["size_bytes"]), (&"GET".into(), &0.into()));
+        assert_eq!(json["url"], format!("{url}/"));
+        let counted = json["statuses"][&status[..3]].as_u64().expect("a count");
+        let messages = &json["messages"];
+        let answers = messages["received"].as_u64().zip(messages["refused"].as_u64());
+        assert_eq!(answers.map(|(received, refused)| received + refused), Some(counted));
+    }
+}
+
+#[test]
 fn what_cannot_work_is_said_in_one_line_and_ends_with_status_2() {
     let url = "tcp://127.0.0.1:9";
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["tpc://127.0.0.1:9"], "did you mean `tcp`"),
         (&[url, "-c", "0"], "'0'"),
         (&[url, "--size", "many"], "4KiB"),
@@ -109,6 +147,11 @@ fn what_cannot_work_is_said_in_one_line_and_ends_with_status_2() {
         (&[url, "--source", "::1"], "give an IPv4 address"),
         (&[url, "--json", "/no/such/directory/x.json"], "name a file"),
         (&["udp://127.0.0.1:9", "--size", "8"], "16 to 65507"),
+        (&["htps://127.0.0.1/"], "did you mean `http`"),
+        (&["ws://:7080/echo"], "no host"),
+        (&["http://127.0.0.1/", "--method", "POTS"], "did you mean `POST`"),
+        (&["http://127.0.0.1/", "--mirror"], "ws://"),
+        (&["ws://127.0.0.1/", "--hold", "--ask", "x"], "over TCP"),
     ];
     for (arguments, word) in cases {
         let out = output(arguments);

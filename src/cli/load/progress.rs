@@ -71,7 +71,7 @@ impl Progress {
                 format!("{elapsed:.1}s  {connected} of {all} connected, {waiting} waiting")
             }
             Stage::Holding => format!("{elapsed:.0}s/{of:.0}s  {connected} held"),
-            Stage::Measuring | Stage::Ending | Stage::Over => {
+            Stage::Measuring | Stage::Ending | Stage::Closing | Stage::Over => {
                 let (rate, p99) = (grouped(news.rate_per_s as u64), latency(news.p99_us));
                 format!("{elapsed:.0}s/{of:.0}s  {connected} connected  {rate}/s  p99 {p99}")
             }

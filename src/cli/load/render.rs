@@ -22,13 +22,20 @@ type Line = (&'static str, String);
 /// The report of a run of `scenario`.
 pub(super) fn text(report: &Report, scenario: &Scenario) -> String {
     let mut text = format!("\n{}\n\n{}\n", verdict(report, scenario), table(report, scenario));
-    let reasons = &report.connections.reasons;
-    if !reasons.is_empty() {
-        text.push_str("\nREASONS\n");
-    }
-    for (reason, count) in reasons {
-        text.push_str(&format!("  {:>9}  {reason}\n", grouped(*count)));
-    }
+    let mut list = |title: &str, lines: &mut dyn Iterator<Item = (String, u64)>| {
+        for (index, (name, count)) in lines.filter(|(_, count)| *count > 0).enumerate() {
+            if index == 0 {
+                text.push_str(&format!("\n{title}\n"));
+            }
+            text.push_str(&format!("  {:>9}  {name}\n", grouped(count)));
+        }
+    };
+    let phases = report.connections.phases.by_name();
+    let reasons = report.connections.reasons.iter();
+    let statuses = report.statuses.iter();
+    list("STATUS", &mut statuses.map(|(status, count)| (status.to_string(), *count)));
+    list("ENDED IN", &mut phases.into_iter().map(|(name, count)| (name.to_owned(), count)));
+    list("REASONS", &mut reasons.map(|(reason, count)| (reason.clone(), *count)));
     text
 }
 
@@ -45,17 +52,32 @@ fn verdict(report: &Report, scenario: &Scenario) -> String {
     if report.connections.connected == 0 {
         return format!("NOBODY SERVED: {attempted} connections to {to}: {}.", fates(report));
     }
+    if report.messages.refused > 0 && report.messages.received == 0 {
+        let refused = grouped(report.messages.refused);
+        return format!(
+            "NOTHING SERVED by {to}:\n{refused} answers, all with status 400 or above."
+        );
+    }
     if scenario.hold {
         return format!("Of {attempted} connections to {to}: {}.", fates(report));
     }
-    let (rate, size) = (grouped(report.rate_per_s() as u64), grouped(report.size_bytes));
+    let rate = grouped(report.rate_per_s() as u64);
+    let what = match report.method {
+        None => "messages".to_owned(),
+        Some(method) => format!("{method} requests"),
+    };
+    let size = match report.size_bytes {
+        0 => String::new(),
+        bytes => format!("{} bytes each, ", grouped(bytes)),
+    };
+    let compared = if scenario.is_echo() { ", every byte compared" } else { "" };
     let others = match report.connections.attempted - report.connections.connected {
         0 => String::new(),
         _ => format!("\nOf {attempted} connections: {}.", fates(report)),
     };
     format!(
-        "{rate} messages a second on {connected} connections to {to},\n\
-         {size} bytes each, {} in flight on each, every byte compared.{others}",
+        "{rate} {what} a second on {connected} connections to {to},\n\
+         {size}{} in flight on each{compared}.{others}",
         report.depth
     )
 }
@@ -95,7 +117,10 @@ fn table(report: &Report, scenario: &Scenario) -> String {
 fn connections(report: &Report) -> Vec<Line> {
     let fates = report.connections.by_fate();
     let attempted = ("attempted", grouped(report.connections.attempted));
-    [attempted].into_iter().chain(fates.map(|(fate, count)| (fate, figure(count)))).collect()
+    let fates = fates.map(|(fate, count)| (fate, figure(count)));
+    let reopened = ("reopened", report.connections.reopened);
+    let reopened = (reopened.1 > 0).then(|| (reopened.0, grouped(reopened.1)));
+    [attempted].into_iter().chain(fates).chain(reopened).collect()
 }
 
 fn messages(report: &Report, scenario: &Scenario) -> Vec<Line> {
@@ -106,9 +131,11 @@ fn messages(report: &Report, scenario: &Scenario) -> Vec<Line> {
         ("wrong", figure(messages.wrong)),
         ("lost", figure(messages.lost)),
     ];
-    if matches!(scenario.address, Address::Udp(_)) {
+    if matches!(scenario.target.address, Address::Udp(_)) {
         lines.push(("late", figure(messages.late)));
         lines.push(("duplicate", figure(messages.duplicate)));
+    } else if scenario.is_http() {
+        lines.push(("refused", figure(messages.refused)));
     } else {
         lines.push(("", String::new()));
     }

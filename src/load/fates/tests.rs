@@ -31,8 +31,9 @@ fn fates_add_up_and_merge() {
         Fate::Failed("EMFILE".into()),
     ];
     let mut one = Connections::default();
-    fates.into_iter().for_each(|fate| one.count(fate));
-    one.count_connected(5);
+    fates.into_iter().for_each(|fate| one.count(fate, Phase::Receive));
+    one.count(Fate::Done, Phase::Close);
+    one.count_connected(4);
     assert_eq!(one.attempted, 12);
     assert_eq!(one.by_fate().map(|(_, count)| count), [5, 1, 1, 1, 1, 1, 1, 1]);
     let mut two = one.clone();
@@ -40,13 +41,14 @@ fn fates_add_up_and_merge() {
     assert_eq!(two.attempted, 24);
     assert_eq!(two.by_fate().map(|(_, count)| count), [10, 2, 2, 2, 2, 2, 2, 2]);
     assert_eq!(two.reasons["full"], 2);
+    assert_eq!(two.phases.by_name().map(|(_, count)| count), [0, 0, 0, 14, 0]);
 }
 
 #[test]
 fn a_thousand_reasons_stay_bounded_and_counted() {
     let mut connections = Connections::default();
     for n in 0..1_000 {
-        connections.count(Fate::ToldWhy(format!("reason {n}")));
+        connections.count(Fate::ToldWhy(format!("reason {n}")), Phase::Connect);
     }
     assert_eq!(connections.reasons.len(), REASONS_MAX + 1);
     assert_eq!(connections.reasons.values().sum::<u64>(), 1_000);

@@ -6,13 +6,22 @@ fn report(latencies_us: &[u64], measured_s: u64) -> Report {
     Report {
         command: "oneloop load tcp://127.0.0.1:7000".into(),
         url: "tcp://127.0.0.1:7000/".into(),
+        method: None,
         size_bytes: 64,
         depth: 1,
         settle: Duration::from_millis(5),
         measured: Duration::from_secs(measured_s),
         measured_answers: latencies_us.len() as u64,
         connections: Connections::default(),
-        messages: Messages { sent: 12, received: 9, wrong: 1, lost: 2, late: 0, duplicate: 0 },
+        messages: Messages {
+            sent: 12,
+            received: 8,
+            wrong: 1,
+            refused: 1,
+            lost: 2,
+            ..Messages::default()
+        },
+        statuses: BTreeMap::from([(200, 8), (404, 1)]),
         bytes_sent: 1,
         bytes_received: 1,
         cpu: Duration::from_secs(1),
@@ -34,7 +43,8 @@ fn merging_keeps_histograms_and_averages_no_percentiles() {
     near(fast.latency_us(0.99), 10.0);
     near(fast.latency_us(0.999), 1_000.0);
     near(fast.latency_max_us(), 1_000.0);
-    assert_eq!(fast.messages.sent, 24);
+    assert_eq!((fast.messages.sent, fast.messages.in_flight()), (24, 0));
+    assert_eq!(fast.statuses, BTreeMap::from([(200, 16), (404, 2)]));
     assert_eq!(fast.measured, Duration::from_secs(2), "they ran at the same time");
     assert_eq!(fast.rate_per_s(), 50.0);
 }

@@ -1,4 +1,4 @@
-//! A request body, decoded as it arrives.
+//! A body, decoded as it arrives.
 //!
 //! **What.** [`Body::decode`] hands out the next stretch of the body, borrowed from the bytes that
 //! it came in, and stops exactly where the body ends.
@@ -25,6 +25,8 @@ pub enum Extent {
     Length(u64),
     /// By chunks.
     Chunked,
+    /// Until the connection ends; a response's only (RFC 9112 6.3, the last rule).
+    UntilClose,
 }
 
 impl Extent {
@@ -41,7 +43,7 @@ pub enum Part<'a> {
     Data(&'a [u8]),
     /// The body goes on in bytes that have not arrived yet; all that were there are used up.
     More,
-    /// The body is over; what is left belongs to the next request.
+    /// The body is over; what is left belongs to the next message.
     End,
 }
 
@@ -67,6 +69,10 @@ const DIGITS_MAX: u8 = 16;
 enum Place {
     /// Data of a body that is not in chunks; some is left.
     Length,
+    /// Data of a body that the end of the connection ends; some would be allowed.
+    UntilClose,
+    /// That body has all that is allowed.
+    Full,
     /// A digit of a chunk's size, or what ends it.
     Size,
     /// Within a chunk extension.
@@ -94,7 +100,7 @@ enum Place {
 }
 
 impl Body {
-    /// A decoder for the body that a request announces.
+    /// A decoder for the body that a head announces.
     ///
     /// # Errors
     /// [`Error::BodyTooLarge`]: its length is known, and over the limit.
@@ -106,6 +112,8 @@ impl Body {
             }
             Extent::Length(length) => (Place::Length, length),
             Extent::Chunked => (Place::Size, 0),
+            Extent::UntilClose if limits.body_bytes_max == 0 => (Place::Full, 0),
+            Extent::UntilClose => (Place::UntilClose, limits.body_bytes_max),
         };
         let (budget, extra) = (limits.body_bytes_max, limits.chunk_extra_bytes_max);
         Ok(Body { left, budget, extra, digits: 0, place })
@@ -121,6 +129,7 @@ impl Body {
             let behind_data = match self.place {
                 Place::End => return Ok(Part::End),
                 Place::Length => Some(Place::End),
+                Place::UntilClose => Some(Place::Full),
                 Place::Data => Some(Place::DataCr),
                 _ => None,
             };
@@ -139,6 +148,11 @@ impl Body {
             }
             return Ok(Part::Data(data));
         }
+    }
+
+    /// Whether it is the end of the connection that ends the body.
+    pub fn is_until_close(&self) -> bool {
+        matches!(self.place, Place::UntilClose | Place::Full)
     }
 
     /// Where one byte leads that is not data.
@@ -161,6 +175,7 @@ impl Body {
             (Place::TrailerValue, _) if is_text(byte) => self.spend(Place::TrailerValue)?,
             (Place::TrailerLf, b'\n') => Place::TrailerStart,
             (Place::EndLf, b'\n') => Place::End,
+            (Place::Full, _) => return Err(Error::BodyTooLarge),
             _ => return Err(Error::Chunk),
         })
     }

@@ -15,6 +15,9 @@ use super::target::is_authority;
 use super::{Error, Extent, Version};
 use httparse::Header;
 
+/// The headers that frame a message.
+const FRAMING: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
+
 /// Collected from the headers of one request.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
@@ -38,6 +41,17 @@ impl<'a> Fields<'a> {
         let mut fields = Fields::default();
         for header in headers {
             fields.add(header.name, header.value)?;
+        }
+        Ok(fields)
+    }
+
+    /// Collects what frames a response; the rest is not for whom it is sent to.
+    pub(super) fn gather_framing(headers: &[Header<'a>]) -> Result<Fields<'a>, Error> {
+        let mut fields = Fields::default();
+        for Header { name, value } in headers {
+            if FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing)) {
+                fields.add(name, value)?;
+            }
         }
         Ok(fields)
     }

@@ -34,6 +34,12 @@ impl Slots<'_> {
     }
 }
 
+impl<'a> Slots<'a> {
+    pub(super) fn as_mut(&mut self) -> &mut [MaybeUninit<Header<'a>>] {
+        &mut self.0
+    }
+}
+
 impl Default for Slots<'_> {
     fn default() -> Self {
         Slots::new()
@@ -65,7 +71,18 @@ impl Method {
         ("OPTIONS", Method::Options),
     ];
 
-    fn from_name(name: &str) -> Option<Method> {
+    /// As it is written in a request.
+    pub fn name(self) -> &'static str {
+        Method::NAMES.iter().find(|(_, method)| *method == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether a request with it brings something (RFC 9110 9.3).
+    pub fn has_body(self) -> bool {
+        matches!(self, Method::Post | Method::Put | Method::Patch)
+    }
+
+    /// The method of that name, which is case-sensitive.
+    pub fn from_name(name: &str) -> Option<Method> {
         Method::NAMES.iter().find(|(known, _)| *known == name).map(|(_, method)| *method)
     }
 }

@@ -1,8 +1,10 @@
-//! HTTP/1.1 for a server (RFC 9110, RFC 9112): requests in, responses out.
+//! HTTP/1.1 (RFC 9110, RFC 9112): for a server, requests in and responses out; for a client, the
+//! responses in.
 //!
 //! **What.** In the order of use: a [`HeadScan`] is fed fresh bytes and finds where the head ends;
 //! [`Request::parse`] reads it; a [`Body`] decodes what follows; [`encode`] appends the response.
-//! Then the scan goes on with the next request, which may be in the same bytes (pipelining).
+//! Then the scan goes on with the next request, which may be in the same bytes (pipelining). A
+//! client has a [`ReplyReader`], which puts the same parts together.
 //!
 //! **Why this way.** `httparse` cuts a head into tokens and is lenient: it takes a bare LF, any
 //! number of empty lines, two lengths. Whatever two programs read differently is a way to smuggle
@@ -15,12 +17,13 @@
 //! borrowed where it lies. 12 bytes of state for a head, 24 for a body; no allocation.
 //!
 //! **Read next.** `src/proto/http1/scan.rs`, `src/proto/http1/head.rs`, `src/proto/http1/body.rs`,
-//! `src/proto/http1/response.rs`.
+//! `src/proto/http1/response.rs`; the other side: `src/proto/http1/reply.rs`.
 
 mod body;
 mod error;
 mod fields;
 mod head;
+mod reply;
 mod response;
 mod scan;
 mod target;
@@ -28,11 +31,12 @@ mod target;
 pub use body::{Body, Extent, Part};
 pub use error::Error;
 pub use head::{HEADERS_MAX, Method, Request, Slots, Version};
+pub use reply::{Reply, ReplyError, ReplyPart, ReplyReader};
 pub use response::{CONTINUE, Date, Exchange, Status};
 pub use response::{encode, encode_chunk, encode_head, encode_last_chunk};
 pub use scan::HeadScan;
 
-/// What one request may use up.
+/// What one message may use up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a head, its last line ending included; no more than the caller can carry.

@@ -187,7 +187,7 @@ pub fn encode_head(
     header("Date", &date.text, out);
     match extent {
         _ if !status.has_content() => {}
-        Extent::None => {}
+        Extent::None | Extent::UntilClose => {}
         Extent::Length(length) => number(format_args!("Content-Length: {length}\r\n"), out),
         Extent::Chunked => header("Transfer-Encoding", "chunked", out),
     }

@@ -13,6 +13,7 @@
 use super::fields::{self, OnlyOne, has_token};
 use super::{Accept, KEY_BYTES, STANDARD};
 use base64::Engine;
+use std::fmt;
 
 /// What the client asks with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,19 @@ pub enum Mismatch {
     Extension,
     /// A subprotocol that was not asked for.
     Protocol,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mismatch::Status(status) => write!(f, "the status is {status} and not 101"),
+            Mismatch::Upgrade => f.write_str("Upgrade is not websocket"),
+            Mismatch::Connection => f.write_str("Connection does not list upgrade"),
+            Mismatch::Accept => f.write_str("Sec-WebSocket-Accept does not answer the key"),
+            Mismatch::Extension => f.write_str("an extension that was not asked for"),
+            Mismatch::Protocol => f.write_str("a subprotocol that was not asked for"),
+        }
+    }
 }
 
 /// Appends the request for `path` (with its query, beginning with `/`) on `host` (with its port,

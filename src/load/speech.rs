@@ -1,0 +1,225 @@
+//! What a connection speaks: the part of a client that does no I/O.
+//!
+//! **What.** A [`Speech`] is handed what arrived, compares and counts it, and says what is to be
+//! sent next. It is an echo of plain bytes, a WebSocket or HTTP.
+//!
+//! **Why this way.** As on the server's side (`src/session.rs`): an inline enum that sees bytes and
+//! never a socket, so that TLS can come between the two, and each protocol is a file of its own. A
+//! message that is not sent yet is a number and not a copy; only what a protocol wraps around it is
+//! encoded, as much as one write takes.
+//!
+//! **Costs.** Static calls; 96 bytes a connection.
+//!
+//! **Read next.** `src/load/speech/echo.rs`, `src/load/speech/websocket.rs`,
+//! `src/load/speech/http.rs`.
+
+mod echo;
+mod http;
+mod refusal;
+mod websocket;
+
+use super::client::{Life, Shared};
+use super::fates::{Fate, Phase};
+use super::in_flight::InFlight;
+use crate::clock::Time;
+use crate::net::Dialect;
+use crate::reactor::ConnId;
+use echo::Echo;
+use http::Http;
+pub(super) use http::Requests;
+use std::ops::ControlFlow::Continue;
+use websocket::WebSocket;
+pub(super) use websocket::limits as websocket_limits;
+
+/// What a speech works with while it handles one event of a connection.
+pub(super) struct Desk<'a> {
+    pub(super) id: ConnId,
+    /// When it happened.
+    pub(super) now: Time,
+    pub(super) in_flight: &'a mut InFlight,
+    pub(super) shared: &'a mut Shared,
+}
+
+impl Desk<'_> {
+    /// Another message is to be sent.
+    fn ask(&mut self) {
+        self.in_flight.ask(self.now);
+        self.shared.tally.messages.sent += 1;
+    }
+
+    /// The oldest message was answered.
+    fn answered(&mut self, right: bool) {
+        let sent_at = self.in_flight.answer();
+        self.shared.tally.count_answer(right, sent_at, self.now);
+    }
+}
+
+/// How it goes on after bytes came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// On this connection.
+    Go,
+    /// On another one: this one has served its time, and what is still owed is asked again.
+    Reopen,
+}
+
+/// What the end of a connection means.
+pub(super) enum Ending {
+    /// What the speech knows better.
+    Known(Fate),
+    /// Nothing that the socket does not say.
+    Silent,
+    /// It was the proper end of an answer.
+    Reopen,
+}
+
+/// What is to be sent.
+pub(super) enum Say {
+    /// What lies in [`Shared::out`], if anything does.
+    Out,
+    /// So many of the connection's [`Words`](super::client::Words) from this position on.
+    Words(u64, usize),
+}
+
+/// One connection's protocol.
+pub(super) enum Speech {
+    Echo(Echo),
+    WebSocket(WebSocket),
+    Http(Http),
+}
+
+/// Does the same with whatever is spoken.
+macro_rules! either {
+    ($speech:expr, $it:ident => $call:expr) => {
+        match $speech {
+            Speech::Echo($it) => $call,
+            Speech::WebSocket($it) => $call,
+            Speech::Http($it) => $call,
+        }
+    };
+}
+
+impl Speech {
+    /// At the beginning of a connection.
+    pub(super) fn new(shared: &mut Shared) -> Life<Speech> {
+        Continue(match shared.target.dialect {
+            Dialect::Bytes => Speech::Echo(Echo::default()),
+            Dialect::WebSocket => Speech::WebSocket(WebSocket::new(&mut shared.keys)?),
+            Dialect::Http => Speech::Http(Http::default()),
+        })
+    }
+
+    /// The connection is established. The first message follows as soon as can be: only its answer
+    /// shows that the connection is served.
+    pub(super) fn established(&mut self, desk: &mut Desk<'_>) {
+        let is_first = desk.in_flight.asked() == 0;
+        if is_first && !matches!(self, Speech::WebSocket(_)) {
+            desk.ask();
+        }
+    }
+
+    /// Takes bytes that came in. It may unmask them in place.
+    pub(super) fn receive(&mut self, fresh: &mut [u8], desk: &mut Desk<'_>) -> Life<Next> {
+        match self {
+            Speech::Echo(echo) => echo.receive(fresh, desk)?,
+            Speech::WebSocket(websocket) => websocket.receive(fresh, desk)?,
+            Speech::Http(http) => return http.receive(fresh, desk),
+        }
+        Continue(Next::Go)
+    }
+
+    /// What to send next, at most [`SPAN_BYTES`](super::pattern::SPAN_BYTES) and what a frame adds.
+    /// It counts as sent.
+    pub(super) fn say(
+        &mut self,
+        id: ConnId,
+        in_flight: &InFlight,
+        shared: &mut Shared,
+    ) -> Life<Say> {
+        match self {
+            Speech::Echo(echo) => return Continue(echo.say(in_flight, shared)),
+            Speech::WebSocket(websocket) => websocket.say(id, in_flight, shared)?,
+            Speech::Http(http) => http.say(id, in_flight, shared),
+        }
+        Continue(Say::Out)
+    }
+
+    /// Whether [`say`](Speech::say) has more to say.
+    pub(super) fn is_due(&self, in_flight: &InFlight, shared: &Shared) -> bool {
+        either!(self, it => it.is_due(in_flight, shared))
+    }
+
+    /// Whether messages may be sent.
+    pub(super) fn is_open(&self) -> bool {
+        match self {
+            Speech::Echo(echo) => echo.is_open(),
+            Speech::WebSocket(websocket) => websocket.is_open(),
+            Speech::Http(_) => true,
+        }
+    }
+
+    /// Something must come soon, though no message is in flight.
+    pub(super) fn is_waiting(&self) -> bool {
+        either!(self, it => it.is_waiting())
+    }
+
+    /// All is said, and only the end is waited for.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Speech::WebSocket(websocket) if websocket.is_over())
+    }
+
+    /// What has become of a connection on which nothing came for too long.
+    pub(super) fn overdue(&self) -> Fate {
+        match self {
+            Speech::WebSocket(websocket) => websocket.overdue(),
+            Speech::Echo(_) | Speech::Http(_) => Fate::Hung,
+        }
+    }
+
+    /// The connection ended; `reset` if not in peace.
+    pub(super) fn end(&mut self, reset: bool, desk: &mut Desk<'_>) -> Ending {
+        match self {
+            Speech::Echo(echo) => echo.end(),
+            Speech::WebSocket(websocket) => websocket.end(reset),
+            Speech::Http(http) => http.end(reset, desk),
+        }
+    }
+
+    /// The run is over: says goodbye. Whether that will be answered.
+    pub(super) fn leave(&mut self, shared: &mut Shared) -> Life<bool> {
+        match self {
+            Speech::Echo(_) | Speech::Http(_) => Continue(false),
+            Speech::WebSocket(websocket) => websocket.leave(shared),
+        }
+    }
+
+    /// Begins anew on another connection: what is not answered is said again.
+    pub(super) fn restart(&mut self, in_flight: &InFlight, shared: &mut Shared) {
+        if let Speech::Http(http) = self {
+            http.restart(in_flight, shared);
+        }
+    }
+
+    /// It is served although no message was answered: it answers itself.
+    pub(super) fn is_served(&self) -> bool {
+        matches!(self, Speech::WebSocket(websocket) if websocket.is_mirror())
+    }
+
+    /// What an established connection was doing.
+    pub(super) fn phase(&self, in_flight: &InFlight, shared: &Shared) -> Phase {
+        match self {
+            Speech::WebSocket(websocket) if !websocket.is_open() => websocket.phase(),
+            _ if self.is_due(in_flight, shared) => Phase::Send,
+            _ => Phase::Receive,
+        }
+    }
+
+    /// Gives back what it holds.
+    pub(super) fn clear(&mut self, shared: &mut Shared) {
+        match self {
+            Speech::Echo(_) => {}
+            Speech::WebSocket(websocket) => websocket.clear(shared),
+            Speech::Http(http) => http.clear(shared),
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! A WebSocket from the client's side, from the upgrade to the closing handshake.
+//!
+//! **What.** [`WebSocket`] asks for the upgrade, sends messages, compares those that come back,
+//! answers pings, and closes as RFC 6455 wants it. As a mirror it asks nothing and sends back
+//! whatever comes: that is how the Autobahn testsuite examines it.
+//!
+//! **Why this way.** The decoder is the server's own, told that it is the client: it refuses masks
+//! and everything else that no server may send. A message of more than 64 KiB goes in fragments, so
+//! that none is ever held whole on its way out. Whoever said or heard the last word waits for the
+//! server to end the connection (7.1.1), and its fate is kept until then.
+//!
+//! **Costs.** A message is copied once and masked there; an answer that lies whole in the read is
+//! compared where it lies. 40 bytes a connection, and a box while it is being upgraded.
+//!
+//! **Read next.** `src/proto/ws/mod.rs`, `src/load/keys.rs`.
+
+use super::Desk;
+use super::Ending;
+use super::refusal::Refusal;
+use crate::load::client::{Life, Shared};
+use crate::load::fates::{Fate, Phase};
+use crate::load::in_flight::InFlight;
+use crate::load::keys::Keys;
+use crate::load::pattern::SPAN_BYTES;
+use crate::proto::http1::{Limits, ReplyPart, ReplyReader, Slots};
+use crate::proto::ws::encode::{self, First};
+use crate::proto::ws::frame::OpCode;
+use crate::proto::ws::handshake::client::{self, Key};
+use crate::proto::ws::{self, CloseCode, Decoder, Event, Kind, Role, WsError};
+use crate::reactor::ConnId;
+use std::ops::ControlFlow::{Break, Continue};
+
+/// The longest message that a client takes whatever it sends: what the Autobahn testsuite sends.
+const MESSAGE_BYTES: usize = 16 << 20;
+/// Fragments of a message; the same suite cuts that into pieces of 64 bytes.
+const FRAGMENTS_MAX: u32 = 300_000;
+
+/// What a server's messages may use up, if `size_bytes` are sent in one.
+pub(in crate::load) fn limits(size_bytes: u64) -> ws::Limits {
+    let bytes_max = usize::try_from(size_bytes).unwrap_or(usize::MAX).max(MESSAGE_BYTES);
+    ws::Limits {
+        frame_bytes_max: bytes_max,
+        message_bytes_max: bytes_max,
+        fragments_max: FRAGMENTS_MAX,
+    }
+}
+
+/// Where a connection stands.
+enum State {
+    /// The answer to the request for an upgrade is coming.
+    Opening(Box<Opening>),
+    /// Messages go both ways.
+    Open,
+    /// We said close, the server is about to.
+    Leaving,
+    /// All is said; what it came to. The server ends the connection.
+    Over(Box<Fate>),
+}
+
+/// An upgrade under way.
+struct Opening {
+    key: Key,
+    /// The request is sent.
+    is_asked: bool,
+    reader: ReplyReader,
+    /// The server does not want to.
+    refusal: Option<Refusal>,
+}
+
+/// One WebSocket.
+pub(in crate::load) struct WebSocket {
+    state: State,
+    decoder: Decoder,
+    /// Position in the stream of all messages: what was said. At most `asked` of them.
+    written: u64,
+    /// It was upgraded, and sends back what comes.
+    is_mirror: bool,
+}
+
+impl WebSocket {
+    pub(super) fn new(keys: &mut Keys) -> Life<WebSocket> {
+        let opening = Opening {
+            key: Key::new(keys.take()?),
+            is_asked: false,
+            reader: ReplyReader::default(),
+            refusal: None,
+        };
+        let state = State::Opening(Box::new(opening));
+        let decoder = Decoder::new(Role::Client);
+        Continue(WebSocket { state, decoder, written: 0, is_mirror: false })
+    }
+
+    /// Takes bytes that came in.
+    pub(super) fn receive(&mut self, fresh: &mut [u8], desk: &mut Desk<'_>) -> Life {
+        let read_away = match &mut self.state {
+            State::Opening(opening) => match opening.read(fresh, desk)? {
+                Some(read) => read,
+                None => return Continue(()),
+            },
+            State::Open | State::Leaving => 0,
+            State::Over(_) => return Continue(()),
+        };
+        if matches!(self.state, State::Opening(_)) {
+            self.state = State::Open;
+            self.is_mirror = desk.shared.mirror;
+            if !self.is_mirror {
+                desk.ask();
+            }
+        }
+        self.receive_frames(&mut fresh[read_away..], desk)
+    }
+
+    fn receive_frames(&mut self, fresh: &mut [u8], desk: &mut Desk<'_>) -> Life {
+        let mut rest = fresh;
+        loop {
+            let Shared { assembly, pool, out, keys, words, tally, .. } = &mut *desk.shared;
+            match self.decoder.next(&mut rest, assembly, pool) {
+                Ok(None) => return Continue(()),
+                Ok(Some(Event::Message(kind, message))) if self.is_mirror => {
+                    tally.messages.sent += 1;
+                    tally.messages.received += 1;
+                    if matches!(self.state, State::Open) {
+                        encode::message(kind, message, Some(keys.take()?), out);
+                    }
+                }
+                Ok(Some(Event::Message(kind, message))) => {
+                    if desk.in_flight.len() == 0 {
+                        let what = "WebSocket: more messages came back than were sent";
+                        return Break(Fate::Failed(what.to_owned()));
+                    }
+                    let begin = desk.in_flight.answered() * words.size_bytes;
+                    let right = kind == Kind::Binary
+                        && message.len() as u64 == words.size_bytes
+                        && words.matches(desk.id, begin, message);
+                    desk.answered(right);
+                }
+                Ok(Some(Event::Ping(payload))) => {
+                    if matches!(self.state, State::Open) {
+                        encode::pong(payload, Some(keys.take()?), out);
+                    }
+                }
+                Ok(Some(Event::Pong(_))) => {}
+                Ok(Some(Event::Close(code, reason))) => {
+                    let fate = self.judge_close(code, reason);
+                    if matches!(self.state, State::Open) {
+                        let code = CloseCode::echo(code, Role::Client);
+                        encode::close(code, "", Some(keys.take()?), out);
+                    }
+                    self.state = State::Over(Box::new(fate));
+                }
+                Err(error) => {
+                    if matches!(self.state, State::Open) {
+                        let key = Some(keys.take()?);
+                        encode::close(Some(error.close_code()), error.reason(), key, out);
+                    }
+                    self.state = State::Over(Box::new(failed(error)));
+                }
+            }
+        }
+    }
+
+    /// What the server's close frame makes of the connection.
+    fn judge_close(&self, code: Option<CloseCode>, reason: &str) -> Fate {
+        let is_agreed = self.is_mirror || matches!(self.state, State::Leaving);
+        match code {
+            Some(CloseCode::NORMAL) if is_agreed => Fate::Done,
+            None => Fate::ToldWhy("close without a code".to_owned()),
+            Some(code) if reason.is_empty() => Fate::ToldWhy(format!("close {}", code.get())),
+            Some(code) => Fate::ToldWhy(format!("close {}: {}", code.get(), reason.escape_debug())),
+        }
+    }
+
+    /// Appends what is due: the request for the upgrade, or frames for one write.
+    pub(super) fn say(&mut self, id: ConnId, in_flight: &InFlight, shared: &mut Shared) -> Life {
+        let Shared { target, words, keys, out, .. } = shared;
+        if let State::Opening(opening) = &mut self.state {
+            if !std::mem::replace(&mut opening.is_asked, true) {
+                client::request(&target.host, &target.path, &opening.key, &[], out);
+            }
+            return Continue(());
+        }
+        if !self.is_open() {
+            return Continue(());
+        }
+        let end = in_flight.asked() * words.size_bytes;
+        while self.written < end && out.len() < SPAN_BYTES {
+            let within = self.written % words.size_bytes;
+            let stretch = words.at(id, self.written);
+            let n = (words.size_bytes - within).min(stretch.len() as u64);
+            let opcode = if within == 0 { OpCode::Binary } else { OpCode::Continuation };
+            let first = First { fin: within + n == words.size_bytes, rsv1: false, opcode };
+            encode::frame(first, &stretch[..n as usize], Some(keys.take()?), out);
+            self.written += n;
+        }
+        Continue(())
+    }
+
+    pub(super) fn is_due(&self, in_flight: &InFlight, shared: &Shared) -> bool {
+        match &self.state {
+            State::Opening(opening) => !opening.is_asked,
+            State::Open => in_flight.asked() * shared.words.size_bytes > self.written,
+            State::Leaving | State::Over(_) => false,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    pub(super) fn is_mirror(&self) -> bool {
+        self.is_mirror
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.is_open()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state, State::Over(_))
+    }
+
+    pub(super) fn overdue(&self) -> Fate {
+        match &self.state {
+            State::Over(fate) => (**fate).clone(),
+            State::Opening(_) | State::Open | State::Leaving => Fate::Hung,
+        }
+    }
+
+    pub(super) fn end(&mut self, reset: bool) -> Ending {
+        match &mut self.state {
+            State::Over(fate) => Ending::Known((**fate).clone()),
+            State::Open | State::Leaving => Ending::Silent,
+            State::Opening(opening) => match (&opening.refusal, opening.reader.end()) {
+                (Some(refusal), _) => Ending::Known(refusal.fate()),
+                (None, Err(error)) if !reset => Ending::Known(opening_failed(error)),
+                (None, _) => Ending::Silent,
+            },
+        }
+    }
+
+    pub(super) fn leave(&mut self, shared: &mut Shared) -> Life<bool> {
+        if self.is_open() {
+            let key = Some(shared.keys.take()?);
+            encode::close(Some(CloseCode::NORMAL), "", key, &mut shared.out);
+            self.state = State::Leaving;
+        }
+        Continue(true)
+    }
+
+    /// What a connection does that is not open.
+    pub(super) fn phase(&self) -> Phase {
+        match self.state {
+            State::Opening(_) => Phase::Handshake,
+            State::Leaving => Phase::Close,
+            State::Open | State::Over(_) => Phase::Receive,
+        }
+    }
+
+    pub(super) fn clear(&mut self, shared: &mut Shared) {
+        self.decoder.clear(&mut shared.assembly, &mut shared.pool);
+        if let State::Opening(opening) = &mut self.state {
+            opening.reader.clear(&mut shared.pool);
+        }
+    }
+}
+
+impl Opening {
+    /// Reads the answer; how many of the fresh bytes were its own, once it is a proper yes.
+    fn read(&mut self, fresh: &[u8], desk: &mut Desk<'_>) -> Life<Option<usize>> {
+        let (mut rest, pool) = (fresh, &mut desk.shared.pool);
+        loop {
+            let mut slots = Slots::new();
+            match self.reader.next(&mut rest, false, &Limits::default(), pool, &mut slots) {
+                Err(error) => return Break(opening_failed(error)),
+                Ok(ReplyPart::More) => return Continue(None),
+                Ok(ReplyPart::Head(reply)) if reply.status == 101 => {
+                    let headers = reply.headers();
+                    match client::verify(101, headers, &self.key, &[], &[]) {
+                        Err(mismatch) => return Break(opening_failed(mismatch)),
+                        Ok(_) => break,
+                    }
+                }
+                Ok(ReplyPart::Head(reply)) if reply.status < 200 => {}
+                Ok(ReplyPart::Head(reply)) => self.refusal = Some(Refusal::of(&reply)),
+                Ok(ReplyPart::Data(data)) => {
+                    if let Some(refusal) = &mut self.refusal {
+                        refusal.add(data);
+                    }
+                }
+                Ok(ReplyPart::End) => {
+                    if let Some(refusal) = &self.refusal {
+                        return Break(refusal.fate());
+                    }
+                }
+            }
+        }
+        let read = fresh.len() - rest.len();
+        self.reader.clear(pool);
+        Continue(Some(read))
+    }
+}
+
+fn failed(error: WsError) -> Fate {
+    Fate::Failed(format!("WebSocket: {error}"))
+}
+
+fn opening_failed(error: impl std::fmt::Display) -> Fate {
+    Fate::Failed(format!("upgrade: {error}"))
+}
