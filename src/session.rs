@@ -21,7 +21,7 @@ mod websocket;
 use crate::buf::{Carry, Exhausted, Pool};
 use crate::clock::Time;
 use crate::proto::http1::{self, Date};
-use crate::proto::ws::{self, Assembly, WsError};
+use crate::proto::ws::{self, Assembly, WsError, deflate};
 use crate::service::{Framing, Mail, Service};
 use http::Http;
 use websocket::WebSocket;
@@ -98,6 +98,8 @@ pub struct Desk<'a> {
     pub pool: &'a mut Pool,
     /// WebSocket messages that have begun and not ended.
     pub assembly: &'a mut Assembly,
+    /// What compressed messages are made and read with.
+    pub deflate: &'a mut deflate::Shared,
     /// What bounds it.
     pub limits: &'a SessionLimits,
     /// For responses.
@@ -135,7 +137,8 @@ pub enum Farewell {
 #[derive(Debug)]
 enum Speech {
     Bytes,
-    Lines,
+    /// With the beginning of a line.
+    Lines(Carry),
     Http(Http),
     WebSocket(WebSocket),
 }
@@ -146,26 +149,26 @@ pub struct Session<T> {
     speech: Speech,
     /// The service it is joined to; none while it speaks HTTP.
     route: Option<u16>,
-    /// The beginning of a line or of a request's head.
-    carry: Carry,
     /// The service's.
     pub state: T,
 }
+
+const _: () = assert!(size_of::<Session<()>>() <= 64);
 
 impl<T: Default> Session<T> {
     /// A stream session, joined to its service from the beginning.
     pub fn stream(framing: Framing, route: u16) -> Session<T> {
         let speech = match framing {
             Framing::Bytes => Speech::Bytes,
-            Framing::Lines => Speech::Lines,
+            Framing::Lines => Speech::Lines(Carry::default()),
         };
-        Session { speech, route: Some(route), carry: Carry::default(), state: T::default() }
+        Session { speech, route: Some(route), state: T::default() }
     }
 
     /// A session that begins with HTTP.
     pub fn http(now: Time) -> Session<T> {
         let speech = Speech::Http(Http::new(now));
-        Session { speech, route: None, carry: Carry::default(), state: T::default() }
+        Session { speech, route: None, state: T::default() }
     }
 
     /// The service that it is joined to, if it is.
@@ -185,7 +188,7 @@ impl<T: Default> Session<T> {
     ) -> Result<Flow, SessionError> {
         match &self.speech {
             Speech::Bytes => Ok(self.receive_bytes(fresh, routes, desk)),
-            Speech::Lines => self.receive_lines(fresh, routes, desk),
+            Speech::Lines(_) => self.receive_lines(fresh, routes, desk),
             Speech::Http(_) => self.receive_http(fresh, routes, desk),
             Speech::WebSocket(_) => self.receive_frames(fresh, routes, desk),
         }
@@ -197,7 +200,7 @@ impl<T: Default> Session<T> {
         routes: &mut R,
         desk: &mut Desk<'_>,
     ) {
-        if matches!(self.speech, Speech::Lines) && !self.carry.is_empty() {
+        if matches!(&self.speech, Speech::Lines(carry) if !carry.is_empty()) {
             self.receive_last_line(routes, desk);
         }
     }
@@ -206,7 +209,7 @@ impl<T: Default> Session<T> {
     /// moved. Never if there is nothing to wait for.
     pub fn expiry(&self, last_active: Time, limits: &SessionLimits) -> Option<(Time, Expiry)> {
         match &self.speech {
-            Speech::Bytes | Speech::Lines => {
+            Speech::Bytes | Speech::Lines(_) => {
                 after(last_active, limits.idle_timeout_ms).map(|due| (due, Expiry::Idle))
             }
             Speech::Http(http) => http.expiry(last_active, limits),
@@ -224,10 +227,10 @@ impl<T: Default> Session<T> {
     /// Appends the server's last word: why it ends the session.
     pub fn farewell(&self, why: Farewell, text: &str, date: &Date, write: &mut Vec<u8>) {
         match &self.speech {
-            Speech::Bytes | Speech::Lines if why != Farewell::Drain => {
+            Speech::Bytes | Speech::Lines(_) if why != Farewell::Drain => {
                 write.extend_from_slice(format!("-ERR {text}\n").as_bytes());
             }
-            Speech::Bytes | Speech::Lines => {}
+            Speech::Bytes | Speech::Lines(_) => {}
             Speech::Http(http) => http.farewell(why, text, date, write),
             Speech::WebSocket(websocket) => websocket.farewell(why, text, write),
         }
@@ -237,8 +240,21 @@ impl<T: Default> Session<T> {
     /// in one; 0 where reads bound it.
     pub fn message_bytes_max(&self, limits: &SessionLimits) -> usize {
         match &self.speech {
-            Speech::Bytes | Speech::Lines | Speech::Http(_) => 0,
+            Speech::Bytes | Speech::Lines(_) | Speech::Http(_) => 0,
             Speech::WebSocket(_) => limits.ws.message_bytes_max,
+        }
+    }
+
+    /// It speaks WebSocket and has agreed to compress: a few bytes of it may say a great deal.
+    pub fn inflates(&self) -> bool {
+        matches!(&self.speech, Speech::WebSocket(websocket) if websocket.inflates())
+    }
+
+    /// Which edition of a broadcast it is to be sent; none: the plain one.
+    pub fn edition(&self) -> Option<deflate::WindowBits> {
+        match &self.speech {
+            Speech::Bytes | Speech::Lines(_) | Speech::Http(_) => None,
+            Speech::WebSocket(websocket) => websocket.edition(),
         }
     }
 
@@ -251,17 +267,25 @@ impl<T: Default> Session<T> {
     /// it ended.
     pub fn is_expendable(&self) -> bool {
         match &self.speech {
-            Speech::Bytes | Speech::Lines => self.carry.is_empty(),
+            Speech::Bytes => true,
+            Speech::Lines(carry) => carry.is_empty(),
             Speech::Http(http) => http.is_between(),
             Speech::WebSocket(_) => false,
         }
     }
 
     /// Gives back what the session holds.
-    pub fn clear(&mut self, pool: &mut Pool, assembly: &mut Assembly) {
-        self.carry.clear(pool);
-        if let Speech::WebSocket(websocket) = &mut self.speech {
-            websocket.clear(assembly, pool);
+    pub fn clear(
+        &mut self,
+        pool: &mut Pool,
+        assembly: &mut Assembly,
+        deflate: &mut deflate::Shared,
+    ) {
+        match &mut self.speech {
+            Speech::Bytes => {}
+            Speech::Lines(carry) => carry.clear(pool),
+            Speech::Http(http) => http.clear(pool),
+            Speech::WebSocket(websocket) => websocket.clear(assembly, pool, deflate),
         }
     }
 }

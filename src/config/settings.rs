@@ -230,6 +230,29 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| value::show_count(config.limits.fragments_max.into()),
     },
     Setting {
+        name: "deflate",
+        values: "on|off",
+        doc: "WebSocket: compress messages if the client can (permessage-deflate)",
+        set: |config, text| value::switch(text).map(|on| config.limits.deflate = on),
+        get: |config| value::show_switch(config.limits.deflate),
+    },
+    Setting {
+        name: "deflate_takeover_max",
+        values: "N|off",
+        doc: "WebSocket: connections at once whose compressed messages may refer to earlier ones, \
+              which makes them smaller and takes up to 314 KB each",
+        set: |config, text| value::count(text).map(|n| config.limits.deflate_takeover_max = n),
+        get: |config| value::show_count(config.limits.deflate_takeover_max as u64),
+    },
+    Setting {
+        name: "deflate_bytes_min",
+        values: "BYTES",
+        doc: "WebSocket: do not compress a shorter message; if it may refer to earlier ones, an \
+              eighth of it is enough",
+        set: |config, text| value::bytes(text).map(|n| config.limits.deflate_bytes_min = n),
+        get: |config| value::show_bytes(config.limits.deflate_bytes_min as u64),
+    },
+    Setting {
         name: "ping_interval",
         values: "DURATION|off",
         doc: "WebSocket: ping a connection on which nothing moved for so long",

@@ -1,22 +1,23 @@
 //! WebSocket: messages both ways until one side says close.
 //!
-//! **What.** The part of [`Session`] that pulls events from the decoder, gives messages to the
-//! service, answers pings and does the closing handshake.
+//! **What.** The part of [`Session`] that pulls events from the decoder, inflates what is
+//! compressed, gives messages to the service, answers pings and does the closing handshake.
 //!
 //! **Why this way.** The codec knows frames and messages; what to answer is decided here, in one
 //! loop. Every protocol error is told in a close frame with the code and the words that RFC 6455
 //! has for it, and then the connection lingers, so that the peer can read it.
 //!
-//! **Costs.** 24 bytes a connection; a message that lies whole in the read is unmasked and handed
+//! **Costs.** 40 bytes a connection; a message that lies whole in the read is unmasked and handed
 //! out in place.
 //!
-//! **Read next.** `src/proto/ws/mod.rs`.
+//! **Read next.** `src/proto/ws/mod.rs`, `src/proto/ws/deflate/mod.rs`.
 
 use super::stream::flow;
 use super::{Desk, Expiry, Farewell, Flow, Routes, Session, SessionError, SessionLimits, Speech};
 use crate::buf::Pool;
 use crate::clock::Time;
-use crate::proto::ws::{Assembly, CloseCode, Decoder, Event, Role, encode};
+use crate::proto::ws::deflate::{self, Codec, Compressing};
+use crate::proto::ws::{Assembly, CloseCode, Decoder, Event, Kind, Role, WsError, encode};
 use crate::service::{Encoding, Outbound, Service};
 
 /// The state of an upgraded connection.
@@ -25,11 +26,35 @@ pub(super) struct WebSocket {
     decoder: Decoder,
     /// When it was pinged, if nothing has come since.
     pinged_at: Option<Time>,
+    /// If both sides have agreed to compress.
+    codec: Option<Codec>,
 }
 
 impl WebSocket {
-    pub(super) fn new() -> WebSocket {
-        WebSocket { decoder: Decoder::new(Role::Server), pinged_at: None }
+    pub(super) fn new(codec: Option<Codec>) -> WebSocket {
+        let decoder = Decoder::new(Role::Server).expect_compressed(codec.is_some());
+        WebSocket { decoder, pinged_at: None, codec }
+    }
+
+    /// How answers to a message of this kind are sent.
+    #[inline]
+    pub(super) fn encoding<'a>(
+        &'a mut self,
+        kind: Kind,
+        compressing: &'a mut Compressing,
+    ) -> Encoding<'a> {
+        match &mut self.codec {
+            None => Encoding::WebSocket(kind),
+            Some(codec) => Encoding::Deflate(kind, codec, compressing),
+        }
+    }
+
+    pub(super) fn inflates(&self) -> bool {
+        self.codec.is_some()
+    }
+
+    pub(super) fn edition(&self) -> Option<deflate::WindowBits> {
+        self.codec.as_ref()?.edition()
     }
 
     pub(super) fn expiry(
@@ -60,8 +85,16 @@ impl WebSocket {
         encode::close(Some(code), text, None, write);
     }
 
-    pub(super) fn clear(&mut self, assembly: &mut Assembly, pool: &mut Pool) {
+    pub(super) fn clear(
+        &mut self,
+        assembly: &mut Assembly,
+        pool: &mut Pool,
+        deflate: &mut deflate::Shared,
+    ) {
         self.decoder.clear(assembly, pool);
+        if let Some(codec) = self.codec.take() {
+            codec.clear(deflate);
+        }
     }
 }
 
@@ -78,31 +111,47 @@ impl<T: Default> Session<T> {
         websocket.pinged_at = None;
         let mut rest = fresh;
         loop {
-            match websocket.decoder.next(&mut rest, desk.assembly, desk.pool) {
+            let (kind, message) = match websocket.decoder.next(&mut rest, desk.assembly, desk.pool)
+            {
                 Ok(None) => return Ok(Flow::Open),
-                Ok(Some(Event::Message(kind, message))) => {
-                    let (service, mail) = routes.service(route);
-                    let mut out = Outbound::new(Encoding::WebSocket(kind), desk.write, mail);
-                    service.message(&mut self.state, message, &mut out);
-                    *desk.messages += 1;
-                    if flow(&out) == Flow::Closes {
-                        encode::close(Some(CloseCode::NORMAL), "", None, desk.write);
-                        return Ok(Flow::Closes);
+                Ok(Some(Event::Message(kind, message))) => (kind, message),
+                Ok(Some(Event::Compressed(kind, payload))) => {
+                    // The decoder was told to expect them, so there is a codec.
+                    let Some(codec) = &mut websocket.codec else { return Ok(Flow::Closes) };
+                    let bytes_max = desk.limits.ws.message_bytes_max;
+                    match codec.decode(kind, payload, bytes_max, &mut desk.deflate.inflating) {
+                        Ok(message) => (kind, message),
+                        Err(error) => return Err(fail(error, desk.write)),
                     }
                 }
-                Ok(Some(Event::Ping(payload))) => encode::pong(payload, None, desk.write),
-                Ok(Some(Event::Pong(_))) => {}
+                Ok(Some(Event::Ping(payload))) => {
+                    encode::pong(payload, None, desk.write);
+                    continue;
+                }
+                Ok(Some(Event::Pong(_))) => continue,
                 Ok(Some(Event::Close(code, _))) => {
                     encode::close(CloseCode::echo(code, Role::Server), "", None, desk.write);
                     return Ok(Flow::Closes);
                 }
-                Err(error) => {
-                    encode::close(Some(error.close_code()), error.reason(), None, desk.write);
-                    return Err(SessionError::WebSocket(error));
-                }
+                Err(error) => return Err(fail(error, desk.write)),
+            };
+            let (service, mail) = routes.service(route);
+            let encoding = websocket.encoding(kind, &mut desk.deflate.compressing);
+            let mut out = Outbound::new(encoding, desk.write, mail);
+            service.message(&mut self.state, message, &mut out);
+            *desk.messages += 1;
+            if flow(&out) == Flow::Closes {
+                encode::close(Some(CloseCode::NORMAL), "", None, desk.write);
+                return Ok(Flow::Closes);
             }
         }
     }
+}
+
+/// Tells the peer what it did wrong.
+fn fail(error: WsError, write: &mut Vec<u8>) -> SessionError {
+    encode::close(Some(error.close_code()), error.reason(), None, write);
+    SessionError::WebSocket(error)
 }
 
 #[cfg(test)]

@@ -84,6 +84,8 @@ pub struct Decoder {
     role: Role,
     /// A close frame or an error was the last: whatever follows is dropped (1.4).
     is_deaf: bool,
+    /// Messages may be compressed: that was agreed on.
+    rsv1: bool,
 }
 
 const _: () = assert!(size_of::<Decoder>() <= 8);
@@ -91,7 +93,12 @@ const _: () = assert!(size_of::<Decoder>() <= 8);
 impl Decoder {
     /// At the beginning of a connection, of which this end is `role`.
     pub fn new(role: Role) -> Decoder {
-        Decoder { partial: None, role, is_deaf: false }
+        Decoder { partial: None, role, is_deaf: false, rsv1: false }
+    }
+
+    /// The same where compressed messages may come, or may not, which is what holds without.
+    pub fn expect_compressed(self, is_agreed: bool) -> Decoder {
+        Decoder { rsv1: is_agreed, ..self }
     }
 
     /// Takes the next event off the front of `input`; `None` if more input is needed, and then
@@ -108,7 +115,7 @@ impl Decoder {
         pool: &mut Pool,
     ) -> Result<Option<Event<'e>>, WsError> {
         if self.partial.is_none() && !self.is_deaf {
-            match take_whole(self.role, input, assembly) {
+            match take_whole(self.role, self.rsv1, input, assembly) {
                 Ok(None) if !input.is_empty() => {}
                 outcome => {
                     if is_last(&outcome) {
@@ -157,11 +164,15 @@ impl Decoder {
         let id = *self.partial.get_or_insert_with(|| assembly.insert());
         let Assembly { partials, limits, .. } = assembly;
         let partial = &mut partials[id.slot()];
-        let outcome = match partial.receive(self.role, input, limits, pool) {
+        let first = Expect::first(self.role, self.rsv1, limits);
+        let outcome = match partial.receive(&first, limits.fragments_max, input, pool) {
             Ok(None) => Ok(None),
             Ok(Some(Found::Borrowed(opcode, payload))) => event(opcode, payload).map(Some),
             Ok(Some(Found::Stashed(opcode))) => event(opcode, partial.stashed()).map(Some),
             Ok(Some(Found::Message(kind))) => Ok(Some(Event::Message(kind, partial.gathered()))),
+            Ok(Some(Found::Compressed(kind))) => {
+                Ok(Some(Event::Compressed(kind, partial.gathered())))
+            }
             Err(error) => Err(error),
         };
         self.is_deaf = is_last(&outcome);
@@ -179,6 +190,7 @@ fn is_last(outcome: &Result<Option<Event<'_>>, WsError>) -> bool {
 #[inline]
 fn take_whole<'i>(
     role: Role,
+    rsv1: bool,
     input: &mut &'i mut [u8],
     assembly: &Assembly,
 ) -> Result<Option<Event<'i>>, WsError> {
@@ -187,12 +199,15 @@ fn take_whole<'i>(
     {
         return event(opcode, payload).map(Some);
     }
-    let expect = Expect::first(role, &assembly.limits);
+    let expect = Expect::first(role, rsv1, &assembly.limits);
     let Decoded::Header(header) = frame::decode(input, &expect)? else { return Ok(None) };
     if !header.fin {
         return Ok(None);
     }
     match take_payload(&header, input) {
+        Some(payload) if header.rsv1 => {
+            Ok(Some(Event::Compressed(Kind::of(header.opcode), payload)))
+        }
         Some(payload) => event(header.opcode, payload).map(Some),
         None => Ok(None),
     }
