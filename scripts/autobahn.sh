@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Is the server's WebSocket what RFC 6455 says? The Autobahn testsuite plays 517 clients, most of
-# them bad, against /echo. Reports: target/autobahn/report/index.html. Arguments choose cases
+# Is the server's WebSocket what RFC 6455 and 7692 say? The Autobahn testsuite plays 517 clients, most of
+# them bad, against /echo. Reports: target/autobahn/report/*/index.html. Arguments choose cases
 # (scripts/autobahn.sh '1.*' 7.7.1); without any it is all of them. Needs python3 and, the first
 # time, PyPI: the suite was made for Python 2, and is ported here as it is installed.
-# It fails if a case is neither OK nor INFORMATIONAL; permessage-deflate (12, 13) may be missing.
+# It fails if a case is neither OK nor INFORMATIONAL.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -7,6 +7,9 @@ use crate::proto::ws::{Kind, WsError};
 use crate::session::tests::*;
 use crate::session::*;
 
+#[cfg(feature = "deflate")]
+mod deflate;
+
 const KEY: Option<[u8; 4]> = Some([0x37, 0xfa, 0x21, 0x3d]);
 
 /// A session that has been upgraded; what it said by then is gone.

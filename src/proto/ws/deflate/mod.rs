@@ -64,6 +64,7 @@ impl Codec {
     /// Gives back what the connection holds. It must be called before the codec is dropped.
     pub fn clear(self, shared: &mut Shared) {
         shared.takeovers -= usize::from(self.takes_over());
+        shared.is_grown |= self.own.is_some();
     }
 
     /// What holds for the messages we send.

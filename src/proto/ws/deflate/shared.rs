@@ -34,6 +34,8 @@ pub struct Shared {
     /// Connections that take context over.
     pub(super) takeovers: usize,
     takeovers_max: usize,
+    /// One of them has ended and given its memory back to the allocator.
+    pub(super) is_grown: bool,
     /// For what comes in.
     pub inflating: Inflating,
     /// For what goes out.
@@ -48,6 +50,7 @@ impl Shared {
             wish: Some(wish),
             takeovers: 0,
             takeovers_max,
+            is_grown: false,
             inflating: Inflating::default(),
             compressing: Compressing { bytes_min: BYTES_MIN, ..Compressing::default() },
         }
@@ -83,13 +86,16 @@ impl Shared {
         negotiate::accept(values, &self.wish()?)
     }
 
-    /// A large message has left a buffer behind that is to be [trimmed](Shared::trim), in a while.
+    /// There is memory that should go back to the kernel, in a while: a large message has left its
+    /// buffer behind, or a connection with takeover its own. [`trim`](Shared::trim) does our part,
+    /// and then the allocator is to be told.
     pub fn is_grown(&self) -> bool {
-        self.inflating.buffer.is_grown || self.compressing.buffer.is_grown
+        self.is_grown || self.inflating.buffer.is_grown || self.compressing.buffer.is_grown
     }
 
-    /// Gives back buffers that one large message has grown.
+    /// Gives buffers that a large message has grown back to the allocator.
     pub fn trim(&mut self) {
+        self.is_grown = false;
         self.inflating.buffer.trim();
         self.compressing.buffer.trim();
     }
