@@ -4,8 +4,9 @@ use crate::{TempFile, oneloop, stdout};
 use oneloop::config::SETTINGS;
 use oneloop::net::OPTIONS;
 
-/// Three values of each setting, in the form that `--check` gives back; none is the default.
-pub(crate) const SAMPLES: [(&str, [&str; 3]); 26] = [
+/// Three values of each setting, in the form that `--check` gives back; none is the default, but
+/// for the second of a switch.
+pub(crate) const SAMPLES: [(&str, [&str; 3]); 29] = [
     ("listen", ["tcp://127.0.0.1:0/echo", "http://[::1]:0", "unix:///a?service=broadcast"]),
     ("nofile", ["20", "keep", "30"]),
     ("max_connections", ["1", "2", "3"]),
@@ -26,6 +27,9 @@ pub(crate) const SAMPLES: [(&str, [&str; 3]); 26] = [
     ("frame_bytes_max", ["125", "1KiB", "2MiB"]),
     ("message_bytes_max", ["125", "1KiB", "2MiB"]),
     ("fragments_max", ["1", "2", "4294967295"]),
+    ("deflate", ["off", "on", "off"]),
+    ("deflate_takeover_max", ["1", "2", "3"]),
+    ("deflate_bytes_min", ["0", "1", "1KiB"]),
     ("ping_interval", ["1ms", "off", "3s"]),
     ("pong_timeout", ["1ms", "off", "3s"]),
     ("allow_origin", ["https://example.org", "null", "*"]),
