@@ -15,6 +15,7 @@ use miniz_oxide::inflate::decompress_to_vec;
 use oneloop::metrics::CloseReason;
 use oneloop::server::Limits;
 use std::io::Write;
+use std::net::TcpStream;
 use std::thread;
 
 const ALONE: &str = "permessage-deflate; client_no_context_takeover; server_no_context_takeover";
@@ -23,6 +24,19 @@ const TAKEOVER: &str = "permessage-deflate";
 /// First bytes of frames with whole compressed messages.
 const TEXT_DEFLATED: u8 = 0xc1;
 const BINARY_DEFLATED: u8 = 0xc2;
+
+/// Opens one on `path` and offers `extensions`; also returns what the server answered to that.
+#[track_caller]
+fn offer(mut stream: TcpStream, path: &str, extensions: &str) -> (Ws, String) {
+    let offer = format!("\r\nSec-WebSocket-Extensions: {extensions}\r\n\r\n");
+    let opening = opening(path).replace("\r\n\r\n", &offer);
+    stream.write_all(opening.as_bytes()).unwrap();
+    let head = read_head(&mut stream);
+    assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
+    let mut lines = head.split("\r\n");
+    let answer = lines.find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
+    (Ws(stream), answer.unwrap_or_default().to_owned())
+}
 
 /// A client that reads both forms.
 struct Reader {
@@ -37,7 +51,7 @@ struct Reader {
 impl Reader {
     #[track_caller]
     fn open(server: &Running, path: &str, offer: &str) -> Reader {
-        let (ws, answer) = Ws::offer(server.connect(), path, offer);
+        let (ws, answer) = self::offer(server.connect(), path, offer);
         assert!(answer.starts_with("permessage-deflate"), "{answer:?}");
         let takeover = !answer.contains("server_no_context_takeover");
         Reader { ws, takeover, stream: Vec::new(), so_far: 0 }
@@ -117,7 +131,7 @@ fn the_shortest_message_that_is_compressed_is_a_limit() {
 fn who_does_not_ask_or_is_declined_gets_plain_messages() {
     let on = serve_site(limits());
     let off = serve_site(Limits { deflate: false, ..limits() });
-    let (declined, answer) = Ws::offer(off.connect(), "/echo", TAKEOVER);
+    let (declined, answer) = offer(off.connect(), "/echo", TAKEOVER);
     assert_eq!(answer, "");
     for mut client in [Ws::open(&on, "/echo"), declined] {
         client.echo(&long(1));

@@ -117,19 +117,6 @@ impl Ws {
         Ws(stream)
     }
 
-    /// Opens one on `path` and offers `extensions`; also returns what the server answered to that.
-    #[track_caller]
-    pub(crate) fn offer(mut stream: TcpStream, path: &str, extensions: &str) -> (Ws, String) {
-        let offer = format!("\r\nSec-WebSocket-Extensions: {extensions}\r\n\r\n");
-        let opening = opening(path).replace("\r\n\r\n", &offer);
-        stream.write_all(opening.as_bytes()).unwrap();
-        let head = read_head(&mut stream);
-        assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
-        let mut lines = head.split("\r\n");
-        let answer = lines.find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
-        (Ws(stream), answer.unwrap_or_default().to_owned())
-    }
-
     pub(crate) fn into_stream(self) -> TcpStream {
         self.0
     }

@@ -209,7 +209,7 @@ fn takeover_is_for_as_many_as_the_limit_says() {
     bench.end(first);
     let (fifth, five) = open(&mut bench);
     assert_eq!([four, five], [false, true]);
-    [second, fourth, fifth].map(|session| bench.end(session));
+    [second, fourth, fifth].into_iter().for_each(|session| bench.end(session));
 }
 
 #[test]

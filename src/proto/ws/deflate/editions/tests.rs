@@ -34,7 +34,7 @@ fn read(frames: &[u8], server_bits: u8) -> Vec<(Kind, Vec<u8>)> {
 #[test]
 fn all_editions_say_the_same_and_each_is_made_once() {
     let messages = [
-        (Kind::Text, "hello".repeat(1)),
+        (Kind::Text, "hello".to_owned()),
         (Kind::Text, "hello ".repeat(50)),
         (Kind::Binary, "0123456789".repeat(10_000)),
         (Kind::Text, String::new()),
