@@ -183,7 +183,11 @@ impl<T: Default> Session<T> {
                 return Ok(Flow::Closes);
             }
         }
-        self.receive_frames(&mut fresh[at..], routes, desk)
+        let outcome = self.receive_frames(&mut fresh[at..], routes, desk);
+        if let Speech::WebSocket(websocket) = &mut self.speech {
+            websocket.is_answered();
+        }
+        outcome
     }
 
     /// Answers one request, or sees to it that its body is.

@@ -32,8 +32,15 @@ pub(super) struct WebSocket {
 
 impl WebSocket {
     pub(super) fn new(codec: Option<Codec>) -> WebSocket {
-        let decoder = Decoder::new(Role::Server).expect_compressed(codec.is_some());
-        WebSocket { decoder, pinged_at: None, codec }
+        WebSocket { decoder: Decoder::new(Role::Server), pinged_at: None, codec }
+    }
+
+    /// What came with the request is behind us. Now messages may be compressed: before, the client
+    /// could not know that we agree.
+    pub(super) fn is_answered(&mut self) {
+        if self.codec.is_some() {
+            self.decoder.expect_compressed();
+        }
     }
 
     /// How answers to a message of this kind are sent.

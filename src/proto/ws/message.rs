@@ -84,7 +84,7 @@ pub struct Decoder {
     role: Role,
     /// A close frame or an error was the last: whatever follows is dropped (1.4).
     is_deaf: bool,
-    /// Messages may be compressed: that was agreed on.
+    /// Messages may be compressed.
     rsv1: bool,
 }
 
@@ -96,9 +96,9 @@ impl Decoder {
         Decoder { partial: None, role, is_deaf: false, rsv1: false }
     }
 
-    /// The same where compressed messages may come, or may not, which is what holds without.
-    pub fn expect_compressed(self, is_agreed: bool) -> Decoder {
-        Decoder { rsv1: is_agreed, ..self }
+    /// From now on messages may begin that are compressed: that was agreed on.
+    pub fn expect_compressed(&mut self) {
+        self.rsv1 = true;
     }
 
     /// Takes the next event off the front of `input`; `None` if more input is needed, and then

@@ -13,17 +13,36 @@ fn asks(offer: &str) -> String {
     opening("/echo", "h", &format!("Sec-WebSocket-Extensions: {offer}\r\n"))
 }
 
-/// Flow, the extensions in the response, and what was said behind it; the same at every split. One
-/// connection may take context over.
-fn ask(offer: &str, frames: &[u8]) -> (Result<Flow, SessionError>, String, Vec<u8>) {
-    let input = [asks(offer).as_bytes(), frames].concat();
-    let outcome = run_every_way(|| Session::http(Time::ZERO), &input, |outcome| outcome);
-    let end = outcome.said.windows(4).position(|it| it == b"\r\n\r\n").expect("a head") + 4;
-    let head = std::str::from_utf8(&outcome.said[..end]).expect("text");
+/// Flow, the extensions in the response, and what was said behind it.
+type Told = (Result<Flow, SessionError>, String, Vec<u8>);
+
+/// Feeds `parts` behind an upgrade. One connection may take context over.
+fn tell<'a>(offer: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Told {
+    let mut bench = Bench::new(limits());
+    let mut session = Session::http(bench.now);
+    let mut flow = bench.receive(&mut session, asks(offer).as_bytes());
+    let head = String::from_utf8(std::mem::take(&mut bench.said)).expect("text");
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     let mut lines = head.split("\r\n");
     let agreed = lines.find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
-    (outcome.flow, agreed.unwrap_or_default().to_owned(), outcome.said[end..].to_vec())
+    for part in parts {
+        if flow == Ok(Flow::Open) {
+            flow = bench.receive(&mut session, part);
+        }
+    }
+    bench.end(session);
+    (flow, agreed.unwrap_or_default().to_owned(), bench.said)
+}
+
+/// The same for `frames` whole, byte by byte and at every split.
+fn ask(offer: &str, frames: &[u8]) -> Told {
+    let whole = tell(offer, [frames]);
+    assert_eq!(tell(offer, frames.chunks(1)), whole, "byte by byte");
+    for split in 0..=frames.len() {
+        let (a, b) = frames.split_at(split);
+        assert_eq!(tell(offer, [a, b]), whole, "split at {split}");
+    }
+    whole
 }
 
 fn marked(fin: bool, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
@@ -86,6 +105,21 @@ fn an_offer_is_accepted_or_declined() {
     let (flow, _, said) = ask("x-other", &pressed(b"a"));
     assert_eq!(flow, Err(SessionError::WebSocket(WsError::ReservedBit)));
     assert_eq!(said, closed(1002, WsError::ReservedBit.reason()));
+}
+
+/// Before the answer nobody can know that it may be compressed. Plain frames are nothing new.
+#[test]
+fn what_comes_with_the_request_is_not_compressed() {
+    for (frames, flow) in [
+        (text("a"), Ok(Flow::Open)),
+        (pressed(b"a"), Err(SessionError::WebSocket(WsError::ReservedBit))),
+    ] {
+        let mut bench = Bench::new(limits());
+        let mut session = Session::http(bench.now);
+        let input = [asks(ALONE).as_bytes(), &frames].concat();
+        assert_eq!(bench.receive(&mut session, &input), flow);
+        bench.end(session);
+    }
 }
 
 #[test]
@@ -217,8 +251,9 @@ fn what_is_for_all_is_mail_as_it_is() {
     let mut bench = Bench::new(limits());
     let mut session = Session::http(bench.now);
     let more = format!("Sec-WebSocket-Extensions: {ALONE}\r\n");
-    let input = [opening("/room", "h", &more).as_bytes(), &pressed(&[b'a'; 300])].concat();
-    assert_eq!(bench.receive(&mut session, &input), Ok(Flow::Open));
+    let opening = opening("/room", "h", &more);
+    assert_eq!(bench.receive(&mut session, opening.as_bytes()), Ok(Flow::Open));
+    assert_eq!(bench.receive(&mut session, &pressed(&[b'a'; 300])), Ok(Flow::Open));
     assert!(bench.said.ends_with(b"\r\n\r\n\x81\x07welcome"), "a greeting is short");
     let mail = bench.mail(ROOM);
     assert_eq!(mail.bytes[..4], *b"\x81\x7e\x01\x2c");

@@ -13,7 +13,8 @@ fn read(frames: &[u8], server_bits: u8) -> Vec<(Kind, Vec<u8>)> {
     let mut shared = Shared::new(agreed, 0);
     let mut codec = Codec::new(agreed, Role::Client, &mut shared);
     assert_eq!(codec.incoming(), Flow { takeover: false, window_bits: bits(server_bits) });
-    let mut decoder = Decoder::new(Role::Client).expect_compressed(true);
+    let mut decoder = Decoder::new(Role::Client);
+    decoder.expect_compressed();
     let (mut assembly, mut pool) = (Assembly::new(NO_LIMITS), Pool::new(u64::MAX));
     let mut frames = frames.to_vec();
     let (mut rest, mut heard) = (&mut frames[..], Vec::new());
