@@ -21,9 +21,8 @@ use std::fmt;
 /// sends more waits for the next turn. 64 KiB is where fewer, larger reads stop paying.
 pub const READ_BYTES: usize = 64 * 1024;
 
-/// The same for a connection that sends compressed messages. A byte of them may say a thousand, and
-/// what is said is what takes time (1 ns a byte, and more to answer it) and memory, so that a read
-/// of the usual size could stop all others for 200 ms.
+/// The same for a connection that has agreed to compress. A byte may say a thousand: a read of the
+/// usual size up to 64 MiB, which take 64 ms to inflate, and more to answer, while all others wait.
 pub const READ_DEFLATED_BYTES: usize = 8 * 1024;
 
 /// A connection whose backlog is larger is not read from any more (the high watermark): it takes

@@ -33,7 +33,7 @@
 //!     match decoder.next(&mut rest, &mut assembly, &mut pool) {
 //!         Ok(None) => break, // until the next read
 //!         Ok(Some(Event::Message(kind, it))) => encode::message(kind, it, None, &mut out),
-//!         Ok(Some(Event::Compressed(..))) => {} // none unless it was agreed on
+//!         Ok(Some(Event::Compressed(..))) => {} // never, if it was not agreed on
 //!         Ok(Some(Event::Ping(payload))) => encode::pong(payload, None, &mut out),
 //!         Ok(Some(Event::Pong(_))) => {}
 //!         Ok(Some(Event::Close(code, _))) => {
@@ -119,8 +119,8 @@ impl Kind {
 pub enum Event<'a> {
     /// A message. A text is UTF-8: that has been checked.
     Message(Kind, &'a [u8]),
-    /// A message as [`deflate::Codec::inflate`] takes it: only where [the decoder was
-    /// told](Decoder::expect_compressed). A text is to be checked still.
+    /// A message that [`deflate::Codec::decode`] can read. None comes unless the decoder was
+    /// [told so](Decoder::expect_compressed).
     Compressed(Kind, &'a [u8]),
     /// To be answered with [`encode::pong`] and the same payload, as soon as is practical (5.5.2).
     Ping(&'a [u8]),
