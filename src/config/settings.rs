@@ -218,7 +218,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "message_bytes_max",
         values: "BYTES",
-        doc: "WebSocket: bytes of a message",
+        doc: "WebSocket: bytes of a message; of a compressed one also once it is inflated",
         set: |config, text| value::bytes(text).map(|n| config.limits.message_bytes_max = n),
         get: |config| value::show_bytes(config.limits.message_bytes_max as u64),
     },

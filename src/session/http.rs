@@ -185,7 +185,7 @@ impl<T: Default> Session<T> {
         }
         let outcome = self.receive_frames(&mut fresh[at..], routes, desk);
         if let Speech::WebSocket(websocket) = &mut self.speech {
-            websocket.is_answered();
+            websocket.answered();
         }
         outcome
     }

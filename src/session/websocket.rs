@@ -37,7 +37,7 @@ impl WebSocket {
 
     /// What came with the request is behind us. Now messages may be compressed: before, the client
     /// could not know that we agree.
-    pub(super) fn is_answered(&mut self) {
+    pub(super) fn answered(&mut self) {
         if self.codec.is_some() {
             self.decoder.expect_compressed();
         }
@@ -112,6 +112,21 @@ impl<T: Default> Session<T> {
         routes: &mut R,
         desk: &mut Desk<'_>,
     ) -> Result<Flow, SessionError> {
+        if matches!(&self.speech, Speech::WebSocket(websocket) if websocket.inflates()) {
+            self.hear::<R, true>(fresh, routes, desk)
+        } else {
+            self.hear::<R, false>(fresh, routes, desk)
+        }
+    }
+
+    /// Is compiled twice, so that who has not agreed to compress does not pay for those who have:
+    /// it would be one instruction in twenty.
+    fn hear<R: Routes<Service: Service<State = T>>, const DEFLATES: bool>(
+        &mut self,
+        fresh: &mut [u8],
+        routes: &mut R,
+        desk: &mut Desk<'_>,
+    ) -> Result<Flow, SessionError> {
         let (Speech::WebSocket(websocket), Some(route)) = (&mut self.speech, self.route) else {
             return Ok(Flow::Closes);
         };
@@ -123,8 +138,10 @@ impl<T: Default> Session<T> {
                 Ok(None) => return Ok(Flow::Open),
                 Ok(Some(Event::Message(kind, message))) => (kind, message),
                 Ok(Some(Event::Compressed(kind, payload))) => {
-                    // The decoder was told to expect them, so there is a codec.
-                    let Some(codec) = &mut websocket.codec else { return Ok(Flow::Closes) };
+                    // Only a decoder that was told so expects them.
+                    let (true, Some(codec)) = (DEFLATES, &mut websocket.codec) else {
+                        return Ok(Flow::Closes);
+                    };
                     let bytes_max = desk.limits.ws.message_bytes_max;
                     match codec.decode(kind, payload, bytes_max, &mut desk.deflate.inflating) {
                         Ok(message) => (kind, message),
@@ -143,7 +160,10 @@ impl<T: Default> Session<T> {
                 Err(error) => return Err(fail(error, desk.write)),
             };
             let (service, mail) = routes.service(route);
-            let encoding = websocket.encoding(kind, &mut desk.deflate.compressing);
+            let encoding = match DEFLATES {
+                true => websocket.encoding(kind, &mut desk.deflate.compressing),
+                false => Encoding::WebSocket(kind),
+            };
             let mut out = Outbound::new(encoding, desk.write, mail);
             service.message(&mut self.state, message, &mut out);
             *desk.messages += 1;

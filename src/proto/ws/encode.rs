@@ -44,7 +44,7 @@ impl First {
 }
 
 /// Appends a frame. The payload of a control frame has at most 125 bytes.
-#[inline]
+#[inline(always)]
 pub fn frame(first: First, payload: &[u8], key: Key, out: &mut Vec<u8>) {
     debug_assert!(!first.opcode.is_control() || payload.len() <= CONTROL_BYTES_MAX);
     out.reserve(HEADER_BYTES_MAX + payload.len());

@@ -107,6 +107,7 @@ impl Codec {
     }
 
     /// Appends a message in one frame, compressed if that is of use.
+    #[inline(never)]
     pub fn encode(
         &mut self,
         kind: Kind,
@@ -115,13 +116,9 @@ impl Codec {
         compressing: &mut Compressing,
         out: &mut Vec<u8>,
     ) {
-        match self.compress(payload, compressing) {
-            Some(compressed) => {
-                let first = First { rsv1: true, ..First::whole(kind.opcode()) };
-                encode::frame(first, compressed, key, out);
-            }
-            None => encode::message(kind, payload, key, out),
-        }
+        let compressed = self.compress(payload, compressing);
+        let first = First { rsv1: compressed.is_some(), ..First::whole(kind.opcode()) };
+        encode::frame(first, compressed.unwrap_or(payload), key, out);
     }
 
     /// What the whole compressed message `payload` says; if it was a text, that is to be checked
