@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Is our WebSocket what RFC 6455 says? The Autobahn testsuite plays 517 clients, most of them bad,
-# against the server's /echo, and as many servers against the client of `oneloop load`.
+# Is our WebSocket what RFC 6455 and 7692 say? The Autobahn testsuite plays 517 clients, most of
+# them bad, against the server's /echo, and as many servers against the client of `oneloop load`.
 #
 #   scripts/autobahn.sh [server|client|both] [CASE...]     both, all cases
 #
-# Cases are numbers or patterns: '1.*' 7.7.1. Reports: target/autobahn/ROLE/index.html. Needs
+# Cases are numbers or patterns: '1.*' 7.7.1. Reports: target/autobahn/ROLE/*/index.html. Needs
 # python3 and, the first time, PyPI: the suite was made for Python 2, and is ported here as it is
-# installed. It fails if a case is neither OK nor INFORMATIONAL; permessage-deflate (12, 13) may be
-# missing.
+# installed. It fails if a case is neither OK nor INFORMATIONAL; in the client role
+# permessage-deflate (12, 13) may be missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,10 +17,9 @@ venv=$home/venv
 work=
 server=
 fuzzer=
-client=
 cleanup() {
     local pid
-    for pid in $client $fuzzer $server; do
+    for pid in $fuzzer $server; do
         { kill "$pid" && wait "$pid"; } 2>/dev/null || true
     done
     [[ -z $work ]] || rm -rf "$work"
@@ -69,37 +68,20 @@ serve() {
     [[ -n ${url:-} ]] || exit 2
 }
 
-# as_server CASE...: the fuzzing client against our server.
+# as_server CASE...: the fuzzing clients against our server.
 as_server() {
     serve
-    # In the background, so that a signal to this script ends it too.
-    "$venv/bin/python" scripts/autobahn/fuzz.py "ws${url#http}/echo" "$home/server" "$@" &
-    fuzzer=$!
-    wait "$fuzzer"
+    fuzz server "ws${url#http}/echo" "$home/server" "$@"
 }
 
-# as_client CASE...: the fuzzing server against our client, one connection a case.
-as_client() {
-    local word url count says case
-    exec {says}< <(exec "$venv/bin/python" scripts/autobahn/fuzz.py listen "$home/client" "$@")
-    fuzzer=$!
-    if ! read -r word url count <&"$says" || [[ $word != listening ]]; then
-        echo "$word $url $count" >&2
-        return 2
-    fi
-    for ((case = 1; case <= count; case++)); do
-        answer "$url/runCase?case=$case&agent=oneloop"
-    done
-    answer "$url/updateReports?agent=oneloop&shutdownOnComplete=true"
-    cat <&"$says"
-    wait "$fuzzer"
-}
+# as_client CASE...: the fuzzing servers against our client, one connection a case.
+as_client() { fuzz client "$target/release/oneloop" "$home/client" "$@"; }
 
-# answer URL: sends back what comes until the server closes. How that ended is the server's to say.
-answer() {
-    "$target/release/oneloop" load "$1" -c 1 --mirror -d 2m -q >/dev/null &
-    client=$!
-    wait "$client" || true
+# In the background, so that a signal to this script ends it too.
+fuzz() {
+    "$venv/bin/python" scripts/autobahn/fuzz.py "$@" &
+    fuzzer=$!
+    wait "$fuzzer"
 }
 
 # run ROLE CASE...: prints the summary of a role; its status if it is the worst so far.

@@ -88,6 +88,17 @@ reasons! {
     }
 }
 
+/// What WebSocket compression did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deflated {
+    /// Messages that came in compressed.
+    pub inflated: u64,
+    /// Messages that were compressed; of what many get, once for all of them.
+    pub compressed: u64,
+    /// Bytes by which they became shorter.
+    pub bytes_saved: u64,
+}
+
 /// What one worker counted since it started.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
@@ -109,6 +120,8 @@ pub struct Metrics {
     pub bytes_out: u64,
     /// Messages given to a service (for a byte stream: reads).
     pub messages_in: u64,
+    /// What WebSocket compression did.
+    pub deflated: Deflated,
     /// Times that a connection's output did not fit the socket.
     pub stalls: u64,
     /// Messages a service sent to a whole channel.
@@ -164,6 +177,9 @@ impl Metrics {
             ("bytes_in", self.bytes_in),
             ("bytes_out", self.bytes_out),
             ("messages_in", self.messages_in),
+            ("messages_inflated", self.deflated.inflated),
+            ("messages_compressed", self.deflated.compressed),
+            ("deflate_bytes_saved", self.deflated.bytes_saved),
             ("stalls", self.stalls),
             ("broadcasts", self.broadcasts),
             ("deliveries", self.deliveries),

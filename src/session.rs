@@ -21,7 +21,7 @@ mod websocket;
 use crate::buf::{Carry, Exhausted, Pool};
 use crate::clock::Time;
 use crate::proto::http1::{self, Date};
-use crate::proto::ws::{self, Assembly, WsError};
+use crate::proto::ws::{self, Assembly, WsError, deflate};
 use crate::service::{Framing, Mail, Service};
 use http::Http;
 use websocket::{Controls, WebSocket};
@@ -105,6 +105,8 @@ pub struct Desk<'a> {
     pub pool: &'a mut Pool,
     /// WebSocket messages that have begun and not ended.
     pub assembly: &'a mut Assembly,
+    /// What compressed messages are made and read with.
+    pub deflate: &'a mut deflate::Shared,
     /// What bounds it.
     pub limits: &'a SessionLimits,
     /// For responses.
@@ -142,7 +144,8 @@ pub enum Farewell {
 #[derive(Debug)]
 enum Speech {
     Bytes,
-    Lines,
+    /// With the beginning of a line.
+    Lines(Carry),
     Http(Http),
     WebSocket(WebSocket),
 }
@@ -153,8 +156,6 @@ pub struct Session<T> {
     speech: Speech,
     /// The service it is joined to; none while it speaks HTTP.
     route: Option<u16>,
-    /// The beginning of a line or of a request's head.
-    carry: Carry,
     /// Of a WebSocket. It stands here because there are four bytes to spare.
     controls: Controls,
     /// The service's.
@@ -168,7 +169,7 @@ impl<T: Default> Session<T> {
     pub fn stream(framing: Framing, route: u16) -> Session<T> {
         let speech = match framing {
             Framing::Bytes => Speech::Bytes,
-            Framing::Lines => Speech::Lines,
+            Framing::Lines => Speech::Lines(Carry::default()),
         };
         Session::begin(speech, Some(route))
     }
@@ -179,8 +180,7 @@ impl<T: Default> Session<T> {
     }
 
     fn begin(speech: Speech, route: Option<u16>) -> Session<T> {
-        let (carry, controls) = (Carry::default(), Controls::default());
-        Session { speech, route, carry, controls, state: T::default() }
+        Session { speech, route, controls: Controls::default(), state: T::default() }
     }
 
     /// The service that it is joined to, if it is.
@@ -201,7 +201,7 @@ impl<T: Default> Session<T> {
     ) -> Result<Flow, SessionError> {
         match &self.speech {
             Speech::Bytes => Ok(self.receive_bytes(fresh, routes, desk)),
-            Speech::Lines => self.receive_lines(fresh, routes, desk),
+            Speech::Lines(_) => self.receive_lines(fresh, routes, desk),
             Speech::Http(_) => self.receive_http(fresh, routes, desk),
             Speech::WebSocket(_) => self.receive_frames(fresh, routes, desk),
         }
@@ -213,7 +213,7 @@ impl<T: Default> Session<T> {
         routes: &mut R,
         desk: &mut Desk<'_>,
     ) {
-        if matches!(self.speech, Speech::Lines) && !self.carry.is_empty() {
+        if matches!(&self.speech, Speech::Lines(carry) if !carry.is_empty()) {
             self.receive_last_line(routes, desk);
         }
     }
@@ -222,7 +222,7 @@ impl<T: Default> Session<T> {
     /// moved. Never if there is nothing to wait for.
     pub fn expiry(&self, last_active: Time, limits: &SessionLimits) -> Option<(Time, Expiry)> {
         match &self.speech {
-            Speech::Bytes | Speech::Lines => {
+            Speech::Bytes | Speech::Lines(_) => {
                 after(last_active, limits.idle_timeout_ms).map(|due| (due, Expiry::Idle))
             }
             Speech::Http(http) => http.expiry(last_active, limits),
@@ -240,10 +240,10 @@ impl<T: Default> Session<T> {
     /// Appends the server's last word: why it ends the session.
     pub fn farewell(&self, why: Farewell, text: &str, date: &Date, write: &mut Vec<u8>) {
         match &self.speech {
-            Speech::Bytes | Speech::Lines if why != Farewell::Drain => {
+            Speech::Bytes | Speech::Lines(_) if why != Farewell::Drain => {
                 write.extend_from_slice(format!("-ERR {text}\n").as_bytes());
             }
-            Speech::Bytes | Speech::Lines => {}
+            Speech::Bytes | Speech::Lines(_) => {}
             Speech::Http(http) => http.farewell(why, text, date, write),
             Speech::WebSocket(websocket) => websocket.farewell(why, text, write),
         }
@@ -253,8 +253,21 @@ impl<T: Default> Session<T> {
     /// in one; 0 where reads bound it.
     pub fn message_bytes_max(&self, limits: &SessionLimits) -> usize {
         match &self.speech {
-            Speech::Bytes | Speech::Lines | Speech::Http(_) => 0,
+            Speech::Bytes | Speech::Lines(_) | Speech::Http(_) => 0,
             Speech::WebSocket(_) => limits.ws.message_bytes_max,
+        }
+    }
+
+    /// It speaks WebSocket and has agreed to compress: a few bytes of it may say a great deal.
+    pub fn inflates(&self) -> bool {
+        matches!(&self.speech, Speech::WebSocket(websocket) if websocket.inflates())
+    }
+
+    /// Which edition of a broadcast it is to be sent; none: the plain one.
+    pub fn edition(&self) -> Option<deflate::WindowBits> {
+        match &self.speech {
+            Speech::Bytes | Speech::Lines(_) | Speech::Http(_) => None,
+            Speech::WebSocket(websocket) => websocket.edition(),
         }
     }
 
@@ -267,17 +280,25 @@ impl<T: Default> Session<T> {
     /// it ended.
     pub fn is_expendable(&self) -> bool {
         match &self.speech {
-            Speech::Bytes | Speech::Lines => self.carry.is_empty(),
+            Speech::Bytes => true,
+            Speech::Lines(carry) => carry.is_empty(),
             Speech::Http(http) => http.is_between(),
             Speech::WebSocket(_) => false,
         }
     }
 
     /// Gives back what the session holds.
-    pub fn clear(&mut self, pool: &mut Pool, assembly: &mut Assembly) {
-        self.carry.clear(pool);
-        if let Speech::WebSocket(websocket) = &mut self.speech {
-            websocket.clear(assembly, pool);
+    pub fn clear(
+        &mut self,
+        pool: &mut Pool,
+        assembly: &mut Assembly,
+        deflate: &mut deflate::Shared,
+    ) {
+        match &mut self.speech {
+            Speech::Bytes => {}
+            Speech::Lines(carry) => carry.clear(pool),
+            Speech::Http(http) => http.clear(pool),
+            Speech::WebSocket(websocket) => websocket.clear(assembly, pool, deflate),
         }
     }
 }

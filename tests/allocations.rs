@@ -52,11 +52,20 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Serves `url` on a counted thread while `client` runs.
 fn serve(url: &str, client: impl FnOnce(SocketAddr)) -> Books {
+    serve_with(url, Default::default(), client)
+}
+
+/// Serves `url` on a counted thread while `client` runs.
+fn serve_with(
+    url: &str,
+    limits: oneloop::server::Limits,
+    client: impl FnOnce(SocketAddr),
+) -> Books {
     let endpoint = Endpoint::parse(url).expect("a good URL");
     let service = Builtin::from_name(&endpoint.service).expect("a known service");
-    let server = Server::builder().listen(endpoint, service).bind().expect("a free port");
+    let server = Server::builder().limits(limits).listen(endpoint, service);
+    let server = server.bind().expect("a free port");
     let address = match server.endpoints().next().map(|endpoint| &endpoint.address) {
         Some(Address::Tcp(address) | Address::Udp(address)) => *address,
         other => panic!("no address: {other:?}"),
@@ -96,10 +105,15 @@ fn frame(message: &[u8]) -> Vec<u8> {
 
 /// Asks for a WebSocket on `path`.
 fn upgrade(address: SocketAddr, path: &str) -> TcpStream {
+    upgrade_with(address, path, "")
+}
+
+/// The same with these further header lines.
+fn upgrade_with(address: SocketAddr, path: &str, more: &str) -> TcpStream {
     let mut stream = connect(address);
     let opening = format!(
         "GET {path} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{more}\r\n"
     );
     stream.write_all(opening.as_bytes()).expect("the server reads");
     let mut answer = Vec::new();
@@ -169,6 +183,56 @@ fn serve_websockets() {
             }
         });
         assert_eq!(broadcasts, 0, "WebSocket broadcasts");
+    });
+}
+
+/// Compressed echoes: without context takeover, and with one on each of a few connections.
+#[cfg(feature = "deflate")]
+fn serve_compressed() {
+    use oneloop::proto::ws::deflate::{Codec, Params, Shared};
+    const TAKEOVERS: usize = 10;
+    const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+
+    let limits = oneloop::server::Limits {
+        deflate_takeover_max: TAKEOVERS,
+        ..oneloop::server::Limits::default()
+    };
+    serve_with("http://127.0.0.1:0/echo", limits, |address| {
+        let message = br#"{"kind":"trade","price":17.5,"amount":3},"#.repeat(25);
+        let mut shared = Shared::serving(true, 2 * TAKEOVERS, 256);
+        let open = |at: usize| {
+            let no = at >= TAKEOVERS;
+            let mut agreed = Params::default();
+            (agreed.server_no_context_takeover, agreed.client_no_context_takeover) = (no, no);
+            let stream = upgrade_with(address, "/echo", OFFER);
+            (stream, Codec::new(agreed, Role::Client, &mut shared))
+        };
+        let mut clients: Vec<_> = (0..2 * TAKEOVERS).map(open).collect();
+        let mut work = || {
+            for (stream, codec) in &mut clients {
+                let mut frame = Vec::new();
+                let key = Some([1, 2, 3, 4]);
+                let compressing = &mut shared.compressing;
+                codec.encode(Kind::Text, &message, key, compressing, &mut frame);
+                stream.write_all(&frame).expect("the server reads");
+                let mut head = [0; 4];
+                stream.read_exact(&mut head).expect("the server answers");
+                assert_eq!(head[0], 0xc1, "compressed");
+                assert!(head[1] <= 126, "{head:?}");
+                // Up to 125 bytes have a header of two bytes.
+                let (len, mut payload) = match head[1] {
+                    126 => (u16::from_be_bytes([head[2], head[3]]).into(), vec![]),
+                    len => (usize::from(len), head[2..].to_vec()),
+                };
+                let from = payload.len();
+                payload.resize(len, 0);
+                stream.read_exact(&mut payload[from..]).expect("the rest");
+                let back = codec.decode(Kind::Text, &payload, 1 << 20, &mut shared.inflating);
+                assert!(back == Ok(&message[..]), "{back:?}");
+            }
+        };
+        (0..10).for_each(|_| work());
+        assert_eq!(allocations_of(work), 0, "compressed WebSocket echoes");
     });
 }
 
@@ -263,6 +327,8 @@ fn steady_work_allocates_nothing() {
     });
 
     serve_websockets();
+    #[cfg(feature = "deflate")]
+    serve_compressed();
 
     assert_eq!(websocket_allocations(&[64; 100], 65_536), 0, "whole WebSocket messages");
     assert_eq!(websocket_allocations(&[64; 100], 50), 0, "WebSocket messages cut by reads");

@@ -73,7 +73,7 @@ fn a_compressor_and_an_inflater_cost_what_their_headers_say() {
 fn explode(bomb: &[u8], bytes_max: usize) -> (Result<usize, WsError>, isize) {
     let mut shared = Shared::new(Params::default(), 0);
     let mut server = Codec::new(Params::default(), Role::Server, &mut shared);
-    let inflate = || server.inflate(bomb, bytes_max, &mut shared).map(<[u8]>::len);
+    let inflate = || server.inflate(bomb, bytes_max, &mut shared.inflating).map(<[u8]>::len);
     let (outcome, _, most) = held(inflate);
     (outcome, most)
 }
@@ -116,8 +116,10 @@ fn steady_work_allocates_nothing() {
                 let (from, to) =
                     if way == 0 { (&mut server, &mut client) } else { (&mut client, &mut server) };
                 payload.clear();
-                payload.extend_from_slice(from.compress(&text, &mut shared).expect("it gains"));
-                assert_eq!(to.inflate(&payload, 10_000, &mut shared), Ok(&text[..]));
+                payload.extend_from_slice(
+                    from.compress(&text, &mut shared.compressing).expect("it gains"),
+                );
+                assert_eq!(to.inflate(&payload, 10_000, &mut shared.inflating), Ok(&text[..]));
             }
         }
         assert_eq!(CALLS.get(), warm, "takeover {takeover}");

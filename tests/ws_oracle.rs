@@ -112,6 +112,7 @@ fn read_ours(role: Role, bytes: &[u8], read_bytes: usize) -> Vec<Message> {
                     Message::text(std::str::from_utf8(it).expect("checked"))
                 }
                 Event::Message(Kind::Binary, it) => Message::binary(it.to_vec()),
+                Event::Compressed(..) => panic!("nobody agreed to compress"),
                 Event::Ping(it) => Message::Ping(it.to_vec().into()),
                 Event::Pong(it) => Message::Pong(it.to_vec().into()),
                 Event::Close(..) => Message::Close(None),

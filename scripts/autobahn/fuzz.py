@@ -1,26 +1,31 @@
 """
-fuzz.py URL OUTDIR [PATTERN...]: the Autobahn fuzzing client against the echo server at URL.
-fuzz.py listen OUTDIR [PATTERN...]: the fuzzing server, for a client. It says `listening URL CASES`
-and ends when the client, called CLIENT below, asks it to /updateReports.
+fuzz.py server URL OUTDIR [PATTERN...]: the Autobahn fuzzing client against the echo server at URL.
+fuzz.py client PROGRAM OUTDIR [PATTERN...]: the fuzzing server against `PROGRAM load URL --mirror`.
 
-Leaves its reports in OUTDIR and prints a summary by group. Exit status 0: every case is OK or
+The cases are dealt out to some fuzzers that run at once, each with its reports in a directory of
+its own, OUTDIR/1 and so on. Prints a summary by group. Exit status 0: every case is OK or
 INFORMATIONAL, in how it went and in how the connection was closed (some faults show only there);
 1: some are not; 2: there is no complete run.
 """
 import collections
 import json
 import os
+import signal
 import socket
+import subprocess
 import sys
+import threading
 import time
+
+# A fuzzer waits as much as it works, so that two cores have work for three.
+FUZZERS = 3
+# What our side is called in the reports. Else a server is called what it calls itself.
+AGENT = "oneloop"
+# What each role may do without, by group of cases.
+OPTIONAL = {"server": set(), "client": {"12", "13"}}
 
 COLUMNS = ["OK", "NON-STRICT", "INFORMATIONAL", "UNIMPLEMENTED", "FAILED"]
 GOOD = {"OK", "INFORMATIONAL"}
-# The groups of permessage-deflate, which a server may do without.
-OPTIONAL = {"12", "13"}
-# And those that our client does without.
-CLIENT_OPTIONAL = {"12", "13"}
-CLIENT = "oneloop"
 
 
 def group(case):
@@ -31,12 +36,8 @@ def order(case):
     return [int(part) for part in case.split(".")]
 
 
-def is_good(case, behavior, optional):
-    return behavior in GOOD or (behavior == "UNIMPLEMENTED" and group(case) in optional)
-
-
-def details(outdir, result):
-    with open(os.path.join(outdir, result["reportfile"]), encoding="utf-8") as file:
+def load(*path):
+    with open(os.path.join(*path), encoding="utf-8") as file:
         return json.load(file)
 
 
@@ -52,16 +53,25 @@ def table(results):
         print("%-5s" % row, *cells, "%9.1f" % (counts[row]["ms"] / 1000))
 
 
-def judge(outdir, cases, agent, optional):
-    with open(os.path.join(outdir, "index.json"), encoding="utf-8") as file:
-        results = json.load(file).get(agent, {})
+def is_good(case, behavior, role):
+    return behavior in GOOD or (behavior == "UNIMPLEMENTED" and group(case) in OPTIONAL[role])
+
+
+def judge(role, outdirs, cases):
+    results = {}
+    for outdir in outdirs:
+        if not os.path.exists(os.path.join(outdir, "index.json")):
+            print("error: no report was written; see %s/run.log" % outdir)
+            continue
+        for case, result in load(outdir, "index.json").get(AGENT, {}).items():
+            results[case] = dict(result, outdir=outdir)
     table(results)
     status = 0
     for case in sorted(results, key=order):
         result = results[case]
-        if is_good(case, result["behavior"], optional) and result["behaviorClose"] in GOOD:
+        if is_good(case, result["behavior"], role) and result["behaviorClose"] in GOOD:
             continue
-        told = details(outdir, result)
+        told = load(result["outdir"], result["reportfile"])
         print("%s: %s: %s" % (case, result["behavior"], told["result"]))
         print("    closing: %s: %s" % (result["behaviorClose"], told["resultClose"]))
         status = 1
@@ -85,42 +95,83 @@ def chosen(fuzzing, patterns):
     return every.parseSpecCases({"cases": patterns})
 
 
+def play(role, url, outdir):
+    """One fuzzer: plays the cases that stand in OUTDIR/cases."""
+    from twisted.internet import epollreactor
+    epollreactor.install()
+    from twisted.internet import reactor
+    from autobahntestsuite import fuzzing
+
+    cases = load(outdir, "cases")
+    if role == "server":
+        servers = [{"url": url, "agent": AGENT}]
+        fuzzing.startClient({"outdir": outdir, "cases": cases, "servers": servers})
+    else:
+        # 0: no page for browsers beside it.
+        fuzzing.startServer({"url": url, "outdir": outdir, "cases": cases}, 0)
+        print("listening", flush=True)
+    reactor.run()
+
+
+def start(role, url, outdir, cases):
+    os.mkdir(outdir)
+    with open(os.path.join(outdir, "cases"), "w", encoding="utf-8") as file:
+        json.dump(cases, file)
+    with open(os.path.join(outdir, "run.log"), "w", encoding="utf-8") as log:
+        command = [sys.executable, __file__, "--play", role, url, outdir]
+        return subprocess.Popen(command, stdout=log)
+
+
 def free_port():
     with socket.socket() as it:
         it.bind(("127.0.0.1", 0))
         return it.getsockname()[1]
 
 
-def main(url, outdir, *patterns):
-    from twisted.internet import epollreactor
-    epollreactor.install()
-    from twisted.internet import reactor
+def answer_all(program, url, outdir, count, fuzzer):
+    """Our client, one connection a case, once the fuzzing server of OUTDIR listens."""
+    while fuzzer.poll() is None:
+        with open(os.path.join(outdir, "run.log"), encoding="utf-8") as log:
+            if "listening\n" in log:
+                break
+        time.sleep(0.05)
+    for path in ["/runCase?case=%d" % (nth + 1) for nth in range(count)] + ["/updateReports?"]:
+        last = "&shutdownOnComplete=true" if path.startswith("/update") else ""
+        # How a case ended is the fuzzing server's to say.
+        subprocess.run([program, "load", url + path + "&agent=" + AGENT + last, "-c", "1",
+                        "--mirror", "-d", "2m", "-q"], stdout=subprocess.DEVNULL, check=False)
+
+
+def main(role, whom, outdir, *patterns):
     from autobahntestsuite import fuzzing
 
     cases = chosen(fuzzing, patterns or ["*"])
     began = time.monotonic()
-    with open(os.path.join(outdir, "run.log"), "w", encoding="utf-8") as log:
-        terminal, sys.stdout = sys.stdout, log
-        if url == "listen":
-            url, agent, optional = "ws://127.0.0.1:%d" % free_port(), CLIENT, CLIENT_OPTIONAL
-            # 0: no page for browsers beside it.
-            fuzzing.startServer({"url": url, "outdir": outdir, "cases": cases}, 0)
-            print("listening %s %d" % (url, len(cases)), file=terminal, flush=True)
-        else:
-            # A name is given, because else a server is called what it calls itself.
-            agent, optional = "server", OPTIONAL
-            servers = [{"url": url, "agent": agent}]
-            fuzzing.startClient({"outdir": outdir, "cases": cases, "servers": servers})
-        reactor.run()
-        sys.stdout = terminal
-    print("%d cases in %.0f s; %s/index.html" % (len(cases), time.monotonic() - began, outdir))
-    if not os.path.exists(os.path.join(outdir, "index.json")):
-        print("error: no report was written; see %s" % log.name)
-        return 2
-    return judge(outdir, cases, agent, optional)
+    outdirs, fuzzers, clients = [], [], []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    try:
+        # Neighbours are alike: dealt out in turn, all fuzzers have as much to do.
+        for nth in range(min(FUZZERS, len(cases))):
+            outdirs.append(os.path.join(outdir, str(nth + 1)))
+            url = whom if role == "server" else "ws://127.0.0.1:%d" % free_port()
+            portion = cases[nth::FUZZERS]
+            fuzzers.append(start(role, url, outdirs[nth], portion))
+            if role == "client":
+                arguments = (whom, url, outdirs[nth], len(portion), fuzzers[nth])
+                clients.append(threading.Thread(target=answer_all, args=arguments, daemon=True))
+                clients[nth].start()
+        for waited in clients + fuzzers:
+            waited.join() if isinstance(waited, threading.Thread) else waited.wait()
+    finally:
+        for fuzzer in fuzzers:
+            fuzzer.kill()
+    print("%d cases in %.0f s; %s/*/index.html" % (len(cases), time.monotonic() - began, outdir))
+    return judge(role, outdirs, cases)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
+    if sys.argv[1:2] == ["--play"]:
+        sys.exit(play(*sys.argv[2:]))
+    if len(sys.argv) < 4:
         sys.exit(__doc__)
     sys.exit(main(*sys.argv[1:]))

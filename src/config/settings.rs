@@ -227,7 +227,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "message_bytes_max",
         values: "BYTES",
-        doc: "WebSocket: bytes of a message",
+        doc: "WebSocket: bytes of a message; of a compressed one also once it is inflated",
         set: |config, text| value::bytes(text).map(|n| config.limits.message_bytes_max = n),
         get: |config| value::show_bytes(config.limits.message_bytes_max as u64),
     },
@@ -244,6 +244,29 @@ pub const SETTINGS: &[Setting] = &[
         doc: "WebSocket: pings and pongs that a client may send in a second",
         set: |config, text| value::count(text).map(|n| config.limits.control_frames_per_s_max = n),
         get: |config| value::show_count(config.limits.control_frames_per_s_max.into()),
+    },
+    Setting {
+        name: "deflate",
+        values: "on|off",
+        doc: "WebSocket: compress messages if the client can (permessage-deflate)",
+        set: |config, text| value::switch(text).map(|on| config.limits.deflate = on),
+        get: |config| value::show_switch(config.limits.deflate),
+    },
+    Setting {
+        name: "deflate_takeover_max",
+        values: "N|off",
+        doc: "WebSocket: connections at once whose compressed messages may refer to earlier ones, \
+              which makes them smaller and takes up to 314 KB each",
+        set: |config, text| value::count(text).map(|n| config.limits.deflate_takeover_max = n),
+        get: |config| value::show_count(config.limits.deflate_takeover_max as u64),
+    },
+    Setting {
+        name: "deflate_bytes_min",
+        values: "BYTES",
+        doc: "WebSocket: do not compress a shorter message; if it may refer to earlier ones, an \
+              eighth of it is enough",
+        set: |config, text| value::bytes(text).map(|n| config.limits.deflate_bytes_min = n),
+        get: |config| value::show_bytes(config.limits.deflate_bytes_min as u64),
     },
     Setting {
         name: "ping_interval",

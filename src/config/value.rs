@@ -91,6 +91,19 @@ pub(super) fn at_limit(text: &str) -> Result<AtLimit, String> {
         .ok_or_else(|| unknown("policy", text, AtLimit::NAMES.map(|(name, _)| name)))
 }
 
+/// `on` or `off`.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(unknown("value", text, ["on", "off"])),
+    }
+}
+
+pub(super) fn show_switch(on: bool) -> Toml {
+    if on { "on".into() } else { "off".into() }
+}
+
 /// A number of things; `off` is 0, which means no limit.
 pub(super) fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
     let number = match text {

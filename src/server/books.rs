@@ -98,8 +98,9 @@ impl<S: Service> Worker<S> {
             + datagrams.count()
             + usize::from(self.spare.is_some())
             + self.conns.len();
+        let deflated = self.memory.deflate.counts();
         Books {
-            metrics: self.metrics.clone(),
+            metrics: Metrics { deflated, ..self.metrics.clone() },
             connections: self.conns.len(),
             cap: self.admission.cap(),
             descriptors: sys::process::open_descriptors().ok(),

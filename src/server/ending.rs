@@ -18,7 +18,7 @@ use super::channel::Channel;
 use super::conn::Phase;
 use super::limits::Limits;
 use super::pump::{Step, arm_for, look_again};
-use super::worker::{Worker, timers};
+use super::worker::{Memory, Worker, timers};
 use crate::metrics::CloseReason;
 use crate::net::Received;
 use crate::reactor::{ConnId, Cx};
@@ -138,7 +138,8 @@ impl<S: Service> Worker<S> {
     pub(super) fn close(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) {
         let Some(mut conn) = self.conns.remove(id) else { return };
         conn.link.clear(&mut self.memory.pool);
-        conn.session.clear(&mut self.memory.pool, &mut self.memory.assembly);
+        let Memory { pool, assembly, deflate, .. } = &mut self.memory;
+        conn.session.clear(pool, assembly, deflate);
         cx.timers.disarm(timers::conn(id.slot));
         self.admission.release(conn.peer);
         self.metrics.count_close(reason);

@@ -12,6 +12,7 @@
 //! **Read next.** `src/server/admission.rs`, which enforces the first of them.
 
 use crate::buf::BLOCK_BYTES;
+use crate::proto::ws::deflate;
 use crate::proto::{http1, ws};
 use crate::session::SessionLimits;
 use std::fmt;
@@ -19,6 +20,10 @@ use std::fmt;
 /// Bytes one read may bring. It is also the fairness budget of a connection in one turn: whoever
 /// sends more waits for the next turn. 64 KiB is where fewer, larger reads stop paying.
 pub const READ_BYTES: usize = 64 * 1024;
+
+/// The same for a connection that has agreed to compress. A byte may say a thousand: a read of the
+/// usual size up to 64 MiB, which take 64 ms to inflate, and more to answer, while all others wait.
+pub const READ_DEFLATED_BYTES: usize = 8 * 1024;
 
 /// A connection whose backlog is larger is not read from any more (the high watermark): it takes
 /// more than it can be answered.
@@ -144,6 +149,13 @@ pub struct Limits {
     pub fragments_max: u32,
     /// Control frames that a WebSocket may send in one second of the server's clock; 0 is no limit.
     pub control_frames_per_s_max: u16,
+    /// WebSocket messages are compressed if the client can (permessage-deflate).
+    pub deflate: bool,
+    /// Connections whose compressed messages may refer to earlier ones (context takeover): smaller
+    /// messages for up to 314 KB of memory each.
+    pub deflate_takeover_max: usize,
+    /// Shorter messages are sent as they are; with context takeover an eighth of it is enough.
+    pub deflate_bytes_min: usize,
     /// A WebSocket on which nothing moved for so long is pinged; 0 is never.
     pub ping_interval_ms: u64,
     /// Something must come so long after a ping.
@@ -178,6 +190,9 @@ impl Default for Limits {
             message_bytes_max: 1024 * 1024,
             fragments_max: 65_536,
             control_frames_per_s_max: 100,
+            deflate: deflate::IS_BUILT_IN,
+            deflate_takeover_max: 0,
+            deflate_bytes_min: deflate::BYTES_MIN,
             ping_interval_ms: 30_000,
             pong_timeout_ms: 10_000,
             allow_origin: Vec::new(),
@@ -262,6 +277,10 @@ impl Limits {
         let gathered = self.buffers_bytes_max.max(Limits::default().message_bytes_max as u64);
         range("message_bytes_max", self.message_bytes_max as u64, 125, gathered)?;
         range("fragments_max", self.fragments_max.into(), 1, u32::MAX.into())?;
+        if self.deflate && !deflate::IS_BUILT_IN {
+            let reason = "it is not built in: build with the feature of that name, or set it off";
+            return Err(LimitError { name: "deflate", reason: reason.into() });
+        }
         range("linger_ms", self.linger_ms, 1, u64::MAX)?;
         range("drain_ms", self.drain_ms, 1, u64::MAX)
     }

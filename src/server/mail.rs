@@ -3,7 +3,8 @@
 //! **What.** Step 9 of the turn. Services put messages into their channel's [`Mail`]; here it
 //! becomes a [`Mailing`], which is delivered to all who were there when it began.
 //!
-//! **Why this way.** Messages are encoded once and all of a turn leave in one write a receiver.
+//! **Why this way.** Messages are encoded once and all of a turn leave in one write a receiver;
+//! those who have agreed to compress share what was compressed once (`deflate::Editions`).
 //! The list of receivers is taken when a mailing begins, so that those who come and go meanwhile
 //! disturb nobody's order; delivery goes on over several turns if the audience is large. While a
 //! channel has too much mail its connections are not read from: the senders slow down, not the
@@ -19,8 +20,9 @@ use super::channel::Channel;
 use super::conn::Phase;
 use super::limits::{BACKLOG_HIGH_BYTES, DELIVERIES_PER_TURN, MAIL_HIGH_BYTES};
 use super::pump::look_again;
-use super::worker::Worker;
+use super::worker::{Memory, Worker};
 use crate::metrics::CloseReason;
+use crate::proto::ws::deflate::Editions;
 use crate::reactor::{ConnId, Cx};
 use crate::service::{Mail, Service};
 
@@ -28,6 +30,8 @@ use crate::service::{Mail, Service};
 #[derive(Debug, Default)]
 pub(super) struct Mailing {
     mail: Mail,
+    /// The same, compressed, as far as somebody was to get it.
+    editions: Editions,
     to: Vec<ConnId>,
     /// Receivers before this one have been served.
     next: usize,
@@ -93,6 +97,7 @@ impl<S: Service> Worker<S> {
         }
         std::mem::swap(&mut mailing.mail, &mut channel.mail);
         std::mem::swap(&mut mailing.leavers, &mut channel.leavers);
+        mailing.editions.clear(MAIL_HIGH_BYTES);
         channel.mail.bytes.clear();
         channel.mail.bytes.shrink_to(MAIL_HIGH_BYTES);
         channel.mail.messages = 0;
@@ -126,14 +131,19 @@ impl<S: Service> Worker<S> {
     }
 
     fn deliver_one(&mut self, cx: &mut Cx<'_>, index: usize) {
-        let Mailing { mail, to, next, .. } = &mut self.channels[index].mailing;
+        let Mailing { mail, editions, to, next, .. } = &mut self.channels[index].mailing;
         let (id, messages) = (to[*next], mail.messages);
         *next += 1;
         let Some(conn) = self.conns.get(id).filter(|conn| conn.phase == Phase::Open) else {
             self.metrics.deliveries_dropped += messages;
             return;
         };
-        let sent = conn.send(id, &mail.bytes, cx, &mut self.memory.pool, &mut self.metrics);
+        let Memory { pool, deflate, .. } = &mut self.memory;
+        let bytes = match conn.session.edition() {
+            None => &mail.bytes[..],
+            Some(window) => editions.of(window, &mail.bytes, &mut deflate.compressing),
+        };
+        let sent = conn.send(id, bytes, cx, pool, &mut self.metrics);
         let check = |_| conn.check_backlog(self.limits.backlog_bytes_max, &self.session_limits);
         match sent.and_then(check) {
             Ok(()) => self.metrics.delivered += messages,

@@ -14,7 +14,9 @@
 
 use super::channel::{Channel, Rooms};
 use super::conn::{Conn, Phase};
-use super::limits::{BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, MAIL_HIGH_BYTES, READ_BYTES};
+use super::limits::{
+    BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, MAIL_HIGH_BYTES, READ_BYTES, READ_DEFLATED_BYTES,
+};
 use super::worker::{Memory, Worker, timers};
 use crate::buf::Pool;
 use crate::clock::Time;
@@ -87,7 +89,9 @@ impl<S: Service> Worker<S> {
         if conn.paused || (self.mail_waits && conn.pause_for_mail(id, &mut self.channels)) {
             return Ok(());
         }
-        let received = conn.link.receive(&mut self.memory.read).map_err(|_| CloseReason::Reset)?;
+        let bytes_max = if conn.session.inflates() { READ_DEFLATED_BYTES } else { READ_BYTES };
+        let read = &mut self.memory.read[..bytes_max];
+        let received = conn.link.receive(read).map_err(|_| CloseReason::Reset)?;
         let (len, more) = match received {
             Received::Filled(len) => (len, true),
             Received::Short(len) => (len, false),
@@ -101,12 +105,12 @@ impl<S: Service> Worker<S> {
         if was_http {
             self.memory.date(&self.clock, cx.now);
         }
-        let Memory { read, write, pool, assembly, date, .. } = &mut self.memory;
+        let Memory { read, write, pool, assembly, deflate, date, .. } = &mut self.memory;
         let doors = &self.listeners[conn.listener as usize].doors;
         let mut rooms = Rooms { doors, channels: &mut self.channels };
         let messages = &mut self.metrics.messages_in;
         let limits = &self.session_limits;
-        let mut desk = Desk { write, pool, assembly, limits, date, now: cx.now, messages };
+        let mut desk = Desk { write, pool, assembly, deflate, limits, date, now: cx.now, messages };
         let outcome = conn.session.receive(&mut read[..len], &mut rooms, &mut desk);
         if let Some(route) = conn.session.route() {
             let channel = &mut self.channels[route as usize];
@@ -179,12 +183,12 @@ impl<S: Service> Worker<S> {
         let Some(route) = conn.session.route() else {
             return self.begin_close(cx, id, CloseReason::PeerClosed);
         };
-        let Memory { write, pool, assembly, date, .. } = &mut self.memory;
+        let Memory { write, pool, assembly, deflate, date, .. } = &mut self.memory;
         let doors = &self.listeners[conn.listener as usize].doors;
         let mut rooms = Rooms { doors, channels: &mut self.channels };
         let messages = &mut self.metrics.messages_in;
         let limits = &self.session_limits;
-        let mut desk = Desk { write, pool, assembly, limits, date, now: cx.now, messages };
+        let mut desk = Desk { write, pool, assembly, deflate, limits, date, now: cx.now, messages };
         conn.session.receive_end(&mut rooms, &mut desk);
         self.send_written(cx, id)?;
         let channel = &mut self.channels[route as usize];

@@ -23,7 +23,7 @@ use crate::clock::{Clock, Time};
 use crate::metrics::{CloseReason, Metrics};
 use crate::net::{Acceptor, Endpoint};
 use crate::proto::http1::Date;
-use crate::proto::ws::Assembly;
+use crate::proto::ws::{Assembly, deflate};
 use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
 use crate::service::Service;
 use crate::session::{Expiry, SessionLimits};
@@ -86,6 +86,8 @@ pub(super) struct Memory {
     pub(super) write: Vec<u8>,
     /// WebSocket messages that have begun and not ended.
     pub(super) assembly: Assembly,
+    /// What compressed ones are made and read with.
+    pub(super) deflate: deflate::Shared,
     /// The date that responses carry.
     pub(super) date: Date,
     /// For datagram sockets, if there are any.
@@ -99,6 +101,11 @@ impl Memory {
             read: vec![0; READ_BYTES].into_boxed_slice(),
             write: Vec::new(),
             assembly: Assembly::new(limits.of_sessions().ws),
+            deflate: deflate::Shared::serving(
+                limits.deflate,
+                limits.deflate_takeover_max,
+                limits.deflate_bytes_min,
+            ),
             date: Date::at(unix_s),
             batch: datagrams.then(Batch::new),
         }
@@ -163,6 +170,7 @@ impl<S: Service> Handler for Worker<S> {
             (timers::DRAIN, _) => self.cut_off(cx),
             (timers::ACCEPT_RETRY, _) => self.retry_accepts(cx),
             (timers::TRIM, _) => {
+                self.memory.deflate.trim();
                 sys::process::trim_memory();
                 self.memory.pool.forget_released();
             }
@@ -180,8 +188,9 @@ impl<S: Service> Handler for Worker<S> {
         if self.admission.is_reread_due(cx.now) {
             self.reread_limit(cx);
         }
-        let released = self.memory.pool.released_bytes() >= TRIM_BYTES;
-        if released && !cx.timers.is_armed(timers::TRIM) {
+        let Memory { pool, deflate, .. } = &self.memory;
+        let is_grown = pool.released_bytes() >= TRIM_BYTES || deflate.is_grown();
+        if is_grown && !cx.timers.is_armed(timers::TRIM) {
             cx.timers.arm(timers::TRIM, cx.now.plus_ms(TRIM_AFTER_MS));
         }
         match self.draining {

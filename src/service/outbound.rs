@@ -13,6 +13,7 @@
 
 use super::Framing;
 use crate::proto::ws::Kind;
+use crate::proto::ws::deflate::{Codec, Compressing};
 use crate::proto::{http1, line, ws};
 
 /// Encoded messages that wait to be delivered to every connection of one channel.
@@ -25,22 +26,24 @@ pub struct Mail {
 }
 
 /// How messages become bytes on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
+#[derive(Debug)]
+pub enum Encoding<'a> {
     /// As they are: byte streams, datagrams.
     Bytes,
     /// With a line ending.
     Lines,
     /// In a frame of a server. An answer is a text if the question was.
     WebSocket(Kind),
+    /// The same, compressed if that is of use.
+    Deflate(Kind, &'a mut Codec, &'a mut Compressing),
     /// As a chunk of an HTTP body.
     Chunks,
     /// As a part of an HTTP body that ends with the connection.
     Rest,
 }
 
-impl From<Framing> for Encoding {
-    fn from(framing: Framing) -> Encoding {
+impl From<Framing> for Encoding<'_> {
+    fn from(framing: Framing) -> Self {
         match framing {
             Framing::Bytes => Encoding::Bytes,
             Framing::Lines => Encoding::Lines,
@@ -51,7 +54,7 @@ impl From<Framing> for Encoding {
 /// Takes what a service says in answer to one message (or one read's worth of them).
 #[derive(Debug)]
 pub struct Outbound<'a> {
-    encoding: Encoding,
+    encoding: Encoding<'a>,
     bytes: &'a mut Vec<u8>,
     mail: &'a mut Mail,
     answered: bool,
@@ -60,7 +63,7 @@ pub struct Outbound<'a> {
 
 impl<'a> Outbound<'a> {
     /// Collects into `bytes` and `mail`.
-    pub fn new(encoding: Encoding, bytes: &'a mut Vec<u8>, mail: &'a mut Mail) -> Outbound<'a> {
+    pub fn new(encoding: Encoding<'a>, bytes: &'a mut Vec<u8>, mail: &'a mut Mail) -> Outbound<'a> {
         Outbound { encoding, bytes, mail, answered: false, close: false }
     }
 
@@ -96,22 +99,28 @@ impl<'a> Outbound<'a> {
     }
 }
 
-impl Encoding {
+impl Encoding<'_> {
     /// How those hear a message to whom it was not an answer. Nobody is joined to a channel by
-    /// HTTP alone, and a part of a body need not be text.
-    fn of_mail(self) -> Encoding {
+    /// HTTP alone, and a part of a body need not be text. What is compressed is not decided here:
+    /// they have not all agreed on the same.
+    fn of_mail(&self) -> Encoding<'static> {
         match self {
+            Encoding::Bytes => Encoding::Bytes,
+            Encoding::Lines => Encoding::Lines,
+            Encoding::WebSocket(kind) | Encoding::Deflate(kind, ..) => Encoding::WebSocket(*kind),
             Encoding::Chunks | Encoding::Rest => Encoding::WebSocket(Kind::Binary),
-            Encoding::Bytes | Encoding::Lines | Encoding::WebSocket(_) => self,
         }
     }
 
     #[inline(always)]
-    fn append(self, message: &[u8], out: &mut Vec<u8>) {
+    fn append(&mut self, message: &[u8], out: &mut Vec<u8>) {
         match self {
             Encoding::Bytes | Encoding::Rest => out.extend_from_slice(message),
             Encoding::Lines => line::encode(message, out),
-            Encoding::WebSocket(kind) => ws::encode::message(kind, message, None, out),
+            Encoding::WebSocket(kind) => ws::encode::message(*kind, message, None, out),
+            Encoding::Deflate(kind, codec, compressing) => {
+                codec.encode(*kind, message, None, compressing, out);
+            }
             Encoding::Chunks => http1::encode_chunk(message, out),
         }
     }

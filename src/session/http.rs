@@ -7,19 +7,21 @@
 //! request in the same bytes is already WebSocket. A malformed request ends the connection, because
 //! nobody knows where the next one would begin; so does a refused upgrade.
 //!
-//! **Costs.** 32 bytes a connection, and a box while a body comes in. A head that comes whole is
+//! **Costs.** 56 bytes a connection, and a box while a body comes in. A head that comes whole is
 //! parsed where it lies.
 //!
 //! **Read next.** `src/proto/http1/mod.rs`, `src/session/websocket.rs`.
 
 use super::websocket::WebSocket;
 use super::{Desk, Expiry, Farewell, Flow, Routes, Session, SessionError, SessionLimits, Speech};
+use crate::buf::{Carry, Pool};
 use crate::clock::Time;
 use crate::proto::http1::{
     self, Body, CONTINUE, Date, Exchange, Extent, HeadScan, Method, Part, Request, Slots, Status,
     Version, encode, encode_head, encode_last_chunk,
 };
-use crate::proto::ws::{Kind, handshake};
+use crate::proto::ws::deflate::{Codec, Params};
+use crate::proto::ws::{Kind, Role, handshake};
 use crate::service::{Encoding, Framing, Outbound, Service};
 
 const TEXT: (&str, &str) = ("Content-Type", "text/plain; charset=utf-8");
@@ -31,6 +33,8 @@ const RETRY_AFTER: (&str, &str) = ("Retry-After", "1");
 pub(super) struct Http {
     scan: HeadScan,
     stage: Stage,
+    /// The beginning of a request's head.
+    carry: Carry,
 }
 
 #[derive(Debug)]
@@ -72,7 +76,12 @@ impl Incoming {
 
 impl Http {
     pub(super) fn new(now: Time) -> Http {
-        Http { scan: HeadScan::default(), stage: Stage::Head(now) }
+        Http { scan: HeadScan::default(), stage: Stage::Head(now), carry: Carry::default() }
+    }
+
+    /// Gives back what it holds.
+    pub(super) fn clear(&mut self, pool: &mut Pool) {
+        self.carry.clear(pool);
     }
 
     /// No request has begun that is not answered.
@@ -130,8 +139,9 @@ enum Next {
     Answered(Exchange),
     /// Its body goes to a service.
     Posted(u16, Exchange),
-    /// The connection speaks WebSocket from here on, perhaps with a subprotocol.
-    Upgraded(u16, Option<&'static str>),
+    /// The connection speaks WebSocket from here on, perhaps with a subprotocol, and compressed if
+    /// that was agreed on.
+    Upgraded(u16, Option<&'static str>, Option<Params>),
 }
 
 impl<T: Default> Session<T> {
@@ -183,13 +193,13 @@ impl<T: Default> Session<T> {
             let end =
                 http.scan.feed(&fresh[at..], &desk.limits.http).map_err(SessionError::Http)?;
             let Some(end) = end else {
-                self.carry.append(&fresh[at..], desk.pool)?;
+                http.carry.append(&fresh[at..], desk.pool)?;
                 return Ok(Flow::Open);
             };
             http.stage = Stage::Idle;
             let of_head = &fresh[at..at + end];
             at += end;
-            let mut carry = std::mem::take(&mut self.carry);
+            let mut carry = std::mem::take(&mut http.carry);
             let flow = if carry.is_empty() {
                 self.serve_one(of_head, routes, desk)
             } else {
@@ -201,7 +211,11 @@ impl<T: Default> Session<T> {
                 return Ok(Flow::Closes);
             }
         }
-        self.receive_frames(&mut fresh[at..], routes, desk)
+        let outcome = self.receive_frames(&mut fresh[at..], routes, desk);
+        if let Speech::WebSocket(websocket) = &mut self.speech {
+            websocket.answered();
+        }
+        outcome
     }
 
     /// Answers one request, or sees to it that its body is.
@@ -216,16 +230,19 @@ impl<T: Default> Session<T> {
         // Before anything is answered: its length may be over the limit.
         let body = Body::new(request.extent, &desk.limits.http).map_err(SessionError::Http)?;
         let (route, exchange) = match answer(&request, routes, desk) {
-            Next::Upgraded(route, subprotocol) => {
-                (self.speech, self.route) = (Speech::WebSocket(WebSocket::new()), Some(route));
+            Next::Upgraded(route, subprotocol, agreed) => {
+                let codec = agreed.map(|agreed| Codec::new(agreed, Role::Server, desk.deflate));
+                let mut websocket = WebSocket::new(codec);
                 let (service, mail) = routes.service(route);
                 if let Some(subprotocol) = subprotocol {
                     service.agreed(&mut self.state, subprotocol);
                 }
-                let encoding = Encoding::WebSocket(Kind::Text);
+                let encoding = websocket.encoding(Kind::Text, &mut desk.deflate.compressing);
                 let mut out = Outbound::new(encoding, desk.write, mail);
                 service.connected(&mut self.state, &mut out);
-                return Ok(super::stream::flow(&out));
+                let flow = super::stream::flow(&out);
+                (self.speech, self.route) = (Speech::WebSocket(websocket), Some(route));
+                return Ok(flow);
             }
             Next::Posted(route, exchange) => (Some(route), exchange),
             Next::Answered(exchange) => (None, exchange),
@@ -252,7 +269,6 @@ fn take_body<R: Routes>(
     desk: &mut Desk<'_>,
 ) -> Result<Option<Flow>, http1::Error> {
     let chunks = incoming.exchange.version == Version::Http11;
-    let encoding = if chunks { Encoding::Chunks } else { Encoding::Rest };
     let mut closes = false;
     loop {
         let part = if closes { Part::End } else { incoming.body.decode(rest)? };
@@ -268,6 +284,7 @@ fn take_body<R: Routes>(
             (Part::Data(_), None) => {}
             (Part::Data(data), Some(route)) => {
                 let (service, mail) = routes.service(route);
+                let encoding = if chunks { Encoding::Chunks } else { Encoding::Rest };
                 let mut out = Outbound::new(encoding, desk.write, mail);
                 service.message(state, data, &mut out);
                 *desk.messages += 1;
@@ -368,8 +385,10 @@ fn upgrade(
     let minor = u8::from(request.version == Version::Http11);
     let (status, text) = match handshake::check("GET", minor, request.headers(), spoken) {
         Ok(upgrade) if is_allowed(request, &desk.limits.allow_origin) => {
+            let deflate = desk.deflate.accept(request.values("sec-websocket-extensions"));
+            let upgrade = handshake::Upgrade { deflate, ..upgrade };
             upgrade.write(desk.write);
-            return Next::Upgraded(route, upgrade.protocol);
+            return Next::Upgraded(route, upgrade.protocol, deflate);
         }
         Ok(_) => (Status::Forbidden, "this origin may not; see --allow-origin"),
         Err(refusal) => {

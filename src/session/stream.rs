@@ -11,7 +11,7 @@
 //!
 //! **Read next.** `src/proto/line.rs`, `src/session/http.rs`.
 
-use super::{Desk, Flow, Routes, Session, SessionError};
+use super::{Desk, Flow, Routes, Session, SessionError, Speech};
 use crate::proto::line;
 use crate::service::{Encoding, Outbound, Service};
 
@@ -51,7 +51,9 @@ impl<T: Default> Session<T> {
         routes: &mut R,
         desk: &mut Desk<'_>,
     ) -> Result<Flow, SessionError> {
-        let Some(route) = self.route else { return Ok(Flow::Closes) };
+        let (Speech::Lines(carry), Some(route)) = (&mut self.speech, self.route) else {
+            return Ok(Flow::Closes);
+        };
         let (service, mail) = routes.service(route);
         let mut out = Outbound::new(Encoding::Lines, desk.write, mail);
         let max = desk.limits.line_bytes_max;
@@ -59,21 +61,21 @@ impl<T: Default> Session<T> {
         while !out.is_closed() {
             let Some((line, behind)) = line::split(rest) else {
                 // The ending is still to come, so at the limit itself the line is already too long.
-                if self.carry.bytes().len() + rest.len() >= max {
+                if carry.bytes().len() + rest.len() >= max {
                     return Err(SessionError::LineTooLong);
                 }
-                self.carry.append(rest, desk.pool)?;
+                carry.append(rest, desk.pool)?;
                 break;
             };
-            if self.carry.bytes().len() + line.len() > max {
+            if carry.bytes().len() + line.len() > max {
                 return Err(SessionError::LineTooLong);
             }
-            if self.carry.is_empty() {
+            if carry.is_empty() {
                 service.message(&mut self.state, line::trim(line), &mut out);
             } else {
-                self.carry.append(line, desk.pool)?;
-                service.message(&mut self.state, line::trim(self.carry.bytes()), &mut out);
-                self.carry.clear(desk.pool);
+                carry.append(line, desk.pool)?;
+                service.message(&mut self.state, line::trim(carry.bytes()), &mut out);
+                carry.clear(desk.pool);
             }
             *desk.messages += 1;
             rest = behind;
@@ -86,12 +88,12 @@ impl<T: Default> Session<T> {
         routes: &mut R,
         desk: &mut Desk<'_>,
     ) {
-        let Some(route) = self.route else { return };
+        let (Speech::Lines(carry), Some(route)) = (&mut self.speech, self.route) else { return };
         let (service, mail) = routes.service(route);
         let mut out = Outbound::new(Encoding::Lines, desk.write, mail);
-        service.message(&mut self.state, line::trim(self.carry.bytes()), &mut out);
+        service.message(&mut self.state, line::trim(carry.bytes()), &mut out);
         *desk.messages += 1;
-        self.carry.clear(desk.pool);
+        carry.clear(desk.pool);
     }
 }
 

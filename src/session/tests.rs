@@ -106,6 +106,7 @@ pub(super) struct Bench {
     pub(super) limits: SessionLimits,
     pub(super) pool: Pool,
     pub(super) assembly: Assembly,
+    pub(super) deflate: deflate::Shared,
     pub(super) date: Date,
     pub(super) now: Time,
     /// All that the session has said.
@@ -124,6 +125,7 @@ impl Bench {
             ]),
             pool: Pool::new(u64::MAX),
             assembly: Assembly::new(limits.ws),
+            deflate: deflate::Shared::serving(true, 1, deflate::BYTES_MIN),
             limits,
             // The example of RFC 9110 5.6.7: Sun, 06 Nov 1994 08:49:37 GMT.
             date: Date::at(784_111_777),
@@ -133,21 +135,25 @@ impl Bench {
         }
     }
 
+    fn lend(&mut self) -> (&mut Paths, Desk<'_>) {
+        let Bench { paths, limits, pool, assembly, deflate, date, now, said, messages } = self;
+        let (write, now) = (said, *now);
+        (paths, Desk { write, pool, assembly, deflate, limits, date, now, messages })
+    }
+
     /// Lets `session` read `bytes`.
     pub(super) fn receive(
         &mut self,
         session: &mut Session<()>,
         bytes: &[u8],
     ) -> Result<Flow, SessionError> {
-        let Bench { paths, limits, pool, assembly, date, now, said, messages } = self;
-        let mut desk = Desk { write: said, pool, assembly, limits, date, now: *now, messages };
+        let (paths, mut desk) = self.lend();
         session.receive(&mut bytes.to_vec(), paths, &mut desk)
     }
 
     /// Lets `session` hear that its peer has ended.
     pub(super) fn receive_end(&mut self, session: &mut Session<()>) {
-        let Bench { paths, limits, pool, assembly, date, now, said, messages } = self;
-        let mut desk = Desk { write: said, pool, assembly, limits, date, now: *now, messages };
+        let (paths, mut desk) = self.lend();
         session.receive_end(paths, &mut desk);
     }
 
@@ -158,7 +164,7 @@ impl Bench {
 
     /// The session ends; it must leave nothing behind.
     pub(super) fn end(&mut self, mut session: Session<()>) {
-        session.clear(&mut self.pool, &mut self.assembly);
+        session.clear(&mut self.pool, &mut self.assembly, &mut self.deflate);
         assert_eq!(self.pool.blocks_out(), 0, "a session gives its blocks back");
         assert!(self.assembly.is_empty(), "and what it has begun");
     }

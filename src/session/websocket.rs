@@ -1,22 +1,23 @@
 //! WebSocket: messages both ways until one side says close.
 //!
-//! **What.** The part of [`Session`] that pulls events from the decoder, gives messages to the
-//! service, answers pings and does the closing handshake.
+//! **What.** The part of [`Session`] that pulls events from the decoder, inflates what is
+//! compressed, gives messages to the service, answers pings and does the closing handshake.
 //!
 //! **Why this way.** The codec knows frames and messages; what to answer is decided here, in one
 //! loop. Every protocol error is told in a close frame with the code and the words that RFC 6455
 //! has for it, and then the connection lingers, so that the peer can read it.
 //!
-//! **Costs.** 28 bytes a connection; a message that lies whole in the read is unmasked and handed
+//! **Costs.** 40 bytes a connection; a message that lies whole in the read is unmasked and handed
 //! out in place.
 //!
-//! **Read next.** `src/proto/ws/mod.rs`.
+//! **Read next.** `src/proto/ws/mod.rs`, `src/proto/ws/deflate/mod.rs`.
 
 use super::stream::flow;
 use super::{Desk, Expiry, Farewell, Flow, Routes, Session, SessionError, SessionLimits, Speech};
 use crate::buf::Pool;
 use crate::clock::Time;
-use crate::proto::ws::{Assembly, CloseCode, Decoder, Event, Role, WsError, encode};
+use crate::proto::ws::deflate::{self, Codec, Compressing};
+use crate::proto::ws::{Assembly, CloseCode, Decoder, Event, Kind, Role, WsError, encode};
 use crate::service::{Encoding, Outbound, Service};
 
 /// The state of an upgraded connection.
@@ -25,11 +26,42 @@ pub(super) struct WebSocket {
     decoder: Decoder,
     /// When it was pinged, if nothing has come since.
     pinged_at: Option<Time>,
+    /// If both sides have agreed to compress.
+    codec: Option<Codec>,
 }
 
 impl WebSocket {
-    pub(super) fn new() -> WebSocket {
-        WebSocket { decoder: Decoder::new(Role::Server), pinged_at: None }
+    pub(super) fn new(codec: Option<Codec>) -> WebSocket {
+        WebSocket { decoder: Decoder::new(Role::Server), pinged_at: None, codec }
+    }
+
+    /// What came with the request is behind us. Now messages may be compressed: before, the client
+    /// could not know that we agree.
+    pub(super) fn answered(&mut self) {
+        if self.codec.is_some() {
+            self.decoder.expect_compressed();
+        }
+    }
+
+    /// How answers to a message of this kind are sent.
+    #[inline]
+    pub(super) fn encoding<'a>(
+        &'a mut self,
+        kind: Kind,
+        compressing: &'a mut Compressing,
+    ) -> Encoding<'a> {
+        match &mut self.codec {
+            None => Encoding::WebSocket(kind),
+            Some(codec) => Encoding::Deflate(kind, codec, compressing),
+        }
+    }
+
+    pub(super) fn inflates(&self) -> bool {
+        self.codec.is_some()
+    }
+
+    pub(super) fn edition(&self) -> Option<deflate::WindowBits> {
+        self.codec.as_ref()?.edition()
     }
 
     pub(super) fn expiry(
@@ -60,8 +92,16 @@ impl WebSocket {
         encode::close(Some(code), text, None, write);
     }
 
-    pub(super) fn clear(&mut self, assembly: &mut Assembly, pool: &mut Pool) {
+    pub(super) fn clear(
+        &mut self,
+        assembly: &mut Assembly,
+        pool: &mut Pool,
+        deflate: &mut deflate::Shared,
+    ) {
         self.decoder.clear(assembly, pool);
+        if let Some(codec) = self.codec.take() {
+            codec.clear(deflate);
+        }
     }
 }
 
@@ -93,6 +133,21 @@ impl<T: Default> Session<T> {
         routes: &mut R,
         desk: &mut Desk<'_>,
     ) -> Result<Flow, SessionError> {
+        if matches!(&self.speech, Speech::WebSocket(websocket) if websocket.inflates()) {
+            self.hear::<R, true>(fresh, routes, desk)
+        } else {
+            self.hear::<R, false>(fresh, routes, desk)
+        }
+    }
+
+    /// Is compiled twice, so that who has not agreed to compress does not pay for those who have:
+    /// it would be one instruction in twenty.
+    fn hear<R: Routes<Service: Service<State = T>>, const DEFLATES: bool>(
+        &mut self,
+        fresh: &mut [u8],
+        routes: &mut R,
+        desk: &mut Desk<'_>,
+    ) -> Result<Flow, SessionError> {
         let (Speech::WebSocket(websocket), Some(route)) = (&mut self.speech, self.route) else {
             return Ok(Flow::Closes);
         };
@@ -104,6 +159,17 @@ impl<T: Default> Session<T> {
                 None => match websocket.decoder.next(&mut rest, desk.assembly, desk.pool) {
                     Ok(Some(Event::Message(kind, message))) => (kind, message),
                     Ok(None) => break,
+                    Ok(Some(Event::Compressed(kind, payload))) => {
+                        // Only a decoder that was told so expects them.
+                        let (true, Some(codec)) = (DEFLATES, &mut websocket.codec) else {
+                            return Ok(Flow::Closes);
+                        };
+                        let bytes_max = desk.limits.ws.message_bytes_max;
+                        match codec.decode(kind, payload, bytes_max, &mut desk.deflate.inflating) {
+                            Ok(message) => (kind, message),
+                            Err(error) => return refuse(error, desk.write),
+                        }
+                    }
                     Ok(Some(Event::Ping(_) | Event::Pong(_)))
                         if !self.controls.admit(desk.now, desk.limits.control_frames_per_s_max) =>
                     {
@@ -124,7 +190,11 @@ impl<T: Default> Session<T> {
                 },
             };
             let (service, mail) = routes.service(route);
-            let mut out = Outbound::new(Encoding::WebSocket(kind), desk.write, mail);
+            let encoding = match DEFLATES {
+                true => websocket.encoding(kind, &mut desk.deflate.compressing),
+                false => Encoding::WebSocket(kind),
+            };
+            let mut out = Outbound::new(encoding, desk.write, mail);
             service.message(&mut self.state, message, &mut out);
             *desk.messages += 1;
             if flow(&out) == Flow::Closes {

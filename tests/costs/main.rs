@@ -4,6 +4,8 @@
 //! its memory and how often it woke. Allocations are counted in `tests/allocations.rs`.
 
 mod cap;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod memory;
 mod server;
 mod syscalls;

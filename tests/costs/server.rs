@@ -122,10 +122,16 @@ pub(crate) fn echo(stream: &mut TcpStream, message: &[u8]) {
 
 /// Asks for a WebSocket on `/echo`, and reads the answer.
 pub(crate) fn upgrade(stream: &mut TcpStream) {
-    const OPENING: &[u8] = b"GET /echo HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
+    upgrade_with(stream, "");
+}
+
+/// The same with these further header lines; returns the answer.
+pub(crate) fn upgrade_with(stream: &mut TcpStream, more: &str) -> String {
+    const OPENING: &str = "GET /echo HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    stream.write_all(OPENING).expect("the server reads");
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let opening = format!("{OPENING}{more}\r\n");
+    stream.write_all(opening.as_bytes()).expect("the server reads");
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
         let mut bytes = [0; 256];
@@ -134,6 +140,7 @@ pub(crate) fn upgrade(stream: &mut TcpStream) {
         assert!(len > 0, "it closed instead: {answer:?}");
     }
     assert!(answer.starts_with(b"HTTP/1.1 101 "), "{answer:?}");
+    String::from_utf8(answer).expect("a head is text")
 }
 
 /// A client's binary message, in as many fragments as `payloads`; and what a server makes of it.

@@ -20,6 +20,8 @@ mod broadcast;
 mod child;
 mod churn;
 mod datagrams;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod descriptors;
 mod drain;
 mod echo;

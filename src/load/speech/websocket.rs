@@ -139,7 +139,8 @@ impl WebSocket {
                         encode::pong(payload, Some(keys.take()?), out);
                     }
                 }
-                Ok(Some(Event::Pong(_))) => {}
+                // Compressed: nothing was agreed on, so the decoder knows only plain messages.
+                Ok(Some(Event::Pong(_) | Event::Compressed(..))) => {}
                 Ok(Some(Event::Close(code, reason))) => {
                     let fate = self.judge_close(code, reason);
                     if matches!(self.state, State::Open) {

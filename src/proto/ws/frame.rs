@@ -97,10 +97,10 @@ pub struct Expect {
 impl Expect {
     /// What `role` expects where no message is under way.
     #[inline]
-    pub fn first(role: Role, limits: &Limits) -> Expect {
+    pub fn first(role: Role, rsv1: bool, limits: &Limits) -> Expect {
         Expect {
             role,
-            rsv1: false,
+            rsv1,
             stage: Stage::Between,
             frame_bytes_max: limits.frame_bytes_max,
             message_bytes_left: limits.message_bytes_max,

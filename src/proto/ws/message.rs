@@ -84,6 +84,8 @@ pub struct Decoder {
     role: Role,
     /// A close frame or an error was the last: whatever follows is dropped (1.4).
     is_deaf: bool,
+    /// Messages may be compressed.
+    rsv1: bool,
 }
 
 const _: () = assert!(size_of::<Decoder>() <= 8);
@@ -91,7 +93,12 @@ const _: () = assert!(size_of::<Decoder>() <= 8);
 impl Decoder {
     /// At the beginning of a connection, of which this end is `role`.
     pub fn new(role: Role) -> Decoder {
-        Decoder { partial: None, role, is_deaf: false }
+        Decoder { partial: None, role, is_deaf: false, rsv1: false }
+    }
+
+    /// From now on messages may begin that are compressed: that was agreed on.
+    pub fn expect_compressed(&mut self) {
+        self.rsv1 = true;
     }
 
     /// Takes what most frames of clients are off the front of `input`: a whole message with its
@@ -137,7 +144,7 @@ impl Decoder {
         pool: &mut Pool,
     ) -> Result<Option<Event<'e>>, WsError> {
         if self.partial.is_none() && !self.is_deaf {
-            match take_whole(self.role, input, assembly) {
+            match take_whole(self.role, self.rsv1, input, assembly) {
                 Ok(None) if !input.is_empty() => {}
                 outcome => {
                     if is_last(&outcome) {
@@ -186,11 +193,15 @@ impl Decoder {
         let id = *self.partial.get_or_insert_with(|| assembly.insert());
         let Assembly { partials, limits, .. } = assembly;
         let partial = &mut partials[id.slot()];
-        let outcome = match partial.receive(self.role, input, limits, pool) {
+        let first = Expect::first(self.role, self.rsv1, limits);
+        let outcome = match partial.receive(&first, limits.fragments_max, input, pool) {
             Ok(None) => Ok(None),
             Ok(Some(Found::Borrowed(opcode, payload))) => event(opcode, payload).map(Some),
             Ok(Some(Found::Stashed(opcode))) => event(opcode, partial.stashed()).map(Some),
             Ok(Some(Found::Message(kind))) => Ok(Some(Event::Message(kind, partial.gathered()))),
+            Ok(Some(Found::Compressed(kind))) => {
+                Ok(Some(Event::Compressed(kind, partial.gathered())))
+            }
             Err(error) => Err(error),
         };
         self.is_deaf = is_last(&outcome);
@@ -208,15 +219,19 @@ fn is_last(outcome: &Result<Option<Event<'_>>, WsError>) -> bool {
 #[inline]
 fn take_whole<'i>(
     role: Role,
+    rsv1: bool,
     input: &mut &'i mut [u8],
     assembly: &Assembly,
 ) -> Result<Option<Event<'i>>, WsError> {
-    let expect = Expect::first(role, &assembly.limits);
+    let expect = Expect::first(role, rsv1, &assembly.limits);
     let Decoded::Header(header) = frame::decode(input, &expect)? else { return Ok(None) };
     if !header.fin {
         return Ok(None);
     }
     match take_payload(&header, input) {
+        Some(payload) if header.rsv1 => {
+            Ok(Some(Event::Compressed(Kind::of(header.opcode), payload)))
+        }
         Some(payload) => event(header.opcode, payload).map(Some),
         None => Ok(None),
     }

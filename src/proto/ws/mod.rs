@@ -7,9 +7,10 @@
 //! **Why this way.** A [`Decoder`] is pulled: the caller asks for the next [`Event`] and may stop
 //! between any two, because the service closed or the backlog is high. Rejected: a callback for
 //! each event (it cannot stop), and a list of events (it allocates). Server and client share the
-//! code; who masks is all that tells them apart. Both sides of permessage-deflate (RFC 7692) meet
-//! here: RSV1 is [allowed or not](frame::Expect::rsv1) by one field and [sent](encode::First) by
-//! another; what it means is in `deflate`, which the feature of that name adds.
+//! code; who masks is all that tells them apart. The decoder does not inflate: with
+//! permessage-deflate (RFC 7692) it says that a message is compressed, and [`deflate`] says what it
+//! means. Without the feature of that name another file stands in for it, with which nobody ever
+//! agrees to compress; so nothing else asks for the feature.
 //!
 //! **Costs.** An idle connection: 8 bytes. A message that lies whole in one frame in the input is
 //! unmasked and handed out where it lies; one that does not is copied once.
@@ -32,6 +33,7 @@
 //!     match decoder.next(&mut rest, &mut assembly, &mut pool) {
 //!         Ok(None) => break, // until the next read
 //!         Ok(Some(Event::Message(kind, it))) => encode::message(kind, it, None, &mut out),
+//!         Ok(Some(Event::Compressed(..))) => {} // never, if it was not agreed on
 //!         Ok(Some(Event::Ping(payload))) => encode::pong(payload, None, &mut out),
 //!         Ok(Some(Event::Pong(_))) => {}
 //!         Ok(Some(Event::Close(code, _))) => {
@@ -48,6 +50,9 @@
 
 mod close;
 #[cfg(feature = "deflate")]
+pub mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "no_deflate.rs"]
 pub mod deflate;
 pub mod encode;
 mod error;
@@ -94,6 +99,12 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Of the message that a frame begins.
+    #[inline]
+    fn of(opcode: OpCode) -> Kind {
+        if opcode == OpCode::Text { Kind::Text } else { Kind::Binary }
+    }
+
     #[inline]
     fn opcode(self) -> OpCode {
         match self {
@@ -108,6 +119,9 @@ impl Kind {
 pub enum Event<'a> {
     /// A message. A text is UTF-8: that has been checked.
     Message(Kind, &'a [u8]),
+    /// A message that [`deflate::Codec::decode`] can read. None comes unless the decoder was
+    /// [told so](Decoder::expect_compressed).
+    Compressed(Kind, &'a [u8]),
     /// To be answered with [`encode::pong`] and the same payload, as soon as is practical (5.5.2).
     Ping(&'a [u8]),
     /// Answers a ping, or is a heartbeat (5.5.3).

@@ -15,7 +15,7 @@
 use super::frame::{CONTROL_BYTES_MAX, Decoded, Expect, HEADER_BYTES_MAX, Header, OpCode, Stage};
 use super::mask::Mask;
 use super::message::{take, take_payload};
-use super::{Kind, Limits, Role, WsError, frame, utf8};
+use super::{Kind, WsError, frame, utf8};
 use crate::buf::{Gather, Pool};
 
 /// What one call to [`Partial::receive`] completed.
@@ -27,6 +27,8 @@ pub(super) enum Found<'i> {
     Stashed(OpCode),
     /// A message, to be had from [`Partial::gathered`].
     Message(Kind),
+    /// The same, and what it says is yet to be inflated.
+    Compressed(Kind),
 }
 
 const _: () = assert!(size_of::<Partial>() <= 256);
@@ -59,9 +61,11 @@ pub(super) struct Partial {
 #[derive(Debug)]
 struct Message {
     kind: Kind,
+    /// Its first frame said so (RFC 7692 section 6): then nothing here is text.
+    is_compressed: bool,
     /// Frames begun.
     fragments: u32,
-    /// Bytes at the front that are whole characters, if it is a text.
+    /// Bytes at the front that are whole characters, if it is a text as it was written.
     valid: usize,
 }
 
@@ -109,12 +113,13 @@ impl Partial {
         self.gather.clear(pool);
     }
 
-    /// Takes from `input` up to the end of the next message or control frame, or all of it.
+    /// Takes from `input` up to the end of the next message or control frame, or all of it. `first`
+    /// is what is expected where no message is under way.
     pub(super) fn receive<'i>(
         &mut self,
-        role: Role,
+        first: &Expect,
+        fragments_max: u32,
         input: &mut &'i mut [u8],
-        limits: &Limits,
         pool: &mut Pool,
     ) -> Result<Option<Found<'i>>, WsError> {
         loop {
@@ -124,10 +129,10 @@ impl Partial {
                 }
                 self.data = None;
                 if fin {
-                    return self.end_message().map(|kind| Some(Found::Message(kind)));
+                    return self.end_message().map(Some);
                 }
             }
-            let expect = self.expect(role, limits);
+            let expect = self.expect(first, fragments_max);
             let begun = if self.stash.len == 0 {
                 self.begin_frame(input, &expect)?
             } else {
@@ -175,10 +180,10 @@ impl Partial {
         Ok(Begun::Data(header))
     }
 
-    fn expect(&self, role: Role, limits: &Limits) -> Expect {
-        let mut expect = Expect::first(role, limits);
+    fn expect(&self, first: &Expect, fragments_max: u32) -> Expect {
+        let mut expect = *first;
         if let Some(message) = &self.message {
-            let is_full = message.fragments >= limits.fragments_max;
+            let is_full = message.fragments >= fragments_max;
             expect.stage = if is_full { Stage::Full } else { Stage::Within };
             expect.message_bytes_left -= self.gather.bytes().len();
         }
@@ -186,8 +191,12 @@ impl Partial {
     }
 
     fn begin_data(&mut self, header: &Header) {
-        let kind = if header.opcode == OpCode::Text { Kind::Text } else { Kind::Binary };
-        let message = self.message.get_or_insert(Message { kind, fragments: 0, valid: 0 });
+        let message = self.message.get_or_insert(Message {
+            kind: Kind::of(header.opcode),
+            is_compressed: header.rsv1,
+            fragments: 0,
+            valid: 0,
+        });
         message.fragments += 1;
         let Header { fin, payload_bytes, mask, .. } = *header;
         self.data = Some(Data { fin, remaining: payload_bytes, mask });
@@ -206,18 +215,21 @@ impl Partial {
         let total = self.gather.bytes().len() + data.remaining;
         self.gather.append(piece, total, pool)?;
         data.remaining -= len;
-        if message.kind == Kind::Text {
+        if message.kind == Kind::Text && !message.is_compressed {
             message.valid += utf8::valid_up_to(&self.gather.bytes()[message.valid..])?;
         }
         Ok(data.remaining == 0)
     }
 
     /// The last frame of the message is in.
-    fn end_message(&mut self) -> Result<Kind, WsError> {
+    fn end_message(&mut self) -> Result<Found<'static>, WsError> {
         self.is_found = true;
-        match &self.message {
-            Some(message) if message.kind == Kind::Binary => Ok(Kind::Binary),
-            Some(message) if message.valid == self.gather.bytes().len() => Ok(Kind::Text),
+        match self.message {
+            Some(Message { kind, is_compressed: true, .. }) => Ok(Found::Compressed(kind)),
+            Some(Message { kind: Kind::Binary, .. }) => Ok(Found::Message(Kind::Binary)),
+            Some(Message { valid, .. }) if valid == self.gather.bytes().len() => {
+                Ok(Found::Message(Kind::Text))
+            }
             _ => Err(WsError::InvalidUtf8),
         }
     }

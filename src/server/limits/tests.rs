@@ -15,6 +15,9 @@ fn the_defaults_hold_and_each_relation_is_checked_at_its_edge() {
     assert_eq!(with(|l| l.backlog_bytes_max = 128 * 1024 - 1), Err("backlog_bytes_max"));
     assert_eq!(with(|l| l.backlog_bytes_max = 128 * 1024), Ok(()));
     assert_eq!(with(|l| l.buffers_bytes_max = 1024 * 1024 - 1), Err("buffers_bytes_max"));
+    let built_in = if deflate::IS_BUILT_IN { Ok(()) } else { Err("deflate") };
+    assert_eq!(with(|l| l.deflate = true), built_in);
+    assert_eq!(with(|l| l.deflate = false), Ok(()));
     assert_eq!(with(|l| l.drain_ms = 0), Err("drain_ms"));
     assert_eq!(with(|l| l.linger_ms = 0), Err("linger_ms"));
 }

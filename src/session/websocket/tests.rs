@@ -8,6 +8,8 @@ use crate::session::tests::*;
 use crate::session::*;
 
 mod back_to_back;
+#[cfg(feature = "deflate")]
+mod deflate;
 
 const KEY: Option<[u8; 4]> = Some([0x37, 0xfa, 0x21, 0x3d]);
 

@@ -4,7 +4,8 @@
 //! better sent as it is.
 //!
 //! **Why this way.** Any message may be sent uncompressed, so those that would gain nothing are:
-//! the short ones, and, where no later message can refer to them, those that grew. Level 1 writes
+//! the short ones (see `src/proto/ws/deflate/shared.rs`), and, where no later message can refer to
+//! them, those that grew. Level 1 writes
 //! symbols out at once, with codes known beforehand: level 6 makes messages a third smaller and
 //! takes four times as long, and a worker has one thread. It also makes the smallest buffers as
 //! good as large ones. A window of 256 bytes is more than zlib can do; with Huffman codes alone
@@ -21,12 +22,6 @@ use super::inflate::TAIL;
 use super::negotiate::{Flow, WindowBits};
 use std::fmt;
 use zlib_rs::{Deflate, DeflateConfig, DeflateError, DeflateFlush, Strategy};
-
-/// The shortest message worth compressing by itself, bytes. One of 64 bytes gains nothing, one of
-/// 128 a sixth, one of 256 a third.
-pub const ALONE_BYTES_MIN: usize = 256;
-/// The same for a message that may refer to those before it.
-pub const TAKEOVER_BYTES_MIN: usize = 32;
 
 /// Room that must be left in the output, or zlib may repeat its last block; bytes.
 const ROOM_BYTES_MIN: usize = 64;
@@ -60,15 +55,9 @@ impl Compressor {
     }
 
     /// Appends `payload` to `out`, compressed, and returns true; false, and `out` as it was, if it
-    /// is to be sent as it is. What was appended must be sent, and in this order: a later message
-    /// may refer to it.
+    /// is to be sent as it is, because it would grow and no later message would refer to it. What
+    /// was appended must be sent, and in this order.
     pub fn message(&mut self, payload: &[u8], out: &mut Vec<u8>) -> bool {
-        let bytes_min = if self.takeover { TAKEOVER_BYTES_MIN } else { ALONE_BYTES_MIN };
-        payload.len() >= bytes_min && self.always(payload, out)
-    }
-
-    /// The same for a message of any length; false only if it grew and nothing will refer to it.
-    fn always(&mut self, payload: &[u8], out: &mut Vec<u8>) -> bool {
         if !self.takeover {
             self.zlib.reset();
         }

@@ -1,7 +1,8 @@
 //! permessage-deflate (RFC 7692): messages that are smaller on the wire.
 //!
 //! **What.** [`negotiate`] says what two ends agree on; a connection then has a [`Codec`], and a
-//! worker a [`Shared`], which has what its connections do not need for themselves.
+//! worker a [`Shared`], which has what its connections do not need for themselves. A mailing has
+//! [`Editions`]: what many get is compressed once.
 //!
 //! **Why this way.** A compressor costs 1,000 times what an idle connection may. So nobody takes
 //! context over unless told to, and then one compressor for each size of window, and one inflater,
@@ -13,75 +14,27 @@
 //!
 //! **Costs.** 16 bytes a connection; with takeover up to 314 KB more. A worker: 47.5 KB to inflate
 //! and 137 to 266 KB for each window that is in use, of which most clients want the same; buffers
-//! for one message in and one out. What is shared can be sent to many: see [`Codec::outgoing`].
+//! for one message in and one out.
 //!
 //! **Read next.** `src/proto/ws/deflate/negotiate.rs`, `src/proto/ws/deflate/inflate.rs`.
 
 mod compress;
+mod editions;
 mod inflate;
 pub mod negotiate;
+mod shared;
 
-pub use compress::{ALONE_BYTES_MIN, Compressor, TAKEOVER_BYTES_MIN};
+pub use compress::Compressor;
+pub use editions::Editions;
 pub use inflate::Inflater;
 pub use negotiate::{Flow, Params, WindowBits};
+pub use shared::{BYTES_MIN, Compressing, Inflating, Shared, TAKEOVER_BYTES_PART};
 
-use super::{Role, WsError};
+use super::encode::{self, First, Key};
+use super::{Kind, Role, WsError, utf8};
 
-/// A buffer that is larger is given back by [`Shared::trim`].
-const SPARE_BYTES_MAX: usize = 64 * 1024;
-
-/// What the connections of a worker share.
-#[derive(Debug)]
-pub struct Shared {
-    /// What we wish for.
-    wish: Params,
-    /// Made for the first compressed message.
-    inflater: Option<Inflater>,
-    /// One for each size of window, from 8 bits on; made for the first message that needs it.
-    compressors: [Option<Compressor>; 8],
-    /// The message inflated last.
-    inflated: Vec<u8>,
-    /// The message compressed last.
-    compressed: Vec<u8>,
-    /// Connections that take context over.
-    takeovers: usize,
-    takeovers_max: usize,
-}
-
-impl Shared {
-    /// For a worker that agrees to `wish` where its peers do, but to take context over in either
-    /// direction on no more than `takeovers_max` connections at once.
-    pub fn new(wish: Params, takeovers_max: usize) -> Shared {
-        Shared {
-            wish,
-            inflater: None,
-            compressors: Default::default(),
-            inflated: Vec::new(),
-            compressed: Vec::new(),
-            takeovers: 0,
-            takeovers_max,
-        }
-    }
-
-    /// What to wish for on the next connection: to be given to [`negotiate`].
-    pub fn wish(&self) -> Params {
-        let no_takeover = self.takeovers >= self.takeovers_max;
-        Params {
-            server_no_context_takeover: self.wish.server_no_context_takeover || no_takeover,
-            client_no_context_takeover: self.wish.client_no_context_takeover || no_takeover,
-            ..self.wish
-        }
-    }
-
-    /// Gives back buffers that one large message has grown.
-    pub fn trim(&mut self) {
-        for buffer in [&mut self.inflated, &mut self.compressed] {
-            if buffer.capacity() > SPARE_BYTES_MAX {
-                *buffer = Vec::new();
-            }
-        }
-    }
-}
+/// Whether this build can compress.
+pub const IS_BUILT_IN: bool = true;
 
 /// Both directions of one connection that has agreed to compress.
 #[derive(Debug)]
@@ -92,7 +45,7 @@ pub struct Codec {
     own: Option<Box<Own>>,
 }
 
-const _: () = assert!(size_of::<Codec>() <= 16);
+const _: () = assert!(size_of::<Option<Codec>>() <= 16);
 
 #[derive(Debug, Default)]
 struct Own {
@@ -111,10 +64,10 @@ impl Codec {
     /// Gives back what the connection holds. It must be called before the codec is dropped.
     pub fn clear(self, shared: &mut Shared) {
         shared.takeovers -= usize::from(self.takes_over());
+        shared.is_grown |= self.own.is_some();
     }
 
-    /// What holds for the messages we send. Connections for which that is equal, and without
-    /// takeover, may be sent the same compressed bytes: a broadcast is compressed once.
+    /// What holds for the messages we send.
     pub fn outgoing(&self) -> Flow {
         self.agreed.flow(self.role)
     }
@@ -124,8 +77,48 @@ impl Codec {
         self.agreed.flow(self.role.other())
     }
 
+    /// What is sent to many may be sent to this connection as compressed for any with this window.
+    /// `None`: as it is, because what we send refers to what we sent before.
+    pub fn edition(&self) -> Option<WindowBits> {
+        let Flow { takeover, window_bits } = self.outgoing();
+        (!takeover).then_some(window_bits)
+    }
+
     fn takes_over(&self) -> bool {
         self.outgoing().takeover || self.incoming().takeover
+    }
+
+    /// What the whole compressed message `payload` of this kind says. A text is UTF-8.
+    ///
+    /// # Errors
+    /// As for [`inflate`](Codec::inflate), and [`WsError::InvalidUtf8`].
+    pub fn decode<'s>(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        message_bytes_max: usize,
+        inflating: &'s mut Inflating,
+    ) -> Result<&'s [u8], WsError> {
+        let message = self.inflate(payload, message_bytes_max, inflating)?;
+        if kind == Kind::Text && !utf8::is_valid(message) {
+            return Err(WsError::InvalidUtf8);
+        }
+        Ok(message)
+    }
+
+    /// Appends a message in one frame, compressed if that is of use.
+    #[inline(never)]
+    pub fn encode(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        key: Key,
+        compressing: &mut Compressing,
+        out: &mut Vec<u8>,
+    ) {
+        let compressed = self.compress(payload, compressing);
+        let first = First { rsv1: compressed.is_some(), ..First::whole(kind.opcode()) };
+        encode::frame(first, compressed.unwrap_or(payload), key, out);
     }
 
     /// What the whole compressed message `payload` says; if it was a text, that is to be checked
@@ -138,33 +131,23 @@ impl Codec {
         &mut self,
         payload: &[u8],
         message_bytes_max: usize,
-        shared: &'s mut Shared,
+        inflating: &'s mut Inflating,
     ) -> Result<&'s [u8], WsError> {
         let flow = self.incoming();
-        let slot = if flow.takeover {
-            &mut self.own.get_or_insert_default().inflater
-        } else {
-            &mut shared.inflater
-        };
-        shared.inflated.clear();
-        let inflater = slot.get_or_insert_with(|| Inflater::new(flow));
-        inflater.message(payload, message_bytes_max, &mut shared.inflated)?;
-        Ok(&shared.inflated)
+        let own = flow.takeover.then(|| &mut self.own.get_or_insert_default().inflater);
+        inflating.message(flow, own, payload, message_bytes_max)
     }
 
     /// The message `payload` compressed, to be sent with RSV1 in its first frame; `None` if it is
     /// to be sent as it is. With takeover it must be sent, and in this order.
-    pub fn compress<'s>(&mut self, payload: &[u8], shared: &'s mut Shared) -> Option<&'s [u8]> {
+    pub fn compress<'s>(
+        &mut self,
+        payload: &[u8],
+        compressing: &'s mut Compressing,
+    ) -> Option<&'s [u8]> {
         let flow = self.outgoing();
-        let slot = if flow.takeover {
-            &mut self.own.get_or_insert_default().compressor
-        } else {
-            &mut shared.compressors[flow.window_bits.index()]
-        };
-        shared.compressed.clear();
-        let compressor = slot.get_or_insert_with(|| Compressor::new(flow));
-        let is_smaller = compressor.message(payload, &mut shared.compressed);
-        is_smaller.then_some(&shared.compressed[..])
+        let own = flow.takeover.then(|| &mut self.own.get_or_insert_default().compressor);
+        compressing.message(flow, own, payload)
     }
 }
 

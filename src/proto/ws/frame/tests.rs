@@ -4,11 +4,11 @@ const LIMITS: Limits =
     Limits { frame_bytes_max: 70_000, message_bytes_max: 80_000, fragments_max: 9 };
 
 fn server() -> Expect {
-    Expect::first(Role::Server, &LIMITS)
+    Expect::first(Role::Server, false, &LIMITS)
 }
 
 fn client() -> Expect {
-    Expect::first(Role::Client, &LIMITS)
+    Expect::first(Role::Client, false, &LIMITS)
 }
 
 /// All of `bytes` but the last are good, and the last is what earns `error`.

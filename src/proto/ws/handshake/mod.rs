@@ -16,6 +16,7 @@ pub mod client;
 pub mod extension;
 mod fields;
 
+use super::deflate;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use extension::parse as parse_extensions;
@@ -122,6 +123,8 @@ pub struct Upgrade<'a> {
     pub accept: Accept,
     /// The subprotocol that both speak, if there is one.
     pub protocol: Option<&'a str>,
+    /// What was agreed on if messages may be compressed. It is the caller's to set.
+    pub deflate: Option<deflate::Params>,
 }
 
 impl Upgrade<'_> {
@@ -135,6 +138,10 @@ impl Upgrade<'_> {
         if let Some(protocol) = self.protocol {
             out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
             out.extend_from_slice(protocol.as_bytes());
+        }
+        if let Some(agreed) = &self.deflate {
+            out.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
+            agreed.write(out);
         }
         out.extend_from_slice(b"\r\n\r\n");
     }
@@ -169,7 +176,7 @@ pub fn check<'h, 'p>(
     for value in fields::values(headers, "sec-websocket-extensions") {
         require(parse_extensions(value).all(|it| it.is_ok()), Refusal::Extensions)?;
     }
-    Ok(Upgrade { accept: Accept::of(key), protocol })
+    Ok(Upgrade { accept: Accept::of(key), protocol, deflate: None })
 }
 
 /// What the fields of a request said.

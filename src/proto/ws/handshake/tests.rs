@@ -101,7 +101,7 @@ fn the_first_subprotocol_of_the_client_that_the_server_speaks() {
     let names = |count: usize| (0..count).map(|i| format!("p{i}")).collect::<Vec<_>>().join(",");
     assert_eq!(ask(&names(PROTOCOLS_MAX)), Ok(None));
     assert_eq!(ask(&names(PROTOCOLS_MAX + 1)), Err(Refusal::Protocols));
-    let upgrade = Upgrade { accept: Accept::of(b""), protocol: Some("chat") };
+    let upgrade = Upgrade { accept: Accept::of(b""), protocol: Some("chat"), deflate: None };
     let mut answer = Vec::new();
     upgrade.write(&mut answer);
     assert!(answer.ends_with(b"=\r\nSec-WebSocket-Protocol: chat\r\n\r\n"));

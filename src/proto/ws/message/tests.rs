@@ -11,6 +11,7 @@ const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owned {
     Message(Kind, Vec<u8>),
+    Compressed(Kind, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<CloseCode>, String),
@@ -20,6 +21,7 @@ impl From<Event<'_>> for Owned {
     fn from(event: Event<'_>) -> Owned {
         match event {
             Event::Message(kind, payload) => Owned::Message(kind, payload.to_vec()),
+            Event::Compressed(kind, payload) => Owned::Compressed(kind, payload.to_vec()),
             Event::Ping(payload) => Owned::Ping(payload.to_vec()),
             Event::Pong(payload) => Owned::Pong(payload.to_vec()),
             Event::Close(code, reason) => Owned::Close(code, reason.to_owned()),
@@ -40,8 +42,16 @@ type Outcome = (Vec<Owned>, Result<(), WsError>);
 
 /// Feeds `parts` one after the other.
 fn run<'a>(role: Role, limits: Limits, parts: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+    run_with(|| Decoder::new(role), limits, parts)
+}
+
+fn run_with<'a>(
+    decoder: impl Fn() -> Decoder,
+    limits: Limits,
+    parts: impl IntoIterator<Item = &'a [u8]>,
+) -> Outcome {
     let mut pool = Pool::new(u64::MAX);
-    let (mut assembly, mut decoder) = (Assembly::new(limits), Decoder::new(role));
+    let (mut assembly, mut decoder) = (Assembly::new(limits), decoder());
     let (mut events, mut end) = (Vec::new(), Ok(()));
     for part in parts {
         let mut part = part.to_vec();
@@ -355,6 +365,90 @@ fn a_caller_that_stops_early_loses_nothing() {
     let second = decoder.next(&mut rest, &mut assembly, &mut pool);
     assert_eq!(second, Ok(Some(Event::Message(Kind::Text, b"c"))));
     assert_eq!(pool.blocks_out(), 0);
+}
+
+/// A client's frame with RSV1.
+fn marked(fin: bool, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode::frame(First { fin, rsv1: true, opcode }, payload, Some(KEY), &mut out);
+    out
+}
+
+/// What a server that has agreed to compress makes of a client's frames, the same at every split.
+fn served_compressed(frames: &[Vec<u8>]) -> Outcome {
+    let input = frames.concat();
+    let decoder = || {
+        let mut decoder = Decoder::new(Role::Server);
+        decoder.expect_compressed();
+        decoder
+    };
+    let run = |parts: &[&[u8]]| run_with(decoder, LIMITS, parts.iter().copied());
+    let whole = run(&[&input]);
+    assert_eq!(run(&input.chunks(1).collect::<Vec<_>>()), whole, "byte by byte");
+    for split in 0..=input.len() {
+        let (a, b) = input.split_at(split);
+        assert_eq!(run(&[a, b]), whole, "split at {split}");
+    }
+    whole
+}
+
+#[test]
+fn the_first_frame_says_that_a_message_is_compressed() {
+    let frames = [
+        // What is compressed is not text, whatever it will be.
+        marked(true, Text, b"\xff\xc0"),
+        frame(true, Text, b"as it is"),
+        marked(false, Binary, b"one "),
+        frame(true, Ping, b"between"),
+        frame(false, Continuation, b"two "),
+        frame(true, Continuation, b"three"),
+        marked(false, Text, b"\xed\xa0"),
+        frame(true, Continuation, b""),
+        frame(false, Text, b"as "),
+        frame(true, Continuation, b"it is"),
+        marked(true, Binary, b""),
+    ];
+    let expected = [
+        Owned::Compressed(Kind::Text, b"\xff\xc0".to_vec()),
+        text("as it is"),
+        Owned::Ping(b"between".to_vec()),
+        Owned::Compressed(Kind::Binary, b"one two three".to_vec()),
+        Owned::Compressed(Kind::Text, b"\xed\xa0".to_vec()),
+        text("as it is"),
+        Owned::Compressed(Kind::Binary, vec![]),
+    ];
+    assert_eq!(served_compressed(&frames), (expected.to_vec(), Ok(())));
+}
+
+#[test]
+fn no_other_frame_may_say_so() {
+    let begun = marked(false, Text, b"a");
+    let cases = [
+        vec![begun.clone(), marked(true, Continuation, b"b")],
+        vec![frame(false, Text, b"a"), marked(true, Continuation, b"b")],
+        vec![begun, marked(true, Ping, b"")],
+        vec![marked(true, Close, b"")],
+        vec![frame(false, Text, b"a"), frame(true, Text, b"\xff")],
+    ];
+    for (at, frames) in cases.iter().enumerate() {
+        let error = if at < 4 { WsError::ReservedBit } else { WsError::MessageNotFinished };
+        assert_eq!(served_compressed(frames), (vec![], Err(error)), "case {at}");
+    }
+    let not_agreed = [marked(true, Text, b"a")];
+    assert_eq!(served(&not_agreed), (vec![], Err(WsError::ReservedBit)));
+    let text = [frame(true, Text, b"\xff")];
+    assert_eq!(served_compressed(&text), (vec![], Err(WsError::InvalidUtf8)), "as it is");
+}
+
+#[test]
+fn limits_hold_for_the_bytes_on_the_wire() {
+    let at = [7; 300];
+    let halves = |last| [marked(false, Binary, &at), frame(true, Continuation, &at[..last])];
+    let whole = vec![Owned::Compressed(Kind::Binary, vec![7; 400])];
+    assert_eq!(served_compressed(&halves(100)), (whole, Ok(())));
+    assert_eq!(served_compressed(&halves(101)), (vec![], Err(WsError::MessageTooLong)));
+    let past = [marked(true, Text, &[7; 301])];
+    assert_eq!(served_compressed(&past), (vec![], Err(WsError::FrameTooLong)));
 }
 
 /// A byte that is likely to be the first or the second of a header.

@@ -12,9 +12,9 @@ fn the_handshake_of_the_rfc_to_the_byte() {
     let outcome = run_every_way(http, input.as_bytes(), |outcome| outcome);
     assert_eq!(outcome.text(), SWITCHED);
     assert_eq!((outcome.flow, outcome.route), (Ok(Flow::Open), Some(ECHO)));
-    // A subprotocol that nobody here speaks and an extension that is not implemented are declined.
+    // A subprotocol that nobody here speaks and extensions that nobody knows are declined.
     let more = "Sec-WebSocket-Protocol: chat, superchat\r\n\
-                Sec-WebSocket-Extensions: permessage-deflate\r\n";
+                Sec-WebSocket-Extensions: x-other, permessage-bzip2\r\n";
     let outcome = run(http(), [opening("/echo?x=y", "h", more).as_bytes()]);
     assert_eq!((outcome.text(), outcome.route), (SWITCHED, Some(ECHO)));
 }

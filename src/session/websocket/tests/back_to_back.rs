@@ -88,6 +88,7 @@ impl Client {
                 Event::Ping(it) => encode::pong(it, KEY, wire),
                 Event::Pong(it) => self.heard.pongs.push(it.to_vec()),
                 Event::Close(code, _) => self.heard.closed = code,
+                Event::Compressed(..) => panic!("that was not agreed on"),
             }
         }
     }
