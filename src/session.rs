@@ -14,14 +14,17 @@
 //! **Read next.** `src/session/stream.rs`, `src/session/http.rs`, `src/session/websocket.rs`; then
 //! `src/server/pump.rs` which does the I/O around it.
 
+mod desk;
 mod http;
 mod stream;
 mod websocket;
 
-use crate::buf::{Carry, Exhausted, Pool};
+pub use desk::Desk;
+
+use crate::buf::{Carry, Exhausted};
 use crate::clock::Time;
 use crate::proto::http1::{self, Date};
-use crate::proto::ws::{self, Assembly, WsError, deflate};
+use crate::proto::ws::{self, WsError, deflate};
 use crate::service::{Framing, Mail, Service};
 use http::Http;
 use websocket::{Controls, WebSocket};
@@ -95,26 +98,6 @@ pub trait Routes {
     fn paths(&self) -> impl Iterator<Item = &str>;
     /// The service behind a route, and its mail.
     fn service(&mut self, route: u16) -> (&mut Self::Service, &mut Mail);
-}
-
-/// What a session works with while it handles a read; the worker's.
-pub struct Desk<'a> {
-    /// Answers, to be sent by one write.
-    pub write: &'a mut Vec<u8>,
-    /// Blocks for what must be carried.
-    pub pool: &'a mut Pool,
-    /// WebSocket messages that have begun and not ended.
-    pub assembly: &'a mut Assembly,
-    /// What compressed messages are made and read with.
-    pub deflate: &'a mut deflate::Shared,
-    /// What bounds it.
-    pub limits: &'a SessionLimits,
-    /// For responses.
-    pub date: &'a Date,
-    /// The time of this turn.
-    pub now: Time,
-    /// Grows by one for each message that a service is given.
-    pub messages: &'a mut u64,
 }
 
 /// What is due when nothing has come for a while.
@@ -197,7 +180,7 @@ impl<T: Default> Session<T> {
         &mut self,
         fresh: &mut [u8],
         routes: &mut R,
-        desk: &mut Desk<'_>,
+        desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
         match &self.speech {
             Speech::Bytes => Ok(self.receive_bytes(fresh, routes, desk)),
@@ -211,7 +194,7 @@ impl<T: Default> Session<T> {
     pub fn receive_end<R: Routes<Service: Service<State = T>>>(
         &mut self,
         routes: &mut R,
-        desk: &mut Desk<'_>,
+        desk: &mut Desk,
     ) {
         if matches!(&self.speech, Speech::Lines(carry) if !carry.is_empty()) {
             self.receive_last_line(routes, desk);
@@ -288,17 +271,12 @@ impl<T: Default> Session<T> {
     }
 
     /// Gives back what the session holds.
-    pub fn clear(
-        &mut self,
-        pool: &mut Pool,
-        assembly: &mut Assembly,
-        deflate: &mut deflate::Shared,
-    ) {
+    pub fn clear(&mut self, desk: &mut Desk) {
         match &mut self.speech {
             Speech::Bytes => {}
-            Speech::Lines(carry) => carry.clear(pool),
-            Speech::Http(http) => http.clear(pool),
-            Speech::WebSocket(websocket) => websocket.clear(assembly, pool, deflate),
+            Speech::Lines(carry) => carry.clear(&mut desk.pool),
+            Speech::Http(http) => http.clear(&mut desk.pool),
+            Speech::WebSocket(websocket) => websocket.clear(desk),
         }
     }
 }

@@ -53,6 +53,7 @@ fn ours<'a>(
                     Heard::Text(it.to_vec())
                 }
                 Ok(Some(Event::Message(Kind::Binary, it))) => Heard::Binary(it.to_vec()),
+                Ok(Some(Event::Compressed(..))) => panic!("nobody expects them"),
                 Ok(Some(Event::Ping(it))) => Heard::Ping(it.to_vec()),
                 Ok(Some(Event::Pong(it))) => Heard::Pong(it.to_vec()),
                 Ok(Some(Event::Close(code, reason))) => {

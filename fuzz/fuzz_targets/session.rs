@@ -18,7 +18,7 @@ use libfuzzer_sys::fuzz_target;
 use oneloop::buf::Pool;
 use oneloop::clock::Time;
 use oneloop::proto::http1::{self, Date};
-use oneloop::proto::ws::{self, Assembly};
+use oneloop::proto::ws::{self, deflate};
 use oneloop::service::{Framing, Mail, Outbound, Service};
 use oneloop::session::{Desk, Flow, Routes, Session, SessionError, SessionLimits};
 
@@ -115,19 +115,12 @@ struct Outcome {
 }
 
 fn run<'a>(mut session: Session<()>, pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
-    let (limits, date, mut said, mut messages) = (limits(), Date::at(0), Vec::new(), 0);
-    let (mut pool, mut assembly) = (Pool::new(u64::MAX), Assembly::new(limits.ws));
+    // Off: what comes in one read with the upgrade must be plain, so there the split does matter.
+    let deflate = deflate::Shared::serving(false, 0, deflate::BYTES_MIN);
+    let mut desk = Desk::new(limits(), Pool::new(u64::MAX), deflate, Date::at(0));
+    desk.now = Time::from_ms(500);
     let trials = [Trial::Lines, Trial::Sink(Vec::new())];
     let mut paths = Paths(trials.map(|trial| (trial, Mail::default())));
-    let mut desk = Desk {
-        write: &mut said,
-        pool: &mut pool,
-        assembly: &mut assembly,
-        limits: &limits,
-        date: &date,
-        now: Time::from_ms(500),
-        messages: &mut messages,
-    };
     let mut end = Ok(true);
     for piece in pieces {
         let flow = session.receive(&mut piece.to_vec(), &mut paths, &mut desk);
@@ -140,12 +133,13 @@ fn run<'a>(mut session: Session<()>, pieces: impl Iterator<Item = &'a [u8]>) -> 
     if end == Ok(true) {
         session.receive_end(&mut paths, &mut desk);
     }
-    let _ = session.expiry(Time::ZERO, &limits);
+    let _ = session.expiry(Time::ZERO, &desk.limits);
     let route = session.route();
-    session.clear(&mut pool, &mut assembly);
-    assert!(assembly.is_empty() && pool.blocks_out() == 0, "nothing is left behind");
+    session.clear(&mut desk);
+    let is_clear = desk.assembly.is_empty() && desk.pool.blocks_out() == 0;
+    assert!(is_clear, "nothing is left behind");
     let [(_, lines), (Trial::Sink(heard), sink)] = paths.0 else { unreachable!() };
-    Outcome { end, said, mail: [lines.bytes, sink.bytes], heard, route }
+    Outcome { end, said: desk.write, mail: [lines.bytes, sink.bytes], heard, route }
 }
 
 fuzz_target!(|data: &[u8]| {

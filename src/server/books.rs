@@ -98,14 +98,14 @@ impl<S: Service> Worker<S> {
             + datagrams.count()
             + usize::from(self.spare.is_some())
             + self.conns.len();
-        let deflated = self.memory.deflate.counts();
+        let (messages_in, deflated) = (self.desk.messages, self.desk.deflate.counts());
         Books {
-            metrics: Metrics { deflated, ..self.metrics.clone() },
+            metrics: Metrics { messages_in, deflated, ..self.metrics.clone() },
             connections: self.conns.len(),
             cap: self.admission.cap(),
             descriptors: sys::process::open_descriptors().ok(),
             descriptors_expected: expected,
-            blocks: self.memory.pool.blocks_out(),
+            blocks: self.desk.pool.blocks_out(),
             deliveries_queued: self.deliveries_queued(),
             datagrams_dropped_by_kernel: self.datagrams_dropped_by_kernel(),
             cpu: sys::process::cpu_time().unwrap_or_default(),

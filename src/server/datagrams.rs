@@ -33,7 +33,7 @@ impl<S: Service> Worker<S> {
     pub(super) fn on_datagrams(&mut self, cx: &mut Cx<'_>, index: u16, readiness: Readiness) {
         let DatagramSocket { socket, service, queued, .. } = &mut self.datagrams[index as usize];
         *queued &= !readiness.again;
-        let (Some(open), Some(batch)) = (&*socket, &mut self.memory.batch) else { return };
+        let (Some(open), Some(batch)) = (&*socket, &mut self.batch) else { return };
         let (received, more) = match batch.receive(open) {
             Ok(received) => (received, received == BATCH_MAX),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => (0, false),
@@ -45,7 +45,7 @@ impl<S: Service> Worker<S> {
         };
         self.metrics.datagrams_in += received as u64;
         for i in 0..received {
-            let answers = &mut self.memory.write;
+            let answers = &mut self.desk.write;
             // Nobody is connected, so nobody can be broadcast to: the mail is thrown away.
             let mut mail = Mail::default();
             let mut out = Outbound::new(Encoding::Bytes, answers, &mut mail);

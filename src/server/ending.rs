@@ -18,7 +18,7 @@ use super::channel::Channel;
 use super::conn::Phase;
 use super::limits::Limits;
 use super::pump::{Step, arm_for, look_again};
-use super::worker::{Memory, Worker, timers};
+use super::worker::{Worker, timers};
 use crate::metrics::CloseReason;
 use crate::net::Received;
 use crate::reactor::{ConnId, Cx};
@@ -72,7 +72,7 @@ impl<S: Service> Worker<S> {
     pub(super) fn read_away(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         let Phase::Lingering(reason) = conn.phase else { return Ok(()) };
-        match conn.link.receive(&mut self.memory.read) {
+        match conn.link.receive(&mut self.read) {
             Ok(Received::Filled(_)) => look_again(cx, id, conn),
             Ok(Received::Short(_)) if !conn.peer_finished => {}
             Ok(Received::Blocked) => {}
@@ -91,8 +91,8 @@ impl<S: Service> Worker<S> {
     ) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         if conn.phase == Phase::Open {
-            self.memory.date.set(self.clock.unix_s(cx.now));
-            conn.session.farewell(why, text, &self.memory.date, &mut self.memory.write);
+            self.desk.date.set(self.clock.unix_s(cx.now));
+            conn.session.farewell(why, text, &self.desk.date, &mut self.desk.write);
         }
         self.send_written(cx, id)
     }
@@ -105,16 +105,16 @@ impl<S: Service> Worker<S> {
         if expiry == Expiry::PongMissing && conn.paused && taken_until > cx.now {
             // It is not read from, so its pong cannot be known; what it takes shows that it is
             // there.
-            return arm_for(cx, id.slot, taken_until, expiry, &self.session_limits);
+            return arm_for(cx, id.slot, taken_until, expiry, &self.desk.limits);
         }
         let (why, text, reason) = match expiry {
             Expiry::Ping => {
-                conn.session.ping(cx.now, &mut self.memory.write);
+                conn.session.ping(cx.now, &mut self.desk.write);
                 if let Err(reason) = self.send_written(cx, id) {
                     return self.close(cx, id, reason);
                 }
                 let Some(conn) = self.conns.get(id) else { return };
-                return conn.arm_expiry(id, cx, &self.session_limits);
+                return conn.arm_expiry(id, cx, &self.desk.limits);
             }
             Expiry::Idle => {
                 (Farewell::Idle, format!("idle for {idle_timeout_ms} ms"), CloseReason::IdleTimeout)
@@ -137,9 +137,8 @@ impl<S: Service> Worker<S> {
     /// Ends a connection now: everything it holds is given back, and it is counted.
     pub(super) fn close(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) {
         let Some(mut conn) = self.conns.remove(id) else { return };
-        conn.link.clear(&mut self.memory.pool);
-        let Memory { pool, assembly, deflate, .. } = &mut self.memory;
-        conn.session.clear(pool, assembly, deflate);
+        conn.link.clear(&mut self.desk.pool);
+        conn.session.clear(&mut self.desk);
         cx.timers.disarm(timers::conn(id.slot));
         self.admission.release(conn.peer);
         self.metrics.count_close(reason);

@@ -179,7 +179,7 @@ impl<S: Service> Worker<S> {
             return self.close(cx, id, reason);
         }
         let Some(conn) = self.conns.get(id) else { return };
-        conn.arm_expiry(id, cx, &self.session_limits);
+        conn.arm_expiry(id, cx, &self.desk.limits);
         if self.draining.is_some() {
             // Its end comes after what it has sent already, be that nothing.
             look_again(cx, id, conn);
@@ -192,7 +192,7 @@ impl<S: Service> Worker<S> {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         conn.join(id, &mut channel.members);
         let encoding = channel.framing.into();
-        let mut out = Outbound::new(encoding, &mut self.memory.write, &mut channel.mail);
+        let mut out = Outbound::new(encoding, &mut self.desk.write, &mut channel.mail);
         channel.service.connected(&mut conn.session.state, &mut out);
         let closes = out.is_closed();
         self.mail_waits |= channel.has_mail();
@@ -224,11 +224,12 @@ impl<S: Service> Worker<S> {
         };
         let is_http = matches!(self.listeners[index as usize].doors, Doors::Paths(_));
         let mut notice = Vec::new();
-        session::refusal(is_http, &text, self.memory.date(&self.clock, now), &mut notice);
+        self.desk.date.set(self.clock.unix_s(now));
+        session::refusal(is_http, &text, &self.desk.date, &mut notice);
         // The peer may be gone already; then there is nobody to be told.
         let _ = stream.write(&notice);
         let _ = stream.shutdown_write();
-        let _ = stream.read(&mut self.memory.read);
+        let _ = stream.read(&mut self.read);
     }
 
     /// Makes a descriptor free so that `accept` can be tried again at once. False if that is not

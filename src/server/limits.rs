@@ -11,10 +11,11 @@
 //!
 //! **Read next.** `src/server/admission.rs`, which enforces the first of them.
 
-use crate::buf::BLOCK_BYTES;
+use crate::buf::{BLOCK_BYTES, Pool};
+use crate::proto::http1::Date;
 use crate::proto::ws::deflate;
 use crate::proto::{http1, ws};
-use crate::session::SessionLimits;
+use crate::session::{Desk, SessionLimits};
 use std::fmt;
 
 /// Bytes one read may bring. It is also the fairness budget of a connection in one turn: whoever
@@ -202,8 +203,15 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What sessions work with under these limits.
+    pub(super) fn desk(&self, date: Date) -> Desk {
+        let Limits { deflate: on, deflate_takeover_max, deflate_bytes_min, .. } = *self;
+        let deflate = deflate::Shared::serving(on, deflate_takeover_max, deflate_bytes_min);
+        Desk::new(self.of_sessions(), Pool::new(self.buffers_bytes_max), deflate, date)
+    }
+
     /// The part that sessions look after.
-    pub(super) fn of_sessions(&self) -> SessionLimits {
+    fn of_sessions(&self) -> SessionLimits {
         SessionLimits {
             line_bytes_max: self.line_bytes_max,
             http: http1::Limits {

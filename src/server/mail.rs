@@ -20,11 +20,12 @@ use super::channel::Channel;
 use super::conn::Phase;
 use super::limits::{BACKLOG_HIGH_BYTES, DELIVERIES_PER_TURN, MAIL_HIGH_BYTES};
 use super::pump::look_again;
-use super::worker::{Memory, Worker};
+use super::worker::Worker;
 use crate::metrics::CloseReason;
 use crate::proto::ws::deflate::Editions;
 use crate::reactor::{ConnId, Cx};
 use crate::service::{Mail, Service};
+use crate::session::Desk;
 
 /// Messages on their way to a list of receivers.
 #[derive(Debug, Default)]
@@ -138,13 +139,13 @@ impl<S: Service> Worker<S> {
             self.metrics.deliveries_dropped += messages;
             return;
         };
-        let Memory { pool, deflate, .. } = &mut self.memory;
+        let Desk { pool, deflate, .. } = &mut self.desk;
         let bytes = match conn.session.edition() {
             None => &mail.bytes[..],
             Some(window) => editions.of(window, &mail.bytes, &mut deflate.compressing),
         };
         let sent = conn.send(id, bytes, cx, pool, &mut self.metrics);
-        let check = |_| conn.check_backlog(self.limits.backlog_bytes_max, &self.session_limits);
+        let check = |_| conn.check_backlog(self.limits.backlog_bytes_max, &self.desk.limits);
         match sent.and_then(check) {
             Ok(()) => self.metrics.delivered += messages,
             Err(reason) => {

@@ -34,9 +34,11 @@ pub use start::StartError;
 
 use crate::clock::Time;
 use crate::net::{self, Address, Endpoint, Protocol};
+use crate::proto::http1::Date;
 use crate::reactor::{Reactor, Source};
 use crate::service::Service;
 use crate::sys;
+use crate::sys::datagram::Batch;
 use crate::sys::signals::{Signal, SignalFd};
 use admission::Admission;
 use channel::{Channel, Doors};
@@ -45,7 +47,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use worker::{Listener, Memory, Worker};
+use worker::{Listener, Worker};
 
 /// How a server came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,9 +160,10 @@ impl<S: Service> Builder<S> {
             return Err(StartError::NoRoom(admission.descriptors()));
         }
         let worker = Worker {
-            session_limits: self.limits.of_sessions(),
             conns: conn::Conns::with_capacity(admission.cap()),
-            memory: Memory::new(&self.limits, clock.unix_s(Time::ZERO), !datagrams.is_empty()),
+            read: vec![0; READ_BYTES].into_boxed_slice(),
+            desk: self.limits.desk(Date::at(clock.unix_s(Time::ZERO))),
+            batch: (!datagrams.is_empty()).then(Batch::new),
             metrics: Default::default(),
             clock,
             control: drain::Control {

@@ -17,7 +17,7 @@ use super::conn::{Conn, Phase};
 use super::limits::{
     BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, MAIL_HIGH_BYTES, READ_BYTES, READ_DEFLATED_BYTES,
 };
-use super::worker::{Memory, Worker, timers};
+use super::worker::{Worker, timers};
 use crate::buf::Pool;
 use crate::clock::Time;
 use crate::metrics::{CloseReason, Metrics};
@@ -90,7 +90,7 @@ impl<S: Service> Worker<S> {
             return Ok(());
         }
         let bytes_max = if conn.session.inflates() { READ_DEFLATED_BYTES } else { READ_BYTES };
-        let read = &mut self.memory.read[..bytes_max];
+        let read = &mut self.read[..bytes_max];
         let received = conn.link.receive(read).map_err(|_| CloseReason::Reset)?;
         let (len, more) = match received {
             Received::Filled(len) => (len, true),
@@ -99,19 +99,16 @@ impl<S: Service> Worker<S> {
             Received::Eof => return self.peer_ended(cx, id),
         };
         conn.last_active = cx.now;
+        self.desk.now = cx.now;
         self.metrics.bytes_in += len as u64;
 
         let was_http = conn.session.is_http();
         if was_http {
-            self.memory.date(&self.clock, cx.now);
+            self.desk.date.set(self.clock.unix_s(cx.now));
         }
-        let Memory { read, write, pool, assembly, deflate, date, .. } = &mut self.memory;
         let doors = &self.listeners[conn.listener as usize].doors;
         let mut rooms = Rooms { doors, channels: &mut self.channels };
-        let messages = &mut self.metrics.messages_in;
-        let limits = &self.session_limits;
-        let mut desk = Desk { write, pool, assembly, deflate, limits, date, now: cx.now, messages };
-        let outcome = conn.session.receive(&mut read[..len], &mut rooms, &mut desk);
+        let outcome = conn.session.receive(&mut self.read[..len], &mut rooms, &mut self.desk);
         if let Some(route) = conn.session.route() {
             let channel = &mut self.channels[route as usize];
             self.mail_waits |= channel.has_mail();
@@ -121,11 +118,11 @@ impl<S: Service> Worker<S> {
         }
         if was_http {
             // Also of an upgraded one: its ping may be due before what was armed, or nothing was.
-            conn.arm_expiry(id, cx, limits);
+            conn.arm_expiry(id, cx, &self.desk.limits);
         }
         // Also if it ends now: left in the scratch, the next connection would get it.
-        if self.memory.send_to(conn, id, cx, &mut self.metrics)? == Sent::Queued {
-            conn.check_backlog(self.limits.backlog_bytes_max, limits)?;
+        if conn.send_written(id, cx, &mut self.desk, &mut self.metrics)? == Sent::Queued {
+            conn.check_backlog(self.limits.backlog_bytes_max, &self.desk.limits)?;
             conn.paused = conn.link.backlog_bytes() > BACKLOG_HIGH_BYTES;
         }
         match outcome {
@@ -146,7 +143,7 @@ impl<S: Service> Worker<S> {
     fn flush(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         let before = conn.link.backlog_bytes();
-        let sent = conn.link.flush(&mut self.memory.pool)?;
+        let sent = conn.link.flush(&mut self.desk.pool)?;
         let moved = before - conn.link.backlog_bytes();
         self.metrics.bytes_out += moved as u64;
         if moved > 0 {
@@ -183,13 +180,9 @@ impl<S: Service> Worker<S> {
         let Some(route) = conn.session.route() else {
             return self.begin_close(cx, id, CloseReason::PeerClosed);
         };
-        let Memory { write, pool, assembly, deflate, date, .. } = &mut self.memory;
         let doors = &self.listeners[conn.listener as usize].doors;
         let mut rooms = Rooms { doors, channels: &mut self.channels };
-        let messages = &mut self.metrics.messages_in;
-        let limits = &self.session_limits;
-        let mut desk = Desk { write, pool, assembly, deflate, limits, date, now: cx.now, messages };
-        conn.session.receive_end(&mut rooms, &mut desk);
+        conn.session.receive_end(&mut rooms, &mut self.desk);
         self.send_written(cx, id)?;
         let channel = &mut self.channels[route as usize];
         self.mail_waits |= channel.has_mail();
@@ -206,35 +199,13 @@ impl<S: Service> Worker<S> {
     /// Sends the write scratch to a connection and empties it.
     pub(super) fn send_written(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else {
-            self.memory.write.clear();
+            self.desk.write.clear();
             return Ok(());
         };
-        if self.memory.send_to(conn, id, cx, &mut self.metrics)? == Sent::Queued {
-            conn.check_backlog(self.limits.backlog_bytes_max, &self.session_limits)?;
+        if conn.send_written(id, cx, &mut self.desk, &mut self.metrics)? == Sent::Queued {
+            conn.check_backlog(self.limits.backlog_bytes_max, &self.desk.limits)?;
         }
         Ok(())
-    }
-}
-
-impl Memory {
-    /// Sends what there is in the write scratch, and empties it.
-    #[inline(always)]
-    fn send_to<T: Default>(
-        &mut self,
-        conn: &mut Conn<T>,
-        id: ConnId,
-        cx: &mut Cx<'_>,
-        metrics: &mut Metrics,
-    ) -> Result<Sent, CloseReason> {
-        if self.write.is_empty() {
-            return Ok(Sent::All);
-        }
-        let sent = conn.send(id, &self.write, cx, &mut self.pool, metrics);
-        self.write.clear();
-        if self.write.capacity() > WRITE_KEPT_BYTES {
-            self.write.shrink_to(WRITE_KEPT_BYTES);
-        }
-        sent
     }
 }
 
@@ -256,6 +227,26 @@ impl<T: Default> Conn<T> {
             channel.held_by_mail.push(id);
         }
         self.paused
+    }
+
+    /// Sends what there is in the write scratch, and empties it.
+    #[inline(always)]
+    fn send_written(
+        &mut self,
+        id: ConnId,
+        cx: &mut Cx<'_>,
+        desk: &mut Desk,
+        metrics: &mut Metrics,
+    ) -> Result<Sent, CloseReason> {
+        if desk.write.is_empty() {
+            return Ok(Sent::All);
+        }
+        let sent = self.send(id, &desk.write, cx, &mut desk.pool, metrics);
+        desk.write.clear();
+        if desk.write.capacity() > WRITE_KEPT_BYTES {
+            desk.write.shrink_to(WRITE_KEPT_BYTES);
+        }
+        sent
     }
 
     /// Sends, and counts what went out.

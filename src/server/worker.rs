@@ -16,17 +16,14 @@ use super::channel::{Channel, Doors};
 use super::conn::{Conns, Phase};
 use super::datagrams::DatagramSocket;
 use super::drain::{Control, Draining};
-use super::limits::{Limits, READ_BYTES, TRIM_AFTER_MS, TRIM_BYTES};
+use super::limits::{Limits, TRIM_AFTER_MS, TRIM_BYTES};
 use super::pump::arm_for;
-use crate::buf::Pool;
-use crate::clock::{Clock, Time};
+use crate::clock::Clock;
 use crate::metrics::{CloseReason, Metrics};
 use crate::net::{Acceptor, Endpoint};
-use crate::proto::http1::Date;
-use crate::proto::ws::{Assembly, deflate};
 use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
 use crate::service::Service;
-use crate::session::{Expiry, SessionLimits};
+use crate::session::{Desk, Expiry};
 use crate::sys;
 use crate::sys::datagram::Batch;
 use std::fs::File;
@@ -76,52 +73,9 @@ impl Listener {
     }
 }
 
-/// The memory that all connections of a worker share.
-pub(super) struct Memory {
-    /// Blocks for what is stuck.
-    pub(super) pool: Pool,
-    /// What one read brings.
-    pub(super) read: Box<[u8]>,
-    /// All answers to one read, to be sent by one write. Empty between connections.
-    pub(super) write: Vec<u8>,
-    /// WebSocket messages that have begun and not ended.
-    pub(super) assembly: Assembly,
-    /// What compressed ones are made and read with.
-    pub(super) deflate: deflate::Shared,
-    /// The date that responses carry.
-    pub(super) date: Date,
-    /// For datagram sockets, if there are any.
-    pub(super) batch: Option<Batch>,
-}
-
-impl Memory {
-    pub(super) fn new(limits: &Limits, unix_s: u64, datagrams: bool) -> Memory {
-        Memory {
-            pool: Pool::new(limits.buffers_bytes_max),
-            read: vec![0; READ_BYTES].into_boxed_slice(),
-            write: Vec::new(),
-            assembly: Assembly::new(limits.of_sessions().ws),
-            deflate: deflate::Shared::serving(
-                limits.deflate,
-                limits.deflate_takeover_max,
-                limits.deflate_bytes_min,
-            ),
-            date: Date::at(unix_s),
-            batch: datagrams.then(Batch::new),
-        }
-    }
-
-    /// The date of this turn.
-    pub(super) fn date(&mut self, clock: &Clock, now: Time) -> &Date {
-        self.date.set(clock.unix_s(now));
-        &self.date
-    }
-}
-
 /// See the module's header.
 pub(super) struct Worker<S: Service> {
     pub(super) limits: Limits,
-    pub(super) session_limits: SessionLimits,
     pub(super) admission: Admission,
     pub(super) conns: Conns<S::State>,
     pub(super) listeners: Vec<Listener>,
@@ -130,7 +84,12 @@ pub(super) struct Worker<S: Service> {
     /// False only if no channel has mail, or connections that wait for its end.
     pub(super) mail_waits: bool,
     pub(super) datagrams: Vec<DatagramSocket<S>>,
-    pub(super) memory: Memory,
+    /// What one read brings.
+    pub(super) read: Box<[u8]>,
+    /// What sessions work with.
+    pub(super) desk: Desk,
+    /// For datagram sockets, if there are any.
+    pub(super) batch: Option<Batch>,
     pub(super) metrics: Metrics,
     /// For the calendar; the time is in the turn.
     pub(super) clock: Clock,
@@ -170,9 +129,9 @@ impl<S: Service> Handler for Worker<S> {
             (timers::DRAIN, _) => self.cut_off(cx),
             (timers::ACCEPT_RETRY, _) => self.retry_accepts(cx),
             (timers::TRIM, _) => {
-                self.memory.deflate.trim();
+                self.desk.deflate.trim();
                 sys::process::trim_memory();
-                self.memory.pool.forget_released();
+                self.desk.pool.forget_released();
             }
             (_, Some(slot)) => self.on_conn_timer(cx, slot),
             (_, None) => {}
@@ -188,7 +147,7 @@ impl<S: Service> Handler for Worker<S> {
         if self.admission.is_reread_due(cx.now) {
             self.reread_limit(cx);
         }
-        let Memory { pool, deflate, .. } = &self.memory;
+        let Desk { pool, deflate, .. } = &self.desk;
         let is_grown = pool.released_bytes() >= TRIM_BYTES || deflate.is_grown();
         if is_grown && !cx.timers.is_armed(timers::TRIM) {
             cx.timers.arm(timers::TRIM, cx.now.plus_ms(TRIM_AFTER_MS));
@@ -213,7 +172,7 @@ impl<S: Service> Worker<S> {
     fn on_conn_timer(&mut self, cx: &mut Cx<'_>, slot: u32) {
         let Some((id, conn)) = self.conns.at(slot) else { return };
         let expiry = match conn.phase {
-            Phase::Open => conn.session.expiry(conn.last_active, &self.session_limits),
+            Phase::Open => conn.session.expiry(conn.last_active, &self.desk.limits),
             // A peer that ended by itself may take its time to read; one that we end has less.
             Phase::Flushing(CloseReason::PeerClosed) => {
                 let due = conn.last_active.plus_ms(self.limits.idle_timeout_ms);
@@ -228,7 +187,7 @@ impl<S: Service> Worker<S> {
             None => {}
             // Sleep for the rest (the lazy re-arm of the wheel).
             Some((due, expiry)) if due > cx.now => {
-                arm_for(cx, slot, due, expiry, &self.session_limits)
+                arm_for(cx, slot, due, expiry, &self.desk.limits)
             }
             Some((_, expiry)) => match phase {
                 Phase::Open => self.expire(cx, id, expiry),

@@ -149,7 +149,7 @@ impl<T: Default> Session<T> {
         &mut self,
         fresh: &mut [u8],
         routes: &mut R,
-        desk: &mut Desk<'_>,
+        desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
         let outcome = self.serve_requests(fresh, routes, desk);
         // A second response would be taken for a part of the first.
@@ -161,7 +161,14 @@ impl<T: Default> Session<T> {
             && !is_answered
         {
             let status = error.status();
-            respond(status, &[TEXT], &error.to_string(), Exchange::BROKEN, desk.date, desk.write);
+            respond(
+                status,
+                &[TEXT],
+                &error.to_string(),
+                Exchange::BROKEN,
+                &desk.date,
+                &mut desk.write,
+            );
         }
         outcome
     }
@@ -170,7 +177,7 @@ impl<T: Default> Session<T> {
         &mut self,
         fresh: &mut [u8],
         routes: &mut R,
-        desk: &mut Desk<'_>,
+        desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
         let mut at = 0;
         while let Speech::Http(http) = &mut self.speech {
@@ -193,7 +200,7 @@ impl<T: Default> Session<T> {
             let end =
                 http.scan.feed(&fresh[at..], &desk.limits.http).map_err(SessionError::Http)?;
             let Some(end) = end else {
-                http.carry.append(&fresh[at..], desk.pool)?;
+                http.carry.append(&fresh[at..], &mut desk.pool)?;
                 return Ok(Flow::Open);
             };
             http.stage = Stage::Idle;
@@ -203,10 +210,10 @@ impl<T: Default> Session<T> {
             let flow = if carry.is_empty() {
                 self.serve_one(of_head, routes, desk)
             } else {
-                let whole = carry.append(of_head, desk.pool).map_err(SessionError::from);
+                let whole = carry.append(of_head, &mut desk.pool).map_err(SessionError::from);
                 whole.and_then(|()| self.serve_one(carry.bytes(), routes, desk))
             };
-            carry.clear(desk.pool);
+            carry.clear(&mut desk.pool);
             if flow? == Flow::Closes {
                 return Ok(Flow::Closes);
             }
@@ -223,7 +230,7 @@ impl<T: Default> Session<T> {
         &mut self,
         head: &[u8],
         routes: &mut R,
-        desk: &mut Desk<'_>,
+        desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
         let mut slots = Slots::new();
         let request = Request::parse(head, &mut slots).map_err(SessionError::Http)?;
@@ -231,14 +238,15 @@ impl<T: Default> Session<T> {
         let body = Body::new(request.extent, &desk.limits.http).map_err(SessionError::Http)?;
         let (route, exchange) = match answer(&request, routes, desk) {
             Next::Upgraded(route, subprotocol, agreed) => {
-                let codec = agreed.map(|agreed| Codec::new(agreed, Role::Server, desk.deflate));
+                let codec =
+                    agreed.map(|agreed| Codec::new(agreed, Role::Server, &mut desk.deflate));
                 let mut websocket = WebSocket::new(codec);
                 let (service, mail) = routes.service(route);
                 if let Some(subprotocol) = subprotocol {
                     service.agreed(&mut self.state, subprotocol);
                 }
                 let encoding = websocket.encoding(Kind::Text, &mut desk.deflate.compressing);
-                let mut out = Outbound::new(encoding, desk.write, mail);
+                let mut out = Outbound::new(encoding, &mut desk.write, mail);
                 service.connected(&mut self.state, &mut out);
                 let flow = super::stream::flow(&out);
                 (self.speech, self.route) = (Speech::WebSocket(websocket), Some(route));
@@ -266,7 +274,7 @@ fn take_body<R: Routes>(
     state: &mut <R::Service as Service>::State,
     rest: &mut &[u8],
     routes: &mut R,
-    desk: &mut Desk<'_>,
+    desk: &mut Desk,
 ) -> Result<Option<Flow>, http1::Error> {
     let chunks = incoming.exchange.version == Version::Http11;
     let mut closes = false;
@@ -285,14 +293,14 @@ fn take_body<R: Routes>(
             (Part::Data(data), Some(route)) => {
                 let (service, mail) = routes.service(route);
                 let encoding = if chunks { Encoding::Chunks } else { Encoding::Rest };
-                let mut out = Outbound::new(encoding, desk.write, mail);
+                let mut out = Outbound::new(encoding, &mut desk.write, mail);
                 service.message(state, data, &mut out);
-                *desk.messages += 1;
+                desk.messages += 1;
                 closes = out.is_closed();
             }
             (Part::End, route) => {
                 if route.is_some() && chunks {
-                    encode_last_chunk(desk.write);
+                    encode_last_chunk(&mut desk.write);
                 }
                 return Ok(Some(if closes { Flow::Closes } else { flow(incoming.exchange) }));
             }
@@ -305,11 +313,11 @@ fn flow(exchange: Exchange) -> Flow {
 }
 
 /// Decides over a request and writes the response, as far as there is one already.
-fn answer<R: Routes>(request: &Request<'_>, routes: &mut R, desk: &mut Desk<'_>) -> Next {
+fn answer<R: Routes>(request: &Request<'_>, routes: &mut R, desk: &mut Desk) -> Next {
     let exchange = exchange_of_refusal(request);
-    let (date, reads) = (desk.date, matches!(request.method, Method::Get | Method::Head));
+    let (date, reads) = (&desk.date, matches!(request.method, Method::Get | Method::Head));
     let mut say = |status, headers: &[(&str, &str)], text: &str, exchange| {
-        respond(status, headers, text, exchange, date, desk.write);
+        respond(status, headers, text, exchange, date, &mut desk.write);
         Next::Answered(exchange)
     };
     let route = match (request.path, routes.find(request.path)) {
@@ -352,7 +360,7 @@ fn exchange_of_refusal(request: &Request<'_>) -> Exchange {
 }
 
 /// Says how it goes on after a body that a service gets.
-fn post(request: &Request<'_>, route: u16, desk: &mut Desk<'_>) -> Next {
+fn post(request: &Request<'_>, route: u16, desk: &mut Desk) -> Next {
     if request.expects_continue {
         desk.write.extend_from_slice(CONTINUE);
     }
@@ -365,13 +373,13 @@ fn post(request: &Request<'_>, route: u16, desk: &mut Desk<'_>) -> Next {
 }
 
 /// Begins the response to a body whose end is yet to come.
-fn begin_response(exchange: Exchange, desk: &mut Desk<'_>) {
+fn begin_response(exchange: Exchange, desk: &mut Desk) {
     let extent = match exchange.version {
         Version::Http11 => Extent::Chunked,
         Version::Http10 => Extent::None,
     };
     let octets = [("Content-Type", "application/octet-stream")];
-    encode_head(Status::Ok, &octets, extent, exchange, desk.date, desk.write);
+    encode_head(Status::Ok, &octets, extent, exchange, &desk.date, &mut desk.write);
 }
 
 /// The handshake (RFC 6455 4.2) of a GET, and whether the page that asks for it may.
@@ -380,14 +388,14 @@ fn upgrade(
     route: u16,
     spoken: &[&'static str],
     exchange: Exchange,
-    desk: &mut Desk<'_>,
+    desk: &mut Desk,
 ) -> Next {
     let minor = u8::from(request.version == Version::Http11);
     let (status, text) = match handshake::check("GET", minor, request.headers(), spoken) {
         Ok(upgrade) if is_allowed(request, &desk.limits.allow_origin) => {
             let deflate = desk.deflate.accept(request.values("sec-websocket-extensions"));
             let upgrade = handshake::Upgrade { deflate, ..upgrade };
-            upgrade.write(desk.write);
+            upgrade.write(&mut desk.write);
             return Next::Upgraded(route, upgrade.protocol, deflate);
         }
         Ok(_) => (Status::Forbidden, "this origin may not; see --allow-origin"),
@@ -399,11 +407,11 @@ fn upgrade(
             let lines = refusal.fields().split_terminator("\r\n");
             let mut headers: Vec<_> = lines.filter_map(|line| line.split_once(": ")).collect();
             headers.push(TEXT);
-            respond(status, &headers, refusal.reason(), exchange, desk.date, desk.write);
+            respond(status, &headers, refusal.reason(), exchange, &desk.date, &mut desk.write);
             return Next::Answered(exchange);
         }
     };
-    respond(status, &[TEXT], text, exchange, desk.date, desk.write);
+    respond(status, &[TEXT], text, exchange, &desk.date, &mut desk.write);
     Next::Answered(exchange)
 }
 

@@ -21,13 +21,13 @@ impl<T: Default> Session<T> {
         &mut self,
         fresh: &[u8],
         routes: &mut R,
-        desk: &mut Desk<'_>,
+        desk: &mut Desk,
     ) -> Flow {
         let Some(route) = self.route else { return Flow::Closes };
         let (service, mail) = routes.service(route);
-        let mut out = Outbound::new(Encoding::Bytes, desk.write, mail);
+        let mut out = Outbound::new(Encoding::Bytes, &mut desk.write, mail);
         service.message(&mut self.state, fresh, &mut out);
-        *desk.messages += 1;
+        desk.messages += 1;
         flow(&out)
     }
 
@@ -35,7 +35,7 @@ impl<T: Default> Session<T> {
         &mut self,
         fresh: &[u8],
         routes: &mut R,
-        desk: &mut Desk<'_>,
+        desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
         let outcome = self.cut_lines(fresh, routes, desk);
         if outcome == Err(SessionError::LineTooLong) {
@@ -49,13 +49,13 @@ impl<T: Default> Session<T> {
         &mut self,
         fresh: &[u8],
         routes: &mut R,
-        desk: &mut Desk<'_>,
+        desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
         let (Speech::Lines(carry), Some(route)) = (&mut self.speech, self.route) else {
             return Ok(Flow::Closes);
         };
         let (service, mail) = routes.service(route);
-        let mut out = Outbound::new(Encoding::Lines, desk.write, mail);
+        let mut out = Outbound::new(Encoding::Lines, &mut desk.write, mail);
         let max = desk.limits.line_bytes_max;
         let mut rest = fresh;
         while !out.is_closed() {
@@ -64,7 +64,7 @@ impl<T: Default> Session<T> {
                 if carry.bytes().len() + rest.len() >= max {
                     return Err(SessionError::LineTooLong);
                 }
-                carry.append(rest, desk.pool)?;
+                carry.append(rest, &mut desk.pool)?;
                 break;
             };
             if carry.bytes().len() + line.len() > max {
@@ -73,11 +73,11 @@ impl<T: Default> Session<T> {
             if carry.is_empty() {
                 service.message(&mut self.state, line::trim(line), &mut out);
             } else {
-                carry.append(line, desk.pool)?;
+                carry.append(line, &mut desk.pool)?;
                 service.message(&mut self.state, line::trim(carry.bytes()), &mut out);
-                carry.clear(desk.pool);
+                carry.clear(&mut desk.pool);
             }
-            *desk.messages += 1;
+            desk.messages += 1;
             rest = behind;
         }
         Ok(flow(&out))
@@ -86,14 +86,14 @@ impl<T: Default> Session<T> {
     pub(super) fn receive_last_line<R: Routes<Service: Service<State = T>>>(
         &mut self,
         routes: &mut R,
-        desk: &mut Desk<'_>,
+        desk: &mut Desk,
     ) {
         let (Speech::Lines(carry), Some(route)) = (&mut self.speech, self.route) else { return };
         let (service, mail) = routes.service(route);
-        let mut out = Outbound::new(Encoding::Lines, desk.write, mail);
+        let mut out = Outbound::new(Encoding::Lines, &mut desk.write, mail);
         service.message(&mut self.state, line::trim(carry.bytes()), &mut out);
-        *desk.messages += 1;
-        carry.clear(desk.pool);
+        desk.messages += 1;
+        carry.clear(&mut desk.pool);
     }
 }
 

@@ -10,7 +10,7 @@
 //! `src/session/websocket/tests.rs`.
 
 use super::*;
-use crate::clock::Time;
+use crate::buf::Pool;
 
 /// What the services do. Each has a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,45 +100,26 @@ pub(super) fn limits() -> SessionLimits {
     }
 }
 
-/// What a worker lends to its sessions.
+/// What a worker has for its sessions.
 pub(super) struct Bench {
     pub(super) paths: Paths,
-    pub(super) limits: SessionLimits,
-    pub(super) pool: Pool,
-    pub(super) assembly: Assembly,
-    pub(super) deflate: deflate::Shared,
-    pub(super) date: Date,
-    pub(super) now: Time,
-    /// All that the session has said.
-    pub(super) said: Vec<u8>,
-    pub(super) messages: u64,
+    pub(super) desk: Desk,
 }
 
 impl Bench {
     pub(super) fn new(limits: SessionLimits) -> Bench {
         let path = |path, service| (path, service, Mail::default());
+        let deflate = deflate::Shared::serving(true, 1, deflate::BYTES_MIN);
+        // The example of RFC 9110 5.6.7: Sun, 06 Nov 1994 08:49:37 GMT.
+        let date = Date::at(784_111_777);
         Bench {
             paths: Paths([
                 path("/echo", Trial::Echo),
                 path("/bracket", Trial::Bracket),
                 path("/room", Trial::Room),
             ]),
-            pool: Pool::new(u64::MAX),
-            assembly: Assembly::new(limits.ws),
-            deflate: deflate::Shared::serving(true, 1, deflate::BYTES_MIN),
-            limits,
-            // The example of RFC 9110 5.6.7: Sun, 06 Nov 1994 08:49:37 GMT.
-            date: Date::at(784_111_777),
-            now: Time::ZERO,
-            said: Vec::new(),
-            messages: 0,
+            desk: Desk::new(limits, Pool::new(u64::MAX), deflate, date),
         }
-    }
-
-    fn lend(&mut self) -> (&mut Paths, Desk<'_>) {
-        let Bench { paths, limits, pool, assembly, deflate, date, now, said, messages } = self;
-        let (write, now) = (said, *now);
-        (paths, Desk { write, pool, assembly, deflate, limits, date, now, messages })
     }
 
     /// Lets `session` read `bytes`.
@@ -147,14 +128,12 @@ impl Bench {
         session: &mut Session<()>,
         bytes: &[u8],
     ) -> Result<Flow, SessionError> {
-        let (paths, mut desk) = self.lend();
-        session.receive(&mut bytes.to_vec(), paths, &mut desk)
+        session.receive(&mut bytes.to_vec(), &mut self.paths, &mut self.desk)
     }
 
     /// Lets `session` hear that its peer has ended.
     pub(super) fn receive_end(&mut self, session: &mut Session<()>) {
-        let (paths, mut desk) = self.lend();
-        session.receive_end(paths, &mut desk);
+        session.receive_end(&mut self.paths, &mut self.desk);
     }
 
     /// What the service of `route` said to all.
@@ -164,9 +143,9 @@ impl Bench {
 
     /// The session ends; it must leave nothing behind.
     pub(super) fn end(&mut self, mut session: Session<()>) {
-        session.clear(&mut self.pool, &mut self.assembly, &mut self.deflate);
-        assert_eq!(self.pool.blocks_out(), 0, "a session gives its blocks back");
-        assert!(self.assembly.is_empty(), "and what it has begun");
+        session.clear(&mut self.desk);
+        assert_eq!(self.desk.pool.blocks_out(), 0, "a session gives its blocks back");
+        assert!(self.desk.assembly.is_empty(), "and what it has begun");
     }
 }
 
@@ -222,7 +201,7 @@ pub(super) fn run<'a>(
     let route = session.route();
     bench.end(session);
     let mail = std::mem::take(&mut bench.mail(ROOM).bytes);
-    Outcome { flow, said: bench.said, mail, route }
+    Outcome { flow, said: bench.desk.write, mail, route }
 }
 
 /// The same whole, byte by byte, and at every split in two; `view` is what must be equal.

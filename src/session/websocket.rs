@@ -14,10 +14,9 @@
 
 use super::stream::flow;
 use super::{Desk, Expiry, Farewell, Flow, Routes, Session, SessionError, SessionLimits, Speech};
-use crate::buf::Pool;
 use crate::clock::Time;
 use crate::proto::ws::deflate::{self, Codec, Compressing};
-use crate::proto::ws::{Assembly, CloseCode, Decoder, Event, Kind, Role, WsError, encode};
+use crate::proto::ws::{CloseCode, Decoder, Event, Kind, Role, WsError, encode};
 use crate::service::{Encoding, Outbound, Service};
 
 /// The state of an upgraded connection.
@@ -92,15 +91,10 @@ impl WebSocket {
         encode::close(Some(code), text, None, write);
     }
 
-    pub(super) fn clear(
-        &mut self,
-        assembly: &mut Assembly,
-        pool: &mut Pool,
-        deflate: &mut deflate::Shared,
-    ) {
-        self.decoder.clear(assembly, pool);
+    pub(super) fn clear(&mut self, desk: &mut Desk) {
+        self.decoder.clear(&mut desk.assembly, &mut desk.pool);
         if let Some(codec) = self.codec.take() {
-            codec.clear(deflate);
+            codec.clear(&mut desk.deflate);
         }
     }
 }
@@ -131,7 +125,7 @@ impl<T: Default> Session<T> {
         &mut self,
         fresh: &mut [u8],
         routes: &mut R,
-        desk: &mut Desk<'_>,
+        desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
         if matches!(&self.speech, Speech::WebSocket(websocket) if websocket.inflates()) {
             self.hear::<R, true>(fresh, routes, desk)
@@ -146,7 +140,7 @@ impl<T: Default> Session<T> {
         &mut self,
         fresh: &mut [u8],
         routes: &mut R,
-        desk: &mut Desk<'_>,
+        desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
         let (Speech::WebSocket(websocket), Some(route)) = (&mut self.speech, self.route) else {
             return Ok(Flow::Closes);
@@ -154,9 +148,11 @@ impl<T: Default> Session<T> {
         let was_pinged = websocket.pinged_at.take().is_some();
         let mut rest = fresh;
         while !(rest.is_empty() && websocket.decoder.is_between()) {
-            let (kind, message) = match websocket.decoder.take_short(&mut rest, desk.assembly) {
+            let (kind, message) = match websocket.decoder.take_short(&mut rest, &mut desk.assembly)
+            {
                 Some(message) => message,
-                None => match websocket.decoder.next(&mut rest, desk.assembly, desk.pool) {
+                None => match websocket.decoder.next(&mut rest, &mut desk.assembly, &mut desk.pool)
+                {
                     Ok(Some(Event::Message(kind, message))) => (kind, message),
                     Ok(None) => break,
                     Ok(Some(Event::Compressed(kind, payload))) => {
@@ -167,26 +163,31 @@ impl<T: Default> Session<T> {
                         let bytes_max = desk.limits.ws.message_bytes_max;
                         match codec.decode(kind, payload, bytes_max, &mut desk.deflate.inflating) {
                             Ok(message) => (kind, message),
-                            Err(error) => return refuse(error, desk.write),
+                            Err(error) => return refuse(error, &mut desk.write),
                         }
                     }
                     Ok(Some(Event::Ping(_) | Event::Pong(_)))
                         if !self.controls.admit(desk.now, desk.limits.control_frames_per_s_max) =>
                     {
-                        return refuse(WsError::TooManyControlFrames, desk.write);
+                        return refuse(WsError::TooManyControlFrames, &mut desk.write);
                     }
                     Ok(Some(Event::Ping(payload))) => {
-                        encode::pong(payload, None, desk.write);
+                        encode::pong(payload, None, &mut desk.write);
                         continue;
                     }
                     Ok(Some(Event::Pong(_))) => continue,
                     Ok(Some(Event::Close(code, _))) => {
-                        encode::close(CloseCode::echo(code, Role::Server), "", None, desk.write);
+                        encode::close(
+                            CloseCode::echo(code, Role::Server),
+                            "",
+                            None,
+                            &mut desk.write,
+                        );
                         // A peer that goes on after its close, or owes a pong, may still send.
                         let is_last = rest.is_empty() && !was_pinged;
                         return Ok(if is_last { Flow::Parted } else { Flow::Closes });
                     }
-                    Err(error) => return refuse(error, desk.write),
+                    Err(error) => return refuse(error, &mut desk.write),
                 },
             };
             let (service, mail) = routes.service(route);
@@ -194,11 +195,11 @@ impl<T: Default> Session<T> {
                 true => websocket.encoding(kind, &mut desk.deflate.compressing),
                 false => Encoding::WebSocket(kind),
             };
-            let mut out = Outbound::new(encoding, desk.write, mail);
+            let mut out = Outbound::new(encoding, &mut desk.write, mail);
             service.message(&mut self.state, message, &mut out);
-            *desk.messages += 1;
+            desk.messages += 1;
             if flow(&out) == Flow::Closes {
-                encode::close(Some(CloseCode::NORMAL), "", None, desk.write);
+                encode::close(Some(CloseCode::NORMAL), "", None, &mut desk.write);
                 return Ok(Flow::Closes);
             }
         }

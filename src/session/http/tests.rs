@@ -312,7 +312,9 @@ fn what_is_posted_for_all_reaches_them_in_frames() {
         let (mut bench, mut session) = (Bench::new(limits()), http());
         assert!(bench.receive(&mut session, input.as_bytes()).is_ok());
         assert_eq!(bench.mail(ECHO).bytes, b"\x82\x05heard");
-        assert!(responses(std::str::from_utf8(&bench.said).expect("text"))[0].body.is_empty());
+        assert!(
+            responses(std::str::from_utf8(&bench.desk.write).expect("text"))[0].body.is_empty()
+        );
         bench.end(session);
     }
 }
@@ -321,25 +323,26 @@ fn what_is_posted_for_all_reaches_them_in_frames() {
 fn the_deadline_of_a_head_is_not_moved_by_bytes() {
     let mut bench = Bench::new(limits());
     let mut session: Session<()> = Session::http(Time::from_ms(5));
-    let due = |session: &Session<()>, bench: &Bench| session.expiry(bench.now, &bench.limits);
+    let due =
+        |session: &Session<()>, bench: &Bench| session.expiry(bench.desk.now, &bench.desk.limits);
     let late = |ms| Some((Time::from_ms(ms), Expiry::RequestLate));
     assert_eq!(due(&session, &bench), late(205), "from the connection on");
     for (ms, byte) in (10..).step_by(10).zip("GET /healthz HTTP/1.1\r\nHost: h\r\n\r".bytes()) {
-        bench.now = Time::from_ms(ms);
+        bench.desk.now = Time::from_ms(ms);
         assert_eq!(bench.receive(&mut session, &[byte]), Ok(Flow::Open));
         assert_eq!(due(&session, &bench), late(205), "after {ms} ms");
     }
-    bench.now = Time::from_ms(1_000);
+    bench.desk.now = Time::from_ms(1_000);
     assert_eq!(bench.receive(&mut session, b"\n"), Ok(Flow::Open));
     assert_eq!(due(&session, &bench), Some((Time::from_ms(1_300), Expiry::Idle)), "keep-alive");
-    bench.now = Time::from_ms(1_200);
+    bench.desk.now = Time::from_ms(1_200);
     assert_eq!(bench.receive(&mut session, b"POST /echo HTTP/1.1\r\n"), Ok(Flow::Open));
-    bench.now = Time::from_ms(1_250);
+    bench.desk.now = Time::from_ms(1_250);
     assert_eq!(bench.receive(&mut session, b"Host: h\r\n"), Ok(Flow::Open));
     assert_eq!(due(&session, &bench), late(1_400), "of the next one from its first byte on");
     assert_eq!(bench.receive(&mut session, b"Content-Length: 2\r\n\r\n"), Ok(Flow::Open));
     assert_eq!(due(&session, &bench), late(1_450), "a body has so long from byte to byte");
-    bench.limits.head_timeout_ms = 0;
+    bench.desk.limits.head_timeout_ms = 0;
     assert_eq!(due(&session, &bench), None);
     bench.end(session);
 }
@@ -350,24 +353,24 @@ fn a_body_has_the_time_that_its_bytes_are_worth() {
     let mut bench = Bench::new(limits());
     let mut session = http();
     let due = |session: &Session<()>, bench: &Bench| {
-        let due = session.expiry(bench.now, &bench.limits);
+        let due = session.expiry(bench.desk.now, &bench.desk.limits);
         due.map(|(due, expiry)| (due.as_ms(), expiry))
     };
     let head = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 30\r\n\r\n";
-    bench.now = Time::from_ms(1_000);
+    bench.desk.now = Time::from_ms(1_000);
     assert_eq!(bench.receive(&mut session, head), Ok(Flow::Open));
     assert_eq!(due(&session, &bench), Some((1_200, Expiry::RequestLate)));
     // Ten bytes a second are asked for, so one is worth 100 ms; it came after 180.
     for (ms, until) in [(1_180, 1_300), (1_299, 1_400), (1_390, 1_500)] {
-        bench.now = Time::from_ms(ms);
+        bench.desk.now = Time::from_ms(ms);
         assert_eq!(bench.receive(&mut session, b"x"), Ok(Flow::Open));
         assert_eq!(due(&session, &bench), Some((until, Expiry::RequestLate)), "at {ms}");
     }
     // Twenty at once are worth two seconds, but nobody may pause for so long.
     assert_eq!(bench.receive(&mut session, &[b'x'; 20]), Ok(Flow::Open));
     assert_eq!(due(&session, &bench), Some((1_590, Expiry::RequestLate)));
-    bench.limits.body_bytes_per_s_min = 0;
-    bench.now = Time::from_ms(60_000);
+    bench.desk.limits.body_bytes_per_s_min = 0;
+    bench.desk.now = Time::from_ms(60_000);
     assert_eq!(due(&session, &bench), Some((60_200, Expiry::RequestLate)), "from byte to byte");
     bench.end(session);
 }
@@ -378,7 +381,7 @@ fn only_who_has_begun_a_request_is_told_that_it_is_late() {
         let (mut bench, mut session) = (Bench::new(limits()), http());
         assert_eq!(bench.receive(&mut session, input.as_bytes()), Ok(Flow::Open));
         let mut said = Vec::new();
-        session.farewell(why, "late", &bench.date, &mut said);
+        session.farewell(why, "late", &bench.desk.date, &mut said);
         bench.end(session);
         String::from_utf8(said).expect("text")
     };

@@ -1,3 +1,4 @@
+use crate::buf::Pool;
 use crate::clock::Time;
 use crate::service::Framing;
 use crate::session::tests::*;
@@ -42,12 +43,12 @@ fn a_line_at_the_limit_passes_and_one_past_it_is_refused() {
 #[test]
 fn without_a_block_a_half_line_ends_the_session() {
     let mut bench = Bench::new(limits());
-    bench.pool = Pool::new(0);
-    assert!(bench.pool.take().is_ok(), "a pool has one block at least");
+    bench.desk.pool = Pool::new(0);
+    assert!(bench.desk.pool.take().is_ok(), "a pool has one block at least");
     let outcome = bench.receive(&mut lines(), b"a\nb");
-    assert_eq!(bench.messages, 1);
+    assert_eq!(bench.desk.messages, 1);
     assert_eq!(outcome, Err(SessionError::Exhausted));
-    assert_eq!(bench.said, b"[a]\n", "the whole line before it was answered");
+    assert_eq!(bench.desk.write, b"[a]\n", "the whole line before it was answered");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Frames on slices: what is answered, to whom, and how it ends.
 
 use super::*;
+use crate::buf::Pool;
 use crate::proto::ws::encode::{First, frame};
 use crate::proto::ws::frame::OpCode;
 use crate::proto::ws::{Kind, WsError};
@@ -15,10 +16,10 @@ const KEY: Option<[u8; 4]> = Some([0x37, 0xfa, 0x21, 0x3d]);
 
 /// A session that has been upgraded; what it said by then is gone.
 fn joined(bench: &mut Bench, path: &str) -> Session<()> {
-    let mut session = Session::http(bench.now);
+    let mut session = Session::http(bench.desk.now);
     let flow = bench.receive(&mut session, opening(path, "h", "").as_bytes());
     assert_eq!(flow, Ok(Flow::Open));
-    bench.said.clear();
+    bench.desk.write.clear();
     session
 }
 
@@ -98,8 +99,8 @@ fn a_message_for_all_is_mail_in_its_own_kind() {
     let Mail { bytes, messages } = bench.mail(ROOM);
     assert_eq!((&bytes[..], *messages), (&b"\x81\x08from one\x82\x01\xff"[..], 2));
     assert_eq!(bench.mail(ECHO).messages, 0);
-    assert_eq!(bench.said, b"\x81\x07to none");
-    assert_eq!(bench.messages, 3);
+    assert_eq!(bench.desk.write, b"\x81\x07to none");
+    assert_eq!(bench.desk.messages, 3);
     for session in [one, other, elsewhere] {
         bench.end(session);
     }
@@ -164,7 +165,7 @@ fn control_frames_are_counted_by_the_second() {
     let mut bench = Bench::new(limits());
     let mut session = joined(&mut bench, "/echo");
     let mut flow_at = |ms, count| {
-        bench.now = Time::from_ms(ms);
+        bench.desk.now = Time::from_ms(ms);
         bench.receive(&mut session, &controls(count)).is_ok()
     };
     // Each second has its own, and what a message costs is not counted.
@@ -172,7 +173,7 @@ fn control_frames_are_counted_by_the_second() {
     assert!(flow_at(2_999, max - 1) && !flow_at(2_999, 1));
     bench.end(session);
 
-    bench.limits.control_frames_per_s_max = 0;
+    bench.desk.limits.control_frames_per_s_max = 0;
     let mut unlimited = joined(&mut bench, "/echo");
     assert_eq!(bench.receive(&mut unlimited, &controls(70_000)), Ok(Flow::Open));
     bench.end(unlimited);
@@ -228,14 +229,14 @@ fn every_error_has_its_code_and_its_reason_in_the_close_frame() {
 fn without_a_block_the_peer_is_told_to_come_again() {
     let mut bench = Bench::new(limits());
     let mut session = joined(&mut bench, "/echo");
-    bench.pool = Pool::new(0);
-    while bench.pool.take().is_ok() {}
+    bench.desk.pool = Pool::new(0);
+    while bench.desk.pool.take().is_ok() {}
     // The first bytes of a message fit beside its state; more of them need a block.
     let frames = fragment(false, OpCode::Text, &[b'a'; 900]);
     let flow = frames.chunks(300).map(|part| bench.receive(&mut session, part));
     let flow = flow.collect::<Result<Vec<_>, _>>();
     assert_eq!(flow, Err(SessionError::WebSocket(WsError::Exhausted)));
-    assert_eq!(bench.said, closed(1013, WsError::Exhausted.reason()));
+    assert_eq!(bench.desk.write, closed(1013, WsError::Exhausted.reason()));
 }
 
 #[test]
@@ -245,13 +246,13 @@ fn silence_is_asked_and_no_answer_is_the_end() {
     let expiry = |session: &Session<()>, ms| session.expiry(Time::from_ms(ms), &limits());
     let at = |ms, expiry| Some((Time::from_ms(ms), expiry));
     assert_eq!(expiry(&session, 7), at(407, Expiry::Ping));
-    session.ping(Time::from_ms(410), &mut bench.said);
-    assert_eq!(bench.said, b"\x89\x00");
+    session.ping(Time::from_ms(410), &mut bench.desk.write);
+    assert_eq!(bench.desk.write, b"\x89\x00");
     assert_eq!(expiry(&session, 410), at(460, Expiry::PongMissing));
     assert_eq!(expiry(&session, 450), at(460, Expiry::PongMissing), "what goes out is no answer");
     // Whatever comes is an answer, be it not even a whole frame.
     for bytes in [fragment(true, OpCode::Pong, b""), text("a"), b"\x81".to_vec()] {
-        session.ping(Time::from_ms(410), &mut bench.said);
+        session.ping(Time::from_ms(410), &mut bench.desk.write);
         assert_eq!(bench.receive(&mut session, &bytes), Ok(Flow::Open));
         assert_eq!(expiry(&session, 420), at(820, Expiry::Ping), "{bytes:?}");
     }
@@ -267,7 +268,7 @@ fn farewells_are_close_frames() {
     let session = joined(&mut bench, "/echo");
     for (why, code) in [(Farewell::Drain, 1001), (Farewell::Idle, 1013)] {
         let mut said = Vec::new();
-        session.farewell(why, "because", &bench.date, &mut said);
+        session.farewell(why, "because", &bench.desk.date, &mut said);
         assert_eq!(said, closed(code, "because"));
     }
     assert!(!session.is_expendable(), "an upgrade is never given up for another connection");

@@ -131,7 +131,7 @@ fn judged(host: &str, origin: &str, allow: &[&str]) -> u16 {
     let flow = bench.receive(&mut session, opening("/echo", host, origin).as_bytes());
     assert_eq!(flow == Ok(Flow::Open), session.route().is_some());
     bench.end(session);
-    let said = String::from_utf8(bench.said).expect("text");
+    let said = String::from_utf8(bench.desk.write).expect("text");
     said["HTTP/1.1 ".len()..][..3].parse().expect("a status")
 }
 

@@ -2,6 +2,8 @@
 //! number of bytes, or none for a while.
 
 use super::*;
+use crate::buf::Pool;
+use crate::proto::ws::Assembly;
 use proptest::prelude::*;
 
 /// The session does not read while so much of its output waits, as in the server.
@@ -120,7 +122,7 @@ struct Ends {
 impl Ends {
     fn new() -> Ends {
         let mut bench = Bench::new(limits());
-        bench.limits.control_frames_per_s_max = 0;
+        bench.desk.limits.control_frames_per_s_max = 0;
         let client = Client {
             head: Vec::new(),
             decoder: Decoder::new(Role::Client),
@@ -128,13 +130,13 @@ impl Ends {
             pool: Pool::new(u64::MAX),
             heard: Heard::default(),
         };
-        let session = Session::http(bench.now);
+        let session = Session::http(bench.desk.now);
         let to_session = opening("/echo", "h", "").into_bytes();
         Ends { bench, session, flow: Flow::Open, to_session, client }
     }
 
     fn session_reads(&mut self, len: usize) {
-        let stalls = self.bench.said.len() > BACKLOG_BYTES;
+        let stalls = self.bench.desk.write.len() > BACKLOG_BYTES;
         if self.flow == Flow::Open && !stalls && !self.to_session.is_empty() {
             let bytes: Vec<u8> = self.to_session.drain(..len.min(self.to_session.len())).collect();
             self.flow = self.bench.receive(&mut self.session, &bytes).expect("a client does too");
@@ -142,7 +144,7 @@ impl Ends {
     }
 
     fn client_reads(&mut self, len: usize) {
-        let said = &mut self.bench.said;
+        let said = &mut self.bench.desk.write;
         let mut bytes: Vec<u8> = said.drain(..len.min(said.len())).collect();
         self.client.receive(&mut bytes, &mut self.to_session);
     }
@@ -150,7 +152,7 @@ impl Ends {
     /// Nothing is on its way to anybody who still listens.
     fn is_quiet(&self) -> bool {
         let is_heard = self.to_session.is_empty() || self.flow != Flow::Open;
-        is_heard && self.bench.said.is_empty()
+        is_heard && self.bench.desk.write.is_empty()
     }
 
     fn step(&mut self, step: Step, sayings: &mut std::slice::Iter<'_, Saying>) {
@@ -161,7 +163,7 @@ impl Ends {
                 }
             }
             Step::Ping if self.flow == Flow::Open => {
-                self.session.ping(self.bench.now, &mut self.bench.said);
+                self.session.ping(self.bench.desk.now, &mut self.bench.desk.write);
             }
             Step::Ping => {}
             Step::ToSession(len) => self.session_reads(len),

@@ -19,9 +19,9 @@ type Told = (Result<Flow, SessionError>, String, Vec<u8>);
 /// Feeds `parts` behind an upgrade. One connection may take context over.
 fn tell<'a>(offer: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Told {
     let mut bench = Bench::new(limits());
-    let mut session = Session::http(bench.now);
+    let mut session = Session::http(bench.desk.now);
     let mut flow = bench.receive(&mut session, asks(offer).as_bytes());
-    let head = String::from_utf8(std::mem::take(&mut bench.said)).expect("text");
+    let head = String::from_utf8(std::mem::take(&mut bench.desk.write)).expect("text");
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     let mut lines = head.split("\r\n");
     let agreed = lines.find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
@@ -31,7 +31,7 @@ fn tell<'a>(offer: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Told {
         }
     }
     bench.end(session);
-    (flow, agreed.unwrap_or_default().to_owned(), bench.said)
+    (flow, agreed.unwrap_or_default().to_owned(), bench.desk.write)
 }
 
 /// The same for `frames` whole, byte by byte and at every split.
@@ -115,7 +115,7 @@ fn what_comes_with_the_request_is_not_compressed() {
         (pressed(b"a"), Err(SessionError::WebSocket(WsError::ReservedBit))),
     ] {
         let mut bench = Bench::new(limits());
-        let mut session = Session::http(bench.now);
+        let mut session = Session::http(bench.desk.now);
         let input = [asks(ALONE).as_bytes(), &frames].concat();
         assert_eq!(bench.receive(&mut session, &input), flow);
         bench.end(session);
@@ -125,10 +125,10 @@ fn what_comes_with_the_request_is_not_compressed() {
 #[test]
 fn a_server_may_be_told_to_decline() {
     let mut bench = Bench::new(limits());
-    bench.deflate = Shared::serving(false, 9, 0);
-    let mut session = Session::http(bench.now);
+    bench.desk.deflate = Shared::serving(false, 9, 0);
+    let mut session = Session::http(bench.desk.now);
     assert_eq!(bench.receive(&mut session, asks(ALONE).as_bytes()), Ok(Flow::Open));
-    assert_eq!(bench.said, SWITCHED.as_bytes());
+    assert_eq!(bench.desk.write, SWITCHED.as_bytes());
     bench.end(session);
 }
 
@@ -224,12 +224,12 @@ fn a_bomb_is_refused() {
 #[test]
 fn takeover_is_for_as_many_as_the_limit_says() {
     let mut bench = Bench::new(limits());
-    bench.deflate = Shared::serving(true, 2, 256);
+    bench.desk.deflate = Shared::serving(true, 2, 256);
     let open = |bench: &mut Bench| {
-        let mut session = Session::http(bench.now);
-        bench.said.clear();
+        let mut session = Session::http(bench.desk.now);
+        bench.desk.write.clear();
         assert_eq!(bench.receive(&mut session, asks(TAKEOVER).as_bytes()), Ok(Flow::Open));
-        let head = std::str::from_utf8(&bench.said).expect("text");
+        let head = std::str::from_utf8(&bench.desk.write).expect("text");
         let takes_over = head.contains("\r\nSec-WebSocket-Extensions: permessage-deflate\r\n");
         (session, takes_over)
     };
@@ -249,12 +249,12 @@ fn takeover_is_for_as_many_as_the_limit_says() {
 #[test]
 fn what_is_for_all_is_mail_as_it_is() {
     let mut bench = Bench::new(limits());
-    let mut session = Session::http(bench.now);
+    let mut session = Session::http(bench.desk.now);
     let more = format!("Sec-WebSocket-Extensions: {ALONE}\r\n");
     let opening = opening("/room", "h", &more);
     assert_eq!(bench.receive(&mut session, opening.as_bytes()), Ok(Flow::Open));
     assert_eq!(bench.receive(&mut session, &pressed(&[b'a'; 300])), Ok(Flow::Open));
-    assert!(bench.said.ends_with(b"\r\n\r\n\x81\x07welcome"), "a greeting is short");
+    assert!(bench.desk.write.ends_with(b"\r\n\r\n\x81\x07welcome"), "a greeting is short");
     let mail = bench.mail(ROOM);
     assert_eq!(mail.bytes[..4], *b"\x81\x7e\x01\x2c");
     assert_eq!((mail.bytes.len(), mail.messages), (304, 1));
