@@ -121,6 +121,11 @@ pub(super) fn show_bytes(number: u64) -> Toml {
     format_bytes(number).into()
 }
 
+/// Yes or no, in the words that TOML has for it.
+pub(super) fn yes_or_no(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| unknown("value", text, ["true", "false"]))
+}
+
 /// A duration in milliseconds, at least `least_ms`.
 pub(super) fn duration_ms(text: &str, least_ms: u64) -> Result<u64, String> {
     let allowed = "write 500ms, 10s or 5m";

@@ -102,7 +102,7 @@ impl Scenario {
     fn url(&self) -> String {
         let (address, options) = (self.address.clone(), SocketOptions::default());
         let protocol = Protocol::Stream;
-        Endpoint { address, protocol, service: String::new(), options }
+        Endpoint { address, protocol, service: String::new(), options, tls: None }
             .to_string()
             .trim_end_matches('/')
             .to_owned()

@@ -1,7 +1,7 @@
-//! A stream socket and the output it did not take.
+//! A stream socket, its TLS if it has some, and the output it did not take.
 //!
 //! **What.** [`Link`] reads and writes once when asked, and says what happened: [`Received`],
-//! [`Sent`]. Output that does not fit waits in its backlog.
+//! [`Sent`]. Output that does not fit waits in its backlog, encrypted where it will be.
 //!
 //! **Why this way.** Edge-triggered epoll tells of new readiness only, so each call has to say
 //! whether the edge is spent. A *short* read is the end of it and no second `read` is needed to
@@ -10,13 +10,15 @@
 //! added at the first stall, by the one `epoll_ctl` of the connection's life, and then kept. (All
 //! of this is shown by `tests/kernel_facts.rs`.)
 //!
-//! **Costs.** One `recv` and one `send` a ready connection. 24 bytes, and a pooled block while
+//! **Costs.** One `recv` and one `send` a ready connection. 32 bytes, and a pooled block while
 //! stuck.
 //!
-//! **Read next.** `src/session.rs`, which turns the bytes into messages; `src/server/conn.rs`.
+//! **Read next.** `src/net/tls/mod.rs`; `src/session.rs`, which turns the bytes into messages;
+//! `src/server/conn.rs`.
 
-use super::Stream;
-use crate::buf::{Backlog, Pool};
+use super::{Stream, Tls, TlsScratch};
+use crate::buf::{Backlog, Exhausted, Pool};
+use crate::metrics::TlsFault;
 use mio::event::Source as _;
 use mio::{Interest, Registry, Token};
 use std::io::{self, IoSlice};
@@ -24,10 +26,11 @@ use std::io::{self, IoSlice};
 /// Slices a `writev` takes at once; 1 MiB of full blocks.
 const SLICES_MAX: usize = 64;
 
-/// What a read brought.
+/// What a read brought. With TLS, what was in it: perhaps nothing, because a record is not whole
+/// yet, or is one of TLS's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// The buffer is full to the brim: there may be more.
+    /// There may be more: look again, for no event will tell.
     Filled(usize),
     /// All that was there.
     Short(usize),
@@ -35,6 +38,28 @@ pub enum Received {
     Blocked,
     /// The peer ended its side.
     Eof,
+}
+
+/// Why a connection can receive no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiveError {
+    /// The peer reset the connection, or it timed out in the kernel.
+    Reset,
+    /// What TLS has to say in answer cannot be sent.
+    Send(SendError),
+    /// TLS cannot go on. The peer was told by an alert.
+    Tls(TlsFault),
+    /// The stream ended, but not its TLS: somebody may have cut it.
+    Truncated,
+    /// The peer speaks no TLS at all, but text. The link has dropped its TLS: the peer can be
+    /// told.
+    PlainOnTls,
+}
+
+impl From<Exhausted> for ReceiveError {
+    fn from(_: Exhausted) -> Self {
+        ReceiveError::Send(SendError::Exhausted)
+    }
 }
 
 /// What became of output.
@@ -55,14 +80,18 @@ pub enum SendError {
     Exhausted,
     /// The kernel refused to watch the socket for room to write (`epoll_ctl(2)`).
     Unwatchable,
+    /// TLS is not there yet, or not any more.
+    Unsealed,
 }
 
-/// What a link needs of its worker to send.
+/// What a link needs of its worker.
 pub struct LinkIo<'a> {
     /// Where the write interest is added.
     pub registry: &'a Registry,
     /// Where the backlog's blocks come from.
     pub pool: &'a mut Pool,
+    /// Where ciphertext is on its way.
+    pub tls: &'a mut TlsScratch,
 }
 
 /// A stream socket and its unsent output.
@@ -71,6 +100,8 @@ pub struct Link {
     stream: Stream,
     /// Not empty if it is there.
     backlog: Option<Box<Backlog>>,
+    /// What bytes go through on their way in and out.
+    tls: Option<Box<Tls>>,
     /// The socket is registered for writing too.
     watches_writes: bool,
 }
@@ -78,7 +109,12 @@ pub struct Link {
 impl Link {
     /// Wraps a stream that is registered for reading, and for writing too if `watches_writes`.
     pub fn new(stream: Stream, watches_writes: bool) -> Link {
-        Link { stream, backlog: None, watches_writes }
+        Link { stream, backlog: None, tls: None, watches_writes }
+    }
+
+    /// The same under TLS. A client [starts](Link::start) it.
+    pub fn secured(stream: Stream, watches_writes: bool, tls: Box<Tls>) -> Link {
+        Link { stream, backlog: None, tls: Some(tls), watches_writes }
     }
 
     /// The socket.
@@ -91,21 +127,73 @@ impl Link {
         self.backlog.as_ref().map_or(0, |backlog| backlog.len())
     }
 
-    /// Reads once into `bytes`.
+    /// The bytes go through TLS.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_deref()
+    }
+
+    /// Reads once into `bytes`, which with TLS are at least 64 KiB.
     ///
     /// # Errors
-    /// The connection was reset, or timed out in the kernel.
-    pub fn receive(&mut self, bytes: &mut [u8]) -> io::Result<Received> {
-        loop {
-            return match self.stream.read(bytes) {
-                Ok(0) => Ok(Received::Eof),
-                Ok(n) if n == bytes.len() => Ok(Received::Filled(n)),
-                Ok(n) => Ok(Received::Short(n)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Received::Blocked),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => Err(error),
-            };
+    /// See [`ReceiveError`]; the connection must end.
+    pub fn receive(
+        &mut self,
+        bytes: &mut [u8],
+        token: Token,
+        io: &mut LinkIo<'_>,
+    ) -> Result<Received, ReceiveError> {
+        match &self.tls {
+            None => read_once(&mut self.stream, bytes),
+            Some(_) => self.receive_sealed(bytes, token, io),
         }
+    }
+
+    #[inline(never)]
+    fn receive_sealed(
+        &mut self,
+        bytes: &mut [u8],
+        token: Token,
+        io: &mut LinkIo<'_>,
+    ) -> Result<Received, ReceiveError> {
+        let Some(tls) = &mut self.tls else { return Ok(Received::Blocked) };
+        let received = tls.receive(&mut self.stream, bytes, io.tls, io.pool);
+        if received == Err(ReceiveError::PlainOnTls) {
+            self.tls = None;
+        }
+        // Its part of the handshake, or the alert that says why not.
+        let sent = self.send_outgoing(token, io, |_, _| true);
+        received.and_then(|received| match sent {
+            Ok(_) => Ok(received),
+            Err(error) => Err(ReceiveError::Send(error)),
+        })
+    }
+
+    /// Begins the handshake as a client; the socket is connected.
+    ///
+    /// # Errors
+    /// See [`ReceiveError`]; the connection must end.
+    pub fn start(&mut self, token: Token, io: &mut LinkIo<'_>) -> Result<(), ReceiveError> {
+        let mut started = Ok(());
+        let begin = |tls: &mut Tls, outgoing: &mut Vec<u8>| {
+            started = tls.start(outgoing);
+            true
+        };
+        self.send_outgoing(token, io, begin).map_err(ReceiveError::Send)?;
+        started
+    }
+
+    /// What the end of the stream means, now that it has come: nothing, or why it is no good end.
+    pub fn fault_of_end(&self) -> Option<ReceiveError> {
+        self.tls.as_ref().and_then(|tls| tls.fault_of_end())
+    }
+
+    /// Reads once and forgets: after the last word, when what comes is of no interest, and under
+    /// TLS perhaps not to be understood.
+    ///
+    /// # Errors
+    /// As [`receive`](Link::receive).
+    pub fn read_away(&mut self, scratch: &mut [u8]) -> Result<Received, ReceiveError> {
+        read_once(&mut self.stream, scratch)
     }
 
     /// Sends `bytes` behind what already waits; what the socket does not take is queued.
@@ -113,6 +201,52 @@ impl Link {
     /// # Errors
     /// See [`SendError`]; the connection must end.
     pub fn send(
+        &mut self,
+        bytes: &[u8],
+        token: Token,
+        io: &mut LinkIo<'_>,
+    ) -> Result<Sent, SendError> {
+        match &self.tls {
+            None => self.send_as_is(bytes, token, io),
+            Some(_) => self.send_outgoing(token, io, |tls, outgoing| tls.seal(bytes, outgoing)),
+        }
+    }
+
+    /// Sends what TLS has ready and what `add` adds to it.
+    #[inline(never)]
+    fn send_outgoing(
+        &mut self,
+        token: Token,
+        io: &mut LinkIo<'_>,
+        add: impl FnOnce(&mut Tls, &mut Vec<u8>) -> bool,
+    ) -> Result<Sent, SendError> {
+        let mut outgoing = io.tls.take_outgoing();
+        let added = self.tls.as_mut().is_none_or(|tls| add(tls, &mut outgoing));
+        let sent = match outgoing.is_empty() {
+            true => Ok(Sent::All),
+            false => self.send_as_is(&outgoing, token, io),
+        };
+        io.tls.give_outgoing(outgoing);
+        if added { sent } else { Err(SendError::Unsealed) }
+    }
+
+    /// Says by TLS that nothing more will be sent (`close_notify`), behind what waits. To be done
+    /// before FIN; without TLS there is nothing to say.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn end(&mut self, token: Token, io: &mut LinkIo<'_>) -> Result<(), SendError> {
+        if self.tls.is_none() {
+            return Ok(());
+        }
+        let end = |tls: &mut Tls, outgoing: &mut Vec<u8>| {
+            tls.seal_end(outgoing);
+            true
+        };
+        self.send_outgoing(token, io, end).map(|_| ())
+    }
+
+    fn send_as_is(
         &mut self,
         bytes: &[u8],
         token: Token,
@@ -150,8 +284,11 @@ impl Link {
         Ok(Sent::All)
     }
 
-    /// Gives the backlog's blocks back; what waits is not sent any more.
+    /// Gives back what is held; what waits is not sent any more.
     pub fn clear(&mut self, pool: &mut Pool) {
+        if let Some(tls) = &mut self.tls {
+            tls.clear(pool);
+        }
         if let Some(mut backlog) = self.backlog.take() {
             backlog.clear(pool);
         }
@@ -171,6 +308,20 @@ impl Link {
         self.stream.reregister(registry, token, both).map_err(|_| SendError::Unwatchable)?;
         self.watches_writes = true;
         Ok(())
+    }
+}
+
+/// Reads once.
+pub(super) fn read_once(stream: &mut Stream, bytes: &mut [u8]) -> Result<Received, ReceiveError> {
+    loop {
+        return match stream.read(bytes) {
+            Ok(0) => Ok(Received::Eof),
+            Ok(n) if n == bytes.len() => Ok(Received::Filled(n)),
+            Ok(n) => Ok(Received::Short(n)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Received::Blocked),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => Err(ReceiveError::Reset),
+        };
     }
 }
 

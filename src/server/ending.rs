@@ -17,9 +17,9 @@ use super::channel::Channel;
 use super::conn::Phase;
 use super::limits::Limits;
 use super::pump::{Step, look_again};
-use super::worker::{Worker, timers};
+use super::worker::{Memory, Worker, timers};
 use crate::metrics::CloseReason;
-use crate::net::Received;
+use crate::net::{LinkIo, Received};
 use crate::reactor::{ConnId, Cx};
 use crate::service::Service;
 use crate::session::{Expiry, Farewell};
@@ -37,6 +37,8 @@ impl<S: Service> Worker<S> {
             let due = cx.now.plus_ms(self.limits.linger_ms);
             cx.timers.arm(timers::conn(id.slot), due);
         }
+        let Memory { pool, tls, .. } = &mut self.memory;
+        conn.link.end(id.token(), &mut LinkIo { registry: cx.registry, pool, tls })?;
         if conn.link.backlog_bytes() > 0 {
             return Ok(());
         }
@@ -57,7 +59,7 @@ impl<S: Service> Worker<S> {
     /// Reads and forgets until the peer's FIN.
     pub(super) fn read_away(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        match conn.link.receive(&mut self.memory.read) {
+        match conn.link.read_away(&mut self.memory.read) {
             Ok(Received::Filled(_)) => look_again(cx, id, conn),
             Ok(Received::Short(_)) if !conn.peer_finished => {}
             Ok(Received::Blocked) => {}
@@ -107,6 +109,7 @@ impl<S: Service> Worker<S> {
                 let text = format!("no answer to a ping for {pong_timeout_ms} ms");
                 (Farewell::Idle, text, CloseReason::PongMissing)
             }
+            Expiry::HandshakeLate => return self.close(cx, id, CloseReason::TlsHandshakeLate),
             Expiry::RequestLate => {
                 let text = "the request was not whole in time".to_owned();
                 (Farewell::RequestLate, text, CloseReason::RequestLate)

@@ -19,8 +19,9 @@ use super::channel::Channel;
 use super::conn::Phase;
 use super::limits::{BACKLOG_HIGH_BYTES, DELIVERIES_PER_TURN, MAIL_HIGH_BYTES};
 use super::pump::look_again;
-use super::worker::Worker;
+use super::worker::{Memory, Worker};
 use crate::metrics::CloseReason;
+use crate::net::LinkIo;
 use crate::reactor::{ConnId, Cx};
 use crate::service::{Mail, Service};
 
@@ -129,7 +130,9 @@ impl<S: Service> Worker<S> {
             self.metrics.deliveries_dropped += messages;
             return;
         };
-        let step = conn.send(id, &mail.bytes, cx, &mut self.memory.pool, &mut self.metrics);
+        let Memory { pool, tls, .. } = &mut self.memory;
+        let mut io = LinkIo { registry: cx.registry, pool, tls };
+        let step = conn.send(id, &mail.bytes, cx.now, &mut io, &mut self.metrics);
         match self.bounded(id, step) {
             Ok(()) => self.metrics.delivered += messages,
             Err(reason) => {

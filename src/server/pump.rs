@@ -16,9 +16,10 @@ use super::channel::Rooms;
 use super::conn::{Conn, Phase};
 use super::limits::{BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, MAIL_HIGH_BYTES, READ_BYTES};
 use super::worker::{Memory, Worker, timers};
-use crate::buf::Pool;
+use crate::clock::Time;
 use crate::metrics::{CloseReason, Metrics};
-use crate::net::{LinkIo, Received, SendError, Sent};
+use crate::net::{LinkIo, ReceiveError, Received, SendError, Sent};
+use crate::proto::http1;
 use crate::proto::ws::WsError;
 use crate::reactor::{ConnId, Cx, Readiness, Source};
 use crate::service::Service;
@@ -36,6 +37,19 @@ impl From<SendError> for CloseReason {
             SendError::Reset => CloseReason::Reset,
             SendError::Exhausted => CloseReason::BuffersExhausted,
             SendError::Unwatchable => CloseReason::Unwatchable,
+            SendError::Unsealed => CloseReason::TlsFailed,
+        }
+    }
+}
+
+impl From<ReceiveError> for CloseReason {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Reset => CloseReason::Reset,
+            ReceiveError::Send(error) => error.into(),
+            ReceiveError::Tls(_) => CloseReason::TlsFailed,
+            ReceiveError::Truncated => CloseReason::TlsTruncated,
+            ReceiveError::PlainOnTls => CloseReason::PlainOnTls,
         }
     }
 }
@@ -47,6 +61,7 @@ impl From<SessionError> for CloseReason {
             SessionError::Exhausted | SessionError::WebSocket(WsError::Exhausted) => {
                 CloseReason::BuffersExhausted
             }
+            SessionError::Http(http1::Error::Tls) => CloseReason::TlsOnPlain,
             SessionError::Http(_) => CloseReason::BadRequest,
             SessionError::WebSocket(_) => CloseReason::BadFrame,
         }
@@ -113,16 +128,24 @@ impl<S: Service> Worker<S> {
             channel.held_by_mail.push(id);
             return Ok(());
         }
-        let received = conn.link.receive(&mut self.memory.read).map_err(|_| CloseReason::Reset)?;
-        let (len, more) = match received {
-            Received::Filled(len) => (len, true),
-            Received::Short(len) => (len, false),
-            Received::Blocked => return self.drained(cx, id),
-            Received::Eof => return self.peer_ended(cx, id),
+        let Memory { read, pool, tls, .. } = &mut self.memory;
+        let mut io = LinkIo { registry: cx.registry, pool, tls };
+        let (len, more) = match conn.link.receive(read, id.token(), &mut io) {
+            Ok(Received::Filled(len)) => (len, true),
+            Ok(Received::Short(len)) => (len, false),
+            Ok(Received::Blocked) => return self.drained(cx, id),
+            Ok(Received::Eof) => return self.peer_ended(cx, id),
+            Err(error) => return self.receive_failed(cx, id, error),
         };
         conn.last_active = cx.now;
         self.metrics.bytes_in += len as u64;
-        self.answer(cx, id, len)?;
+        if conn.session.is_handshake() {
+            self.go_on_with_handshake(cx, id)?;
+        }
+        // Of TLS it may have been nothing but its own.
+        if len > 0 {
+            self.answer(cx, id, len)?;
+        }
         self.after_read(cx, id, more)
     }
 
@@ -192,6 +215,9 @@ impl<S: Service> Worker<S> {
     fn peer_ended(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         conn.peer_finished = true;
+        if let Some(fault) = conn.link.fault_of_end() {
+            return self.receive_failed(cx, id, fault);
+        }
         let Some(route) = conn.session.route() else {
             return self.begin_close(cx, id, CloseReason::PeerClosed);
         };
@@ -216,12 +242,13 @@ impl<S: Service> Worker<S> {
 
     /// Sends the write scratch to a connection and empties it.
     pub(super) fn send_written(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
-        let Memory { write, pool, .. } = &mut self.memory;
+        let Memory { write, pool, tls, .. } = &mut self.memory;
         if write.is_empty() {
             return Ok(());
         }
+        let mut io = LinkIo { registry: cx.registry, pool, tls };
         let step = match self.conns.get(id) {
-            Some(conn) => conn.send(id, write, cx, pool, &mut self.metrics),
+            Some(conn) => conn.send(id, write, cx.now, &mut io, &mut self.metrics),
             None => Ok(()),
         };
         write.clear();
@@ -270,17 +297,17 @@ impl<T> Conn<T> {
         &mut self,
         id: ConnId,
         bytes: &[u8],
-        cx: &mut Cx<'_>,
-        pool: &mut Pool,
+        now: Time,
+        io: &mut LinkIo<'_>,
         metrics: &mut Metrics,
     ) -> Step {
         let before = self.link.backlog_bytes();
-        let sent = self.link.send(bytes, id.token(), &mut LinkIo { registry: cx.registry, pool });
+        let sent = self.link.send(bytes, id.token(), io);
         let backlog = self.link.backlog_bytes();
         let moved = (before + bytes.len()).saturating_sub(backlog);
         metrics.bytes_out += moved as u64;
         if moved > 0 {
-            self.last_active = cx.now;
+            self.last_active = now;
         }
         metrics.stalls += u64::from(before == 0 && backlog > 0);
         sent?;

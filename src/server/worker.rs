@@ -20,7 +20,7 @@ use super::limits::{Limits, READ_BYTES, TRIM_AFTER_MS, TRIM_BYTES};
 use crate::buf::Pool;
 use crate::clock::{Clock, Time};
 use crate::metrics::{CloseReason, Metrics};
-use crate::net::{Acceptor, Endpoint};
+use crate::net::{Acceptor, Endpoint, TlsScratch, TlsServer};
 use crate::proto::http1::Date;
 use crate::proto::ws::Assembly;
 use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
@@ -60,6 +60,8 @@ pub(super) struct Listener {
     pub(super) endpoint: Endpoint,
     /// What its connections may join.
     pub(super) doors: Doors,
+    /// What its connections show of themselves first.
+    pub(super) tls: Option<TlsServer>,
     /// `None` while refusing, and once draining.
     pub(super) acceptor: Option<Acceptor>,
     /// Connections may be waiting in the kernel although no event will tell.
@@ -70,8 +72,8 @@ pub(super) struct Listener {
 
 impl Listener {
     /// A listener that is yet to be opened.
-    pub(super) fn new(endpoint: Endpoint, doors: Doors) -> Listener {
-        Listener { endpoint, doors, acceptor: None, waiting: false, queued: false }
+    pub(super) fn new(endpoint: Endpoint, doors: Doors, tls: Option<TlsServer>) -> Listener {
+        Listener { endpoint, doors, tls, acceptor: None, waiting: false, queued: false }
     }
 }
 
@@ -83,6 +85,8 @@ pub(super) struct Memory {
     pub(super) read: Box<[u8]>,
     /// All answers to one read, to be sent by one write. Empty between connections.
     pub(super) write: Vec<u8>,
+    /// Ciphertext on its way. Empty while no connection has TLS.
+    pub(super) tls: TlsScratch,
     /// WebSocket messages that have begun and not ended.
     pub(super) assembly: Assembly,
     /// The date that responses carry.
@@ -97,6 +101,7 @@ impl Memory {
             pool: Pool::new(limits.buffers_bytes_max),
             read: vec![0; READ_BYTES].into_boxed_slice(),
             write: Vec::new(),
+            tls: TlsScratch::default(),
             assembly: Assembly::new(limits.of_sessions().ws),
             date: Date::at(unix_s),
             batch: datagrams.then(Batch::new),
