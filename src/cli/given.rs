@@ -58,9 +58,8 @@ fn setting_arg(setting: &'static Setting) -> Arg {
         false => (ArgAction::Set, ValueHint::Other),
     };
     let arg = Arg::new(setting.name);
-    // Said without a value it means yes.
     let arg = match setting.is_switch() {
-        true => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        true => arg.num_args(0..=1).default_missing_value("on"),
         false => arg,
     };
     arg.long(setting.flag())

@@ -59,9 +59,9 @@ impl Setting {
         (self.get)(&Config::default()).is_array()
     }
 
-    /// Whether it is either on or off.
+    /// Whether its flag alone, without a value, means `on`.
     pub fn is_switch(&self) -> bool {
-        (self.get)(&Config::default()).is_bool()
+        self.values.starts_with("on|off")
     }
 
     /// What holds if nobody says anything; several for a list.
@@ -178,11 +178,11 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "tls_self_signed",
-        values: "true|false",
-        doc: "TLS: a listener without tls_cert gets a certificate made at the start, which nobody \
-              trusts; its fingerprint is logged",
-        set: |config, text| value::yes_or_no(text).map(|yes| config.tls_self_signed = yes),
-        get: |config| config.tls_self_signed.into(),
+        values: "on|off|HOST",
+        doc: "TLS: a listener without tls_cert gets a certificate made at the start, for localhost \
+              and HOST, which nobody trusts; its fingerprint is logged",
+        set: |config, text| value::self_signed(text).map(|host| config.tls_self_signed = host),
+        get: |config| value::show_self_signed(config.tls_self_signed.as_deref()),
     },
     Setting {
         name: "line_bytes_max",

@@ -22,6 +22,7 @@ use std::time::Duration;
 use toml::Value as Toml;
 use tracing_subscriber::EnvFilter;
 
+const LOCALHOST: &str = "localhost";
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// A URL to listen on and its service, which is `echo` if it is not said.
@@ -121,9 +122,23 @@ pub(super) fn show_bytes(number: u64) -> Toml {
     format_bytes(number).into()
 }
 
-/// Yes or no, in the words that TOML has for it.
-pub(super) fn yes_or_no(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| unknown("value", text, ["true", "false"]))
+/// Whom a self-signed certificate is for, beside localhost; `on` is nobody else.
+pub(super) fn self_signed(text: &str) -> Result<Option<String>, String> {
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-.:".contains(c);
+    match text {
+        "off" => Ok(None),
+        "on" => Ok(Some(LOCALHOST.to_owned())),
+        _ if !text.is_empty() && text.chars().all(is_host) => Ok(Some(text.to_owned())),
+        _ => Err(format!("`{text}` is not a host: write its name or address, on or off")),
+    }
+}
+
+pub(super) fn show_self_signed(host: Option<&str>) -> Toml {
+    match host {
+        None => "off".into(),
+        Some(LOCALHOST) => "on".into(),
+        Some(host) => host.into(),
+    }
 }
 
 /// A duration in milliseconds, at least `least_ms`.

@@ -80,7 +80,7 @@ impl TlsServer {
     ///
     /// # Errors
     /// One that was made otherwise wants what there is not.
-    pub fn load(endpoint: &Endpoint, _: bool) -> Result<Option<TlsServer>, TlsSetupError> {
+    pub fn load(endpoint: &Endpoint, _: Option<&str>) -> Result<Option<TlsServer>, TlsSetupError> {
         match endpoint.tls {
             None => Ok(None),
             Some(_) => Err(TlsSetupError("built without the feature `tls`".into())),

@@ -80,7 +80,7 @@ pub struct Builder<S> {
     /// Each endpoint with its services, by path; the path is empty where there are none.
     listen: Vec<(Endpoint, Vec<(String, S)>)>,
     limits: Limits,
-    tls_self_signed: bool,
+    tls_self_signed: Option<String>,
     handle_signals: bool,
     metrics_file: Option<PathBuf>,
 }
@@ -105,9 +105,10 @@ impl<S: Service> Builder<S> {
         self
     }
 
-    /// Listeners with TLS that name no certificate get one made at the start, which nobody trusts.
-    pub fn tls_self_signed(mut self, yes: bool) -> Self {
-        self.tls_self_signed = yes;
+    /// Listeners with TLS that name no certificate get one made at the start, for `host` beside
+    /// localhost, which nobody trusts. Without this they are an error.
+    pub fn tls_self_signed(mut self, host: Option<String>) -> Self {
+        self.tls_self_signed = host;
         self
     }
 
@@ -161,7 +162,7 @@ impl<S: Service> Builder<S> {
         };
         let spare = Some(gate::open_spare().map_err(system("/dev/null"))?);
         let Sockets { listeners, channels, datagrams } =
-            open_sockets(&mut reactor, self.listen, self.tls_self_signed)?;
+            open_sockets(&mut reactor, self.listen, self.tls_self_signed.as_deref())?;
 
         let open = sys::process::open_descriptors().map_err(system("/proc/self/fd"))?;
         admission.opened(open);
@@ -209,7 +210,7 @@ impl<S: Service> Server<S> {
         Builder {
             listen: Vec::new(),
             limits: Limits::default(),
-            tls_self_signed: false,
+            tls_self_signed: None,
             handle_signals: false,
             metrics_file: None,
         }
@@ -272,7 +273,7 @@ struct Sockets<S> {
 fn open_sockets<S: Service>(
     reactor: &mut Reactor,
     listen: Vec<(Endpoint, Vec<(String, S)>)>,
-    tls_self_signed: bool,
+    tls_self_signed: Option<&str>,
 ) -> Result<Sockets<S>, StartError> {
     if listen.iter().all(|(_, services)| services.is_empty()) {
         return Err(StartError::NoListener);

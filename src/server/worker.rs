@@ -101,7 +101,7 @@ impl Memory {
             pool: Pool::new(limits.buffers_bytes_max),
             read: vec![0; READ_BYTES].into_boxed_slice(),
             write: Vec::new(),
-            tls: TlsScratch::default(),
+            tls: Default::default(),
             assembly: Assembly::new(limits.of_sessions().ws),
             date: Date::at(unix_s),
             batch: datagrams.then(Batch::new),

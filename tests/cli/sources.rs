@@ -5,7 +5,7 @@ use oneloop::config::SETTINGS;
 use oneloop::net::OPTIONS;
 
 /// Three values of each setting, in the form that `--check` gives back; none is the default.
-pub(crate) const SAMPLES: [(&str, [&str; 3]); 26] = [
+pub(crate) const SAMPLES: [(&str, [&str; 3]); 28] = [
     ("listen", ["tcp://127.0.0.1:0/echo", "http://[::1]:0", "unix:///a?service=broadcast"]),
     ("nofile", ["20", "keep", "30"]),
     ("max_connections", ["1", "2", "3"]),
@@ -17,6 +17,8 @@ pub(crate) const SAMPLES: [(&str, [&str; 3]); 26] = [
     ("linger", ["500ms", "2s", "3s"]),
     ("backlog_bytes_max", ["128KiB", "131073", "2MiB"]),
     ("buffers_bytes_max", ["1MiB", "2MiB", "3GiB"]),
+    ("tls_handshake_timeout", ["1s", "off", "1m"]),
+    ("tls_self_signed", ["on", "a.example", "192.0.2.1"]),
     ("line_bytes_max", ["2", "100", "1KiB"]),
     ("head_bytes_max", ["64", "1000", "8KiB"]),
     ("headers_max", ["1", "100", "256"]),

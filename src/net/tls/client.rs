@@ -18,7 +18,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Which certificates are good.
@@ -58,7 +58,7 @@ impl TlsClient {
             Trust::File(path) => builder.with_root_certificates(roots(path)?).with_no_client_auth(),
             Trust::Anybody => builder
                 .dangerous()
-                .with_custom_certificate_verifier(Arc::new(NobodyAsked(provider())))
+                .with_custom_certificate_verifier(nobody_asked())
                 .with_no_client_auth(),
         };
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
@@ -73,7 +73,7 @@ impl TlsClient {
     }
 }
 
-fn roots(path: &PathBuf) -> Result<RootCertStore, TlsSetupError> {
+fn roots(path: &Path) -> Result<RootCertStore, TlsSetupError> {
     let complain =
         |what: String| setup(format!("trusted certificates, `{}`: {what}", path.display()));
     let bytes =
@@ -87,6 +87,10 @@ fn roots(path: &PathBuf) -> Result<RootCertStore, TlsSetupError> {
         return Err(complain("has no certificate in it; give a PEM file".into()));
     }
     Ok(roots)
+}
+
+pub(super) fn nobody_asked() -> Arc<dyn ServerCertVerifier> {
+    Arc::new(NobodyAsked(provider()))
 }
 
 /// Verifies that the peer has the key of the certificate that it shows, and nothing else.

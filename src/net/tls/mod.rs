@@ -221,24 +221,33 @@ impl Tls {
         outgoing: &mut Vec<u8>,
     ) -> Result<Opened, TlsFault> {
         let mut opened = Opened { used: 0, plain: 0 };
-        let mut fault = None;
         loop {
             let rest = &mut input[opened.used..];
-            let plain = &mut plain[opened.plain..];
-            let done = match &mut self.side {
-                Side::Server(side) => work(side.process_tls_records(rest), plain, outgoing),
-                Side::Client(side) => work(side.process_tls_records(rest), plain, outgoing),
-            };
+            let done = self.work(rest, &mut plain[opened.plain..], outgoing);
             opened.used += done.used;
-            match (done.next, fault) {
-                (Next::Opened(len), None) => opened.plain += len,
-                (Next::Again, _) => {}
-                (Next::PeerClosed, None) => self.stage = Stage::PeerClosed,
-                // Once more, for the alert.
-                (Next::Failed(what), None) => fault = Some(what),
-                (_, Some(fault)) => return Err(fault),
-                (Next::Rest, None) => return Ok(opened),
+            match done.next {
+                Next::Opened(len) => opened.plain += len,
+                Next::Again => {}
+                Next::PeerClosed => self.stage = Stage::PeerClosed,
+                Next::Rest => return Ok(opened),
+                Next::Failed(fault) => {
+                    // The alert. Only while there is one: asked for anything else, rustls would
+                    // look at the input again.
+                    while self.state().wants_write() {
+                        let plain = &mut plain[opened.plain..];
+                        let _ = self.work(&mut input[opened.used..], plain, outgoing);
+                    }
+                    return Err(fault);
+                }
             }
+        }
+    }
+
+    /// One step of rustls.
+    fn work(&mut self, input: &mut [u8], plain: &mut [u8], outgoing: &mut Vec<u8>) -> Done {
+        match &mut self.side {
+            Side::Server(side) => work(side.process_tls_records(input), plain, outgoing),
+            Side::Client(side) => work(side.process_tls_records(input), plain, outgoing),
         }
     }
 

@@ -14,9 +14,12 @@ use crate::net::{Address, TlsSetupError};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
-/// A certificate for localhost, its addresses and the one that is listened on.
-pub(super) fn make(address: &Address) -> Result<Identity, TlsSetupError> {
+/// A certificate for `host`, for localhost and its addresses, and for the one that is listened on.
+pub(super) fn make(host: &str, address: &Address) -> Result<Identity, TlsSetupError> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    if !names.iter().any(|name| name == host) {
+        names.push(host.to_owned());
+    }
     if let Address::Tcp(address) = address
         && let own = address.ip().to_string()
         && !address.ip().is_unspecified()

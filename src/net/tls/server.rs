@@ -51,20 +51,20 @@ impl std::fmt::Debug for TlsServer {
 
 impl TlsServer {
     /// Prepares TLS for a listener, if its endpoint wants it. Without files of its own it gets a
-    /// certificate made here and now if `self_signed` says so.
+    /// certificate made here and now, if `self_signed` says for which host beside localhost.
     ///
     /// # Errors
     /// [`TlsSetupError`]: there is no certificate, or it cannot be used.
     pub fn load(
         endpoint: &Endpoint,
-        self_signed: bool,
+        self_signed: Option<&str>,
     ) -> Result<Option<TlsServer>, TlsSetupError> {
         let Some(options) = endpoint.tls.as_deref().cloned() else { return Ok(None) };
         let has_files = !options.cert.as_os_str().is_empty();
-        let identity = match (has_files, self_signed) {
-            (true, _) => read(&options.cert, &options.key)?,
-            (false, true) => self_signed::make(&endpoint.address)?,
-            (false, false) => {
+        let identity = match self_signed {
+            _ if has_files => read(&options.cert, &options.key)?,
+            Some(host) => self_signed::make(host, &endpoint.address)?,
+            None => {
                 return Err(setup(format!(
                     "there is no certificate: add ?{TLS_CERT}=PATH&{TLS_KEY}=PATH to the URL, or \
                      --tls-self-signed to try it with one that nobody trusts"
