@@ -136,7 +136,7 @@ fn more() -> String {
           ONELOOP_LOG=debug oneloop serve --listen 'unix:///tmp/a.sock?service=discard'\n  \
           oneloop serve --per-ip-max 100 --check > oneloop.toml\n  \
           oneloop serve --listen https://127.0.0.1:7443 --tls-self-signed\n  \
-          oneloop serve --listen 'https://[::]:443?tls_cert=/etc/x/chain.pem&tls_key=/etc/x/key.pem'\n  \
+          oneloop serve --listen 'https://[::]:443?tls_cert=chain.pem&tls_key=key.pem'\n  \
           oneloop serve --config oneloop.toml\n\n\
         SIGHUP reads tls_cert and tls_key again; open connections go on with what they have.\n\n\
         Exit status: 0 after a drain, 1 if it could not serve, 2 if it was asked for something\n\

@@ -83,8 +83,8 @@ pub const SETTINGS: &[Setting] = &[
         name: "listen",
         values: "URL",
         doc: "Where to listen, and what for: tcp://HOST:PORT/SERVICE, udp://HOST:PORT/SERVICE, \
-              unix:///PATH?service=SERVICE, http://HOST:PORT; with TLS tls:// and https://. May be repeated (in the environment: separated by \
-              commas). Port 0 lets the system choose",
+              unix:///PATH?service=SERVICE, http://HOST:PORT; with TLS tls:// and https://. May \
+              be repeated (in the environment: separated by commas). Port 0 lets the system choose",
         set: |config, text| value::listener(text).map(|listener| config.listen.push(listener)),
         get: |config| value::show_listeners(&config.listen),
     },

@@ -28,7 +28,9 @@ mod secure;
 mod start;
 mod worker;
 
-pub use admission::{BYTES_PER_CONNECTION, CapBy, Descriptors, SPARE_DESCRIPTORS, reserve};
+pub use admission::{
+    BYTES_PER_CONNECTION, BYTES_PER_TLS, CapBy, Descriptors, SPARE_DESCRIPTORS, reserve,
+};
 pub use books::Books;
 pub use limits::*;
 pub use start::StartError;
@@ -144,10 +146,11 @@ impl<S: Service> Builder<S> {
     }
 
     fn open(self, descriptors: Descriptors) -> Result<Server<S>, StartError> {
-        let mut admission = Admission::new(descriptors, &self.limits);
+        let has_tls = self.listen.iter().any(|(endpoint, _)| endpoint.tls.is_some());
+        let bytes_each = BYTES_PER_CONNECTION + if has_tls { BYTES_PER_TLS } else { 0 };
+        let mut admission = Admission::new(descriptors, &self.limits, bytes_each);
         let system = |what| move |error| StartError::System(what, error);
 
-        let has_tls = self.listen.iter().any(|(endpoint, _)| endpoint.tls.is_some());
         let mut reactor = Reactor::new(admission.cap()).map_err(system("epoll"))?;
         let clock = reactor.clock();
         let registry = reactor.cx().registry;

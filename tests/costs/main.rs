@@ -4,7 +4,12 @@
 //! its memory and how often it woke. Allocations are counted in `tests/allocations.rs`.
 
 mod cap;
+#[cfg(feature = "tls")]
+#[path = "../server/certs.rs"]
+mod certs;
 mod memory;
 mod server;
 mod syscalls;
+#[cfg(feature = "tls")]
+mod tls;
 mod wakeups;
