@@ -127,8 +127,8 @@ fn is_good(report: &Report) -> bool {
 fn target(url: &str) -> Result<Endpoint, String> {
     let endpoint = Endpoint::parse(url).map_err(|error| error.to_string())?;
     match endpoint.protocol {
-        Protocol::Stream => Ok(endpoint),
-        Protocol::Http => Err(format!("`{url}`: the load speaks tcp, udp and unix so far")),
+        Protocol::Stream if endpoint.tls.is_none() => Ok(endpoint),
+        _ => Err(format!("`{url}`: the load speaks tcp, udp and unix so far")),
     }
 }
 

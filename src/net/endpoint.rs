@@ -55,11 +55,9 @@ pub struct Endpoint {
 /// What TLS needs at an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsOptions {
-    /// The host as the URL names it: what a client expects in the certificate.
-    pub host: String,
-    /// The certificate chain and its key, PEM files both, for who listens. Empty if not given.
+    /// A PEM file with the certificate and those that sign it. Empty if it is not given.
     pub cert: PathBuf,
-    /// See `cert`; both are given, or neither.
+    /// A PEM file with its key. Given exactly if `cert` is.
     pub key: PathBuf,
 }
 
@@ -240,27 +238,27 @@ fn parse(url: &str) -> Result<Endpoint, String> {
         }
     };
     let mut options = SocketOptions::default();
-    let mut tls = if ["tls", "https"].contains(&scheme) { Some(tls_options(place)?) } else { None };
+    let mut tls = ["tls", "https"].contains(&scheme).then(Box::<TlsOptions>::default);
+    if tls.is_some() && !cfg!(feature = "tls") {
+        return Err("this program was built without TLS: build it with the feature `tls`".into());
+    }
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair
             .split_once('=')
             .ok_or_else(|| format!("option `{pair}` has no value: {pair}=…"))?;
-        match key {
-            "service" if scheme == "unix" => service = value,
-            TLS_CERT | TLS_KEY => {
-                let Some(tls) = &mut tls else {
-                    return Err(format!("option {key}: {scheme}:// has no TLS; use tls or https"));
-                };
-                *(if key == TLS_CERT { &mut tls.cert } else { &mut tls.key }) = value.into();
+        match (key, &mut tls) {
+            ("service", _) if scheme == "unix" => service = value,
+            (TLS_CERT, Some(tls)) => tls.cert = value.into(),
+            (TLS_KEY, Some(tls)) => tls.key = value.into(),
+            (TLS_CERT | TLS_KEY, None) => {
+                return Err(format!("option {key}: {scheme}:// has no TLS; use tls or https"));
             }
-            key => options.set(key, value)?,
+            (key, _) => options.set(key, value)?,
         }
     }
-    if let Some(TlsOptions { cert, key, .. }) = tls.as_deref()
-        && cert.as_os_str().is_empty() != key.as_os_str().is_empty()
-    {
-        let missing = if cert.as_os_str().is_empty() { TLS_CERT } else { TLS_KEY };
-        return Err(format!("{TLS_CERT} and {TLS_KEY} go together: add {missing}=PATH"));
+    let given = tls.as_ref().map(|tls| [&tls.cert, &tls.key].map(|it| !it.as_os_str().is_empty()));
+    if let Some([true, false] | [false, true]) = given {
+        return Err(format!("{TLS_CERT} and {TLS_KEY} go together: give both"));
     }
     if matches!(&address, Address::Tcp(a) | Address::Udp(a) if options.v6only && a.is_ipv4()) {
         return Err("v6only=true needs an IPv6 address, such as [::]".into());
@@ -270,15 +268,6 @@ fn parse(url: &str) -> Result<Endpoint, String> {
         _ => Protocol::Stream,
     };
     Ok(Endpoint { address, protocol, service: service.to_owned(), options, tls })
-}
-
-fn tls_options(place: &str) -> Result<Box<TlsOptions>, String> {
-    if !cfg!(feature = "tls") {
-        return Err("this program was built without TLS: build it with the feature `tls`".into());
-    }
-    let host = place.rsplit_once(':').map_or(place, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(Box::new(TlsOptions { host, ..TlsOptions::default() }))
 }
 
 impl SocketOptions {

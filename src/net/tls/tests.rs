@@ -330,6 +330,36 @@ fn nonsense_gets_an_alert_and_text_gets_text() {
     assert_eq!(rig.sent(), b"use https");
 }
 
+/// A peer may send anything: it must end in a fault or go on, and never in a panic.
+#[test]
+fn no_flipped_byte_is_too_much() {
+    let server = server();
+    for flight in 0..3 {
+        let mut at = 0;
+        loop {
+            let (mut rig, mut client) = (Rig::new(server.accept()), client());
+            for _ in 0..flight {
+                let bytes = take(&mut client);
+                rig.feed(&bytes).expect("no fault yet");
+                give(&mut client, &rig.sent());
+            }
+            let mut bytes = match flight {
+                2 => sealed(&mut client, b"hello"),
+                _ => take(&mut client),
+            };
+            let Some(byte) = bytes.get_mut(at) else { break };
+            *byte ^= if at % 2 == 0 { 0xff } else { 1 };
+            let outcome = rig.feed(&bytes);
+            // The version in a record's header is to be ignored (RFC 8446 5.1).
+            let is_ignored = (1..3).contains(&at);
+            assert!(is_ignored || outcome != Ok(b"hello".to_vec()), "{flight}: {at}");
+            let again = rig.feed(&bytes);
+            assert!(outcome.is_ok() || again.is_err(), "a fault stays one");
+            at += 1;
+        }
+    }
+}
+
 #[test]
 fn nothing_is_sent_before_the_handshake() {
     let mut rig = Rig::serve();

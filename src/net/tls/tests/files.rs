@@ -177,8 +177,8 @@ fn bad_files_are_named_with_the_fix() {
     let error = TlsServer::load(&bare, None).expect_err("no certificate").to_string();
     assert!(error.contains("tls_cert=PATH&tls_key=PATH") && error.contains("--tls-self-signed"));
     for (url, what) in [
-        ("https://127.0.0.1:0?tls_cert=a", "add tls_key=PATH"),
-        ("tls://127.0.0.1:0?tls_key=a", "add tls_cert=PATH"),
+        ("https://127.0.0.1:0?tls_cert=a", "go together: give both"),
+        ("tls://127.0.0.1:0?tls_key=a", "go together: give both"),
         ("http://127.0.0.1:0?tls_cert=a", "http:// has no TLS; use tls or https"),
     ] {
         let error = Endpoint::parse(url).expect_err(what).to_string();

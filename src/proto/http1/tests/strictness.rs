@@ -239,7 +239,7 @@ fn bad_requests_are_refused_however_they_arrive() {
         assert!(outcome.seen.iter().all(|seen| !seen.is_whole), "{name}");
     }
     let kinds: std::collections::HashSet<Error> = REFUSED.iter().map(|row| row.2).collect();
-    assert_eq!(kinds.len(), 15, "every kind but those that need a limit is in the table");
+    assert_eq!(kinds.len(), 16, "every kind but those that need a limit is in the table");
 }
 
 #[test]
