@@ -161,11 +161,8 @@ impl Link {
             self.tls = None;
         }
         // Its part of the handshake, or the alert that says why not.
-        let sent = self.send_outgoing(token, io, |_, _| true);
-        received.and_then(|received| match sent {
-            Ok(_) => Ok(received),
-            Err(error) => Err(ReceiveError::Send(error)),
-        })
+        let sent = self.send_sealed(token, io).map_err(ReceiveError::Send);
+        received.and_then(|received| sent.map(|_| received))
     }
 
     /// Begins the handshake as a client; the socket is connected.
@@ -173,13 +170,10 @@ impl Link {
     /// # Errors
     /// See [`ReceiveError`]; the connection must end.
     pub fn start(&mut self, token: Token, io: &mut LinkIo<'_>) -> Result<(), ReceiveError> {
-        let mut started = Ok(());
-        let begin = |tls: &mut Tls, outgoing: &mut Vec<u8>| {
-            started = tls.start(outgoing);
-            true
-        };
-        self.send_outgoing(token, io, begin).map_err(ReceiveError::Send)?;
-        started
+        if let Some(tls) = &mut self.tls {
+            tls.start(io.tls)?;
+        }
+        self.send_sealed(token, io).map(|_| ()).map_err(ReceiveError::Send)
     }
 
     /// What the end of the stream means, now that it has come: nothing, or why it is no good end.
@@ -208,26 +202,21 @@ impl Link {
     ) -> Result<Sent, SendError> {
         match &self.tls {
             None => self.send_as_is(bytes, token, io),
-            Some(_) => self.send_outgoing(token, io, |tls, outgoing| tls.seal(bytes, outgoing)),
+            Some(_) => self.seal_and_send(bytes, token, io),
         }
     }
 
-    /// Sends what TLS has ready and what `add` adds to it.
     #[inline(never)]
-    fn send_outgoing(
+    fn seal_and_send(
         &mut self,
+        bytes: &[u8],
         token: Token,
         io: &mut LinkIo<'_>,
-        add: impl FnOnce(&mut Tls, &mut Vec<u8>) -> bool,
     ) -> Result<Sent, SendError> {
-        let mut outgoing = io.tls.take_outgoing();
-        let added = self.tls.as_mut().is_none_or(|tls| add(tls, &mut outgoing));
-        let sent = match outgoing.is_empty() {
-            true => Ok(Sent::All),
-            false => self.send_as_is(&outgoing, token, io),
-        };
-        io.tls.give_outgoing(outgoing);
-        if added { sent } else { Err(SendError::Unsealed) }
+        if let Some(tls) = &mut self.tls {
+            tls.seal(bytes, io.tls)?;
+        }
+        self.send_sealed(token, io)
     }
 
     /// Says by TLS that nothing more will be sent (`close_notify`), behind what waits. To be done
@@ -235,15 +224,21 @@ impl Link {
     ///
     /// # Errors
     /// See [`SendError`].
-    pub fn end(&mut self, token: Token, io: &mut LinkIo<'_>) -> Result<(), SendError> {
-        if self.tls.is_none() {
-            return Ok(());
-        }
-        let end = |tls: &mut Tls, outgoing: &mut Vec<u8>| {
-            tls.seal_end(outgoing);
-            true
+    pub fn end(&mut self, token: Token, io: &mut LinkIo<'_>) -> Result<Sent, SendError> {
+        let Some(tls) = &mut self.tls else { return Ok(Sent::All) };
+        tls.seal_end(io.tls);
+        self.send_sealed(token, io)
+    }
+
+    /// Sends what TLS has left in the scratch.
+    fn send_sealed(&mut self, token: Token, io: &mut LinkIo<'_>) -> Result<Sent, SendError> {
+        let sealed = io.tls.take_outgoing();
+        let sent = match sealed.is_empty() {
+            true => Ok(Sent::All),
+            false => self.send_as_is(&sealed, token, io),
         };
-        self.send_outgoing(token, io, end).map(|_| ())
+        io.tls.give_outgoing(sealed);
+        sent
     }
 
     fn send_as_is(

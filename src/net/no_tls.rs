@@ -9,7 +9,7 @@
 //!
 //! **Read next.** `src/net/tls/mod.rs`.
 
-use super::link::{ReceiveError, Received};
+use super::link::{ReceiveError, Received, SendError};
 use super::{Endpoint, Stream, TlsSetupError};
 use crate::buf::Pool;
 
@@ -54,15 +54,15 @@ impl Tls {
         match *self {}
     }
 
-    pub(super) fn seal(&mut self, _: &[u8], _: &mut Vec<u8>) -> bool {
+    pub(super) fn seal(&mut self, _: &[u8], _: &mut TlsScratch) -> Result<(), SendError> {
         match *self {}
     }
 
-    pub(super) fn seal_end(&mut self, _: &mut Vec<u8>) {
+    pub(super) fn seal_end(&mut self, _: &mut TlsScratch) {
         match *self {}
     }
 
-    pub(super) fn start(&mut self, _: &mut Vec<u8>) -> Result<(), ReceiveError> {
+    pub(super) fn start(&mut self, _: &mut TlsScratch) -> Result<(), ReceiveError> {
         match *self {}
     }
 

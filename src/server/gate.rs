@@ -161,6 +161,7 @@ impl<S: Service> Worker<S> {
         };
         match link {
             Some(link) => self.admit(cx, index, link, peer),
+            // See `TlsServer::accept`: it does not happen, and nobody was told anything.
             None => self.admission.release(peer),
         }
     }

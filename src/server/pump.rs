@@ -139,8 +139,8 @@ impl<S: Service> Worker<S> {
         };
         conn.last_active = cx.now;
         self.metrics.bytes_in += len as u64;
-        if conn.session.is_handshake() {
-            self.go_on_with_handshake(cx, id)?;
+        if conn.session.is_handshake() && !self.go_on_with_handshake(cx, id)? {
+            return Ok(());
         }
         // Of TLS it may have been nothing but its own.
         if len > 0 {

@@ -8,31 +8,39 @@
 //! plainly; any other nonsense gets TLS's own alert. What ends without a `close_notify` may have
 //! been cut off by somebody, so its last half line is not taken for a line.
 //!
-//! **Costs.** A handshake: three reads and two writes at the most, and a signature (20 µs of
-//! P-256) that a resumed one does without.
+//! **Costs.** A handshake: two reads and two writes, as a rule, and a signature that a resumed one
+//! does without.
 //!
 //! **Read next.** `src/net/tls/mod.rs`.
 
 use super::channel::Doors;
+use super::conn::Phase;
 use super::pump::Step;
 use super::worker::Worker;
 use crate::metrics::CloseReason;
-use crate::net::{ReceiveError, Tls};
+use crate::net::ReceiveError;
 use crate::reactor::{ConnId, Cx};
 use crate::service::Service;
 use crate::session;
 
 impl<S: Service> Worker<S> {
-    /// Something came; perhaps that was the last of the handshake.
-    pub(super) fn go_on_with_handshake(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
-        let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        if conn.link.tls().is_some_and(Tls::is_handshaking) {
-            return Ok(());
+    /// Something came; perhaps that was the last of the handshake. False if the service wants
+    /// nothing of what comes behind it.
+    pub(super) fn go_on_with_handshake(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: ConnId,
+    ) -> Result<bool, CloseReason> {
+        let Some(tls) = self.conns.get(id).and_then(|conn| conn.link.tls()) else {
+            return Ok(true);
+        };
+        if tls.is_handshaking() {
+            return Ok(true);
         }
         self.metrics.tls_handshakes += 1;
-        let is_resumed = conn.link.tls().is_some_and(Tls::is_resumed);
-        self.metrics.tls_resumed += u64::from(is_resumed);
-        self.open_session(cx, id)
+        self.metrics.tls_resumed += u64::from(tls.is_resumed());
+        self.open_session(cx, id)?;
+        Ok(self.conns.get(id).is_some_and(|conn| conn.phase == Phase::Open))
     }
 
     /// Nothing more can be received. The rest is as with any other end, as far as it goes.

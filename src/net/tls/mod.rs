@@ -23,7 +23,7 @@ mod server;
 pub use client::{TlsClient, Trust};
 pub use server::TlsServer;
 
-use super::link::{ReceiveError, Received, read_once};
+use super::link::{ReceiveError, Received, SendError, read_once};
 use super::{Stream, TlsSetupError};
 use crate::buf::{Gather, Pool};
 use crate::metrics::TlsFault;
@@ -181,7 +181,7 @@ impl Tls {
             }
         }
         if !self.framer.feed(fresh) {
-            self.held.append(fresh, 0, pool)?;
+            self.hold(fresh, pool)?;
             return Ok(if more { Received::Filled(0) } else { Received::Short(0) });
         }
         let held = self.held.bytes().len();
@@ -197,15 +197,19 @@ impl Tls {
                 plain => Received::Filled(plain),
             });
         }
-        let rest = &input[opened.used..];
-        if rest.len() > HELD_BYTES_MAX {
-            return Err(self.fail(TlsFault::Malformed));
-        }
-        self.held.append(rest, 0, pool)?;
+        self.hold(&input[opened.used..], pool)?;
         Ok(match more {
             true => Received::Filled(opened.plain),
             false => Received::Short(opened.plain),
         })
+    }
+
+    /// Keeps ciphertext until more of it comes.
+    fn hold(&mut self, bytes: &[u8], pool: &mut Pool) -> Result<(), ReceiveError> {
+        if self.held.bytes().len() + bytes.len() > HELD_BYTES_MAX {
+            return Err(self.fail(TlsFault::Malformed));
+        }
+        Ok(self.held.append(bytes, 0, pool)?)
     }
 
     fn fail(&mut self, fault: TlsFault) -> ReceiveError {
@@ -251,22 +255,30 @@ impl Tls {
         }
     }
 
-    /// Seals `plain` behind what is in `outgoing`. False: the connection cannot send.
-    pub(super) fn seal(&mut self, plain: &[u8], outgoing: &mut Vec<u8>) -> bool {
-        self.write(outgoing, sealed_bytes_max(plain.len()), Words::Data(plain))
+    /// Seals `plain` into the scratch.
+    pub(super) fn seal(&mut self, plain: &[u8], scratch: &mut TlsScratch) -> Result<(), SendError> {
+        let written = self.write(scratch, sealed_bytes_max(plain.len()), Words::Data(plain));
+        written.ok_or(SendError::Unsealed)
     }
 
     /// Seals our `close_notify`, once. Nothing if there is nobody to understand it.
-    pub(super) fn seal_end(&mut self, outgoing: &mut Vec<u8>) {
+    pub(super) fn seal_end(&mut self, scratch: &mut TlsScratch) {
         if !std::mem::replace(&mut self.is_ended, true) {
-            self.write(outgoing, sealed_bytes_max(0), Words::End);
+            self.write(scratch, sealed_bytes_max(0), Words::End);
         }
     }
 
-    fn write(&mut self, outgoing: &mut Vec<u8>, bytes_max: usize, words: Words<'_>) -> bool {
+    /// `None`: the connection cannot send.
+    fn write(
+        &mut self,
+        scratch: &mut TlsScratch,
+        bytes_max: usize,
+        words: Words<'_>,
+    ) -> Option<()> {
         if self.stage == Stage::Failed || self.is_handshaking() {
-            return false;
+            return None;
         }
+        let outgoing = &mut scratch.outgoing;
         let from = outgoing.len();
         outgoing.resize(from + bytes_max, 0);
         let room = &mut outgoing[from..];
@@ -277,12 +289,13 @@ impl Tls {
             Side::Client(side) => write(side.process_tls_records(held), words, room),
         };
         outgoing.truncate(from + written.unwrap_or(0));
-        written.is_some()
+        written.map(|_| ())
     }
 
     /// Begins the handshake, if it is ours to begin.
-    pub(super) fn start(&mut self, outgoing: &mut Vec<u8>) -> Result<(), ReceiveError> {
-        self.open(&mut [], &mut [], outgoing).map_err(|fault| self.fail(fault))?;
+    pub(super) fn start(&mut self, scratch: &mut TlsScratch) -> Result<(), ReceiveError> {
+        let started = self.open(&mut [], &mut [], &mut scratch.outgoing);
+        started.map_err(|fault| self.fail(fault))?;
         Ok(())
     }
 

@@ -371,19 +371,21 @@ fn nothing_is_sent_before_the_handshake() {
 /// What does not fit 32 KiB is no message of a handshake that anybody needs.
 #[test]
 fn an_endless_hello_is_refused() {
-    let mut rig = Rig::serve();
-    let mut outcome = Ok(vec![]);
-    // A ClientHello of 60,000 bytes, in records of 1,000.
+    let record =
+        |piece: &[u8]| [&[22, 3, 1, (piece.len() >> 8) as u8, piece.len() as u8], piece].concat();
+    // A ClientHello of 60,000 bytes, in records of 1,000; or with a long one in the end, of which
+    // one byte is missing.
     let mut message = vec![1, 0, 0xea, 0x60];
     message.resize(60_004, 0);
-    for piece in message.chunks(1_000) {
-        let record = [&[22, 3, 1, (piece.len() >> 8) as u8, piece.len() as u8], piece].concat();
-        outcome = rig.feed(&record);
-        if outcome.is_err() {
-            break;
+    for (short, long) in [(61, 0), (30, 16_000)] {
+        let mut pieces: Vec<Vec<u8>> = message.chunks(1_000).take(short).map(record).collect();
+        if long > 0 {
+            pieces.push(record(&vec![0; long])[..long + 4].to_vec());
         }
+        let mut rig = Rig::serve();
+        let outcome = pieces.iter().try_for_each(|piece| rig.feed(piece).map(|_| ()));
+        assert_eq!(outcome, Err(ReceiveError::Tls(TlsFault::Malformed)), "{short}");
     }
-    assert_eq!(outcome, Err(ReceiveError::Tls(TlsFault::Malformed)));
 }
 
 /// A message of the handshake may come in pieces later, too; rustls then remembers places in what
