@@ -10,8 +10,8 @@
 //! added at the first stall, by the one `epoll_ctl` of the connection's life, and then kept. (All
 //! of this is shown by `tests/kernel_facts.rs`.)
 //!
-//! **Costs.** One `recv` and one `send` a ready connection. 32 bytes, and a pooled block while
-//! stuck.
+//! **Costs.** One `recv` and one `send` a ready connection. 24 bytes, and a pooled block while
+//! stuck. One branch a call tells a connection that has neither TLS nor a backlog, as most.
 //!
 //! **Read next.** `src/net/tls/mod.rs`; `src/session.rs`, which turns the bytes into messages;
 //! `src/server/conn.rs`.
@@ -94,14 +94,21 @@ pub struct LinkIo<'a> {
     pub tls: &'a mut TlsScratch,
 }
 
+/// What a connection without TLS that keeps up does not have.
+#[derive(Debug, Default)]
+struct Extra {
+    /// What is still to be sent.
+    backlog: Backlog,
+    /// What bytes go through on their way in and out.
+    tls: Option<Box<Tls>>,
+}
+
 /// A stream socket and its unsent output.
 #[derive(Debug)]
 pub struct Link {
     stream: Stream,
-    /// Not empty if it is there.
-    backlog: Option<Box<Backlog>>,
-    /// What bytes go through on their way in and out.
-    tls: Option<Box<Tls>>,
+    /// There is a backlog in it, or TLS.
+    extra: Option<Box<Extra>>,
     /// The socket is registered for writing too.
     watches_writes: bool,
 }
@@ -109,12 +116,13 @@ pub struct Link {
 impl Link {
     /// Wraps a stream that is registered for reading, and for writing too if `watches_writes`.
     pub fn new(stream: Stream, watches_writes: bool) -> Link {
-        Link { stream, backlog: None, tls: None, watches_writes }
+        Link { stream, extra: None, watches_writes }
     }
 
     /// The same under TLS. A client [starts](Link::start) it.
     pub fn secured(stream: Stream, watches_writes: bool, tls: Box<Tls>) -> Link {
-        Link { stream, backlog: None, tls: Some(tls), watches_writes }
+        let extra = Some(Box::new(Extra { tls: Some(tls), ..Extra::default() }));
+        Link { stream, extra, watches_writes }
     }
 
     /// The socket.
@@ -124,12 +132,24 @@ impl Link {
 
     /// Bytes that wait to be sent.
     pub fn backlog_bytes(&self) -> usize {
-        self.backlog.as_ref().map_or(0, |backlog| backlog.len())
+        self.extra.as_ref().map_or(0, |extra| extra.backlog.len())
     }
 
     /// The bytes go through TLS.
     pub fn tls(&self) -> Option<&Tls> {
-        self.tls.as_deref()
+        self.extra.as_ref()?.tls.as_deref()
+    }
+
+    fn tls_mut(&mut self) -> Option<&mut Tls> {
+        self.extra.as_mut()?.tls.as_deref_mut()
+    }
+
+    /// The backlog is out: lets go of what it took.
+    fn lighten(&mut self) {
+        match &mut self.extra {
+            Some(extra) if extra.tls.is_some() => extra.backlog = Backlog::default(),
+            extra => *extra = None,
+        }
     }
 
     /// Reads once into `bytes`, which with TLS are at least 64 KiB.
@@ -142,7 +162,7 @@ impl Link {
         token: Token,
         io: &mut LinkIo<'_>,
     ) -> Result<Received, ReceiveError> {
-        match &self.tls {
+        match &self.extra {
             None => read_once(&mut self.stream, bytes),
             Some(_) => self.receive_sealed(bytes, token, io),
         }
@@ -155,10 +175,13 @@ impl Link {
         token: Token,
         io: &mut LinkIo<'_>,
     ) -> Result<Received, ReceiveError> {
-        let Some(tls) = &mut self.tls else { return Ok(Received::Blocked) };
+        let Some(tls) = self.extra.as_mut().and_then(|extra| extra.tls.as_mut()) else {
+            return read_once(&mut self.stream, bytes);
+        };
         let received = tls.receive(&mut self.stream, bytes, io.tls, io.pool);
         if received == Err(ReceiveError::PlainOnTls) {
-            self.tls = None;
+            // Nothing was held, and nothing waits.
+            self.extra = None;
         }
         // Its part of the handshake, or the alert that says why not.
         let sent = self.send_sealed(token, io).map_err(ReceiveError::Send);
@@ -170,7 +193,7 @@ impl Link {
     /// # Errors
     /// See [`ReceiveError`]; the connection must end.
     pub fn start(&mut self, token: Token, io: &mut LinkIo<'_>) -> Result<(), ReceiveError> {
-        if let Some(tls) = &mut self.tls {
+        if let Some(tls) = self.tls_mut() {
             tls.start(io.tls)?;
         }
         self.send_sealed(token, io).map(|_| ()).map_err(ReceiveError::Send)
@@ -178,7 +201,7 @@ impl Link {
 
     /// What the end of the stream means, now that it has come: nothing, or why it is no good end.
     pub fn fault_of_end(&self) -> Option<ReceiveError> {
-        self.tls.as_ref().and_then(|tls| tls.fault_of_end())
+        self.tls().and_then(Tls::fault_of_end)
     }
 
     /// Reads once and forgets: after the last word, when what comes is of no interest, and under
@@ -200,7 +223,7 @@ impl Link {
         token: Token,
         io: &mut LinkIo<'_>,
     ) -> Result<Sent, SendError> {
-        match &self.tls {
+        match &self.extra {
             None => self.send_as_is(bytes, token, io),
             Some(_) => self.seal_and_send(bytes, token, io),
         }
@@ -213,9 +236,8 @@ impl Link {
         token: Token,
         io: &mut LinkIo<'_>,
     ) -> Result<Sent, SendError> {
-        if let Some(tls) = &mut self.tls {
-            tls.seal(bytes, io.tls)?;
-        }
+        let Some(tls) = self.tls_mut() else { return self.send_as_is(bytes, token, io) };
+        tls.seal(bytes, io.tls)?;
         self.send_sealed(token, io)
     }
 
@@ -225,7 +247,7 @@ impl Link {
     /// # Errors
     /// See [`SendError`].
     pub fn end(&mut self, token: Token, io: &mut LinkIo<'_>) -> Result<Sent, SendError> {
-        let Some(tls) = &mut self.tls else { return Ok(Sent::All) };
+        let Some(tls) = self.tls_mut() else { return Ok(Sent::All) };
         tls.seal_end(io.tls);
         self.send_sealed(token, io)
     }
@@ -247,13 +269,15 @@ impl Link {
         token: Token,
         io: &mut LinkIo<'_>,
     ) -> Result<Sent, SendError> {
-        let taken =
-            if self.backlog.is_none() { self.write_once(&[IoSlice::new(bytes)])? } else { 0 };
+        let taken = match self.backlog_bytes() {
+            0 => write_once(&mut self.stream, &[IoSlice::new(bytes)])?,
+            _ => 0,
+        };
         if taken == bytes.len() {
             return Ok(Sent::All);
         }
-        let backlog = self.backlog.get_or_insert_default();
-        backlog.push(&bytes[taken..], io.pool).map_err(|_| SendError::Exhausted)?;
+        let extra = self.extra.get_or_insert_default();
+        extra.backlog.push(&bytes[taken..], io.pool).map_err(|_| SendError::Exhausted)?;
         self.watch_writes(token, io.registry)?;
         Ok(Sent::Queued)
     }
@@ -263,34 +287,30 @@ impl Link {
     /// # Errors
     /// See [`SendError`]; the connection must end.
     pub fn flush(&mut self, pool: &mut Pool) -> Result<Sent, SendError> {
-        while let Some(backlog) = &self.backlog {
+        let Some(Extra { backlog, .. }) = self.extra.as_deref_mut() else { return Ok(Sent::All) };
+        while !backlog.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let count = backlog.slices(&mut slices);
             let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
             let taken = write_once(&mut self.stream, &slices[..count])?;
-            let Some(backlog) = &mut self.backlog else { break };
             backlog.consume(taken, pool);
-            if backlog.is_empty() {
-                self.backlog = None;
-            } else if taken < offered {
+            if taken < offered {
                 return Ok(Sent::Queued);
             }
         }
+        self.lighten();
         Ok(Sent::All)
     }
 
     /// Gives back what is held; what waits is not sent any more.
     pub fn clear(&mut self, pool: &mut Pool) {
-        if let Some(tls) = &mut self.tls {
-            tls.clear(pool);
+        if let Some(extra) = &mut self.extra {
+            extra.backlog.clear(pool);
+            if let Some(tls) = &mut extra.tls {
+                tls.clear(pool);
+            }
         }
-        if let Some(mut backlog) = self.backlog.take() {
-            backlog.clear(pool);
-        }
-    }
-
-    fn write_once(&mut self, slices: &[IoSlice<'_>]) -> Result<usize, SendError> {
-        write_once(&mut self.stream, slices)
+        self.lighten();
     }
 
     /// Asks for events when there is room to write. Later stalls need no call: the interest stays,

@@ -10,8 +10,8 @@
 //! is decrypted only when it is whole, so nothing decrypted is ever left behind in here: after a
 //! short read the edge is spent, as it is without TLS.
 //!
-//! **Costs.** A connection without TLS: 8 bytes and a branch a call. With: see `docs/design.md`,
-//! "TLS". rustls allocates one buffer for each record that comes or goes.
+//! **Costs.** A connection without TLS: nothing, for it shares one branch a call with the backlog.
+//! With: see `docs/design.md`, "TLS". rustls allocates a buffer for each record that comes or goes.
 //!
 //! **Read next.** `src/net/link.rs`, which sends what comes out here; `src/net/tls/server.rs`.
 
