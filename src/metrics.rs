@@ -1,7 +1,7 @@
 //! Plain counters.
 //!
 //! **What.** [`Metrics`] counts what one worker did; [`CloseReason`] and [`RefuseReason`] say why a
-//! connection ended or never began.
+//! connection ended or never began, [`TlsFault`] what was wrong with its TLS.
 //!
 //! **Why this way.** One thread owns them, so a counter is a `u64` and counting is an addition.
 //! Atomics and label maps were rejected: they cost at each event what a reader needs once a second.
@@ -53,6 +53,16 @@ reasons! {
         BodyTooLarge = "body_too_large",
         /// A request was not whole in time.
         RequestLate = "request_late",
+        /// A TLS handshake was not done in time.
+        TlsHandshakeLate = "tls_handshake_late",
+        /// TLS could not go on; see [`TlsFault`] for why.
+        TlsFailed = "tls_failed",
+        /// TLS ended without a `close_notify`: what came last may not be all there was.
+        TlsTruncated = "tls_truncated",
+        /// The peer spoke TLS on a port that does not.
+        TlsOnPlain = "tls_on_plain",
+        /// The peer did not speak TLS on a port that does.
+        PlainOnTls = "plain_on_tls",
         /// A WebSocket frame was malformed or over a limit.
         BadFrame = "bad_frame",
         /// More WebSocket control frames in a second than `control_frames_per_s_max`.
@@ -99,6 +109,28 @@ pub struct Deflated {
     pub bytes_saved: u64,
 }
 
+reasons! {
+    /// Why TLS could not go on.
+    TlsFault {
+        /// The peer said so by an alert: it does not trust the certificate, as a rule.
+        Alert = "alert",
+        /// No version, cipher or protocol in common.
+        Incompatible = "incompatible",
+        /// What came is no TLS, or over its limits.
+        Malformed = "malformed",
+        /// Well-formed, but not at this point.
+        Misbehaved = "misbehaved",
+        /// A record was tampered with, or the keys differ.
+        Undecipherable = "undecipherable",
+        /// The peer's certificate is not to be trusted (client side).
+        Certificate = "certificate",
+        /// The peer ended in the middle of the handshake.
+        Unfinished = "unfinished",
+        /// Anything else, the system's random numbers for one.
+        Other = "other",
+    }
+}
+
 /// What one worker counted since it started.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
@@ -114,9 +146,10 @@ pub struct Metrics {
     pub accept_aborted: u64,
     /// Events for connections that were gone.
     pub stale_events: u64,
-    /// Bytes read from streams.
+    /// Bytes read from streams; with TLS, what was in them.
     pub bytes_in: u64,
-    /// Bytes written to streams.
+    /// Bytes written to streams. With TLS, what went into them; what had to wait in a backlog
+    /// counts as it was sent, encrypted.
     pub bytes_out: u64,
     /// Messages given to a service (for a byte stream: reads).
     pub messages_in: u64,
@@ -142,6 +175,16 @@ pub struct Metrics {
     pub datagrams_cut: u64,
     /// Answers that the socket did not take.
     pub datagrams_dropped: u64,
+    /// TLS handshakes that were completed.
+    pub tls_handshakes: u64,
+    /// Those of them that resumed an earlier session.
+    pub tls_resumed: u64,
+    /// Connections that TLS failed on, by [`TlsFault`].
+    pub tls_failed: [u64; TlsFault::ALL.len()],
+    /// Certificates that were read again and taken into use.
+    pub tls_reloads: u64,
+    /// Certificates that were read again and were no good.
+    pub tls_reload_failures: u64,
     /// Turns of the loop.
     pub turns: u64,
 }
@@ -190,13 +233,19 @@ impl Metrics {
             ("datagrams_unanswered", self.datagrams_unanswered),
             ("datagrams_cut", self.datagrams_cut),
             ("datagrams_dropped", self.datagrams_dropped),
+            ("tls_handshakes", self.tls_handshakes),
+            ("tls_resumed", self.tls_resumed),
+            ("tls_reloads", self.tls_reloads),
+            ("tls_reload_failures", self.tls_reload_failures),
             ("turns", self.turns),
         ];
         let plain = plain.into_iter().map(|(name, value)| (name.to_owned(), value));
         let refused = RefuseReason::ALL.iter().zip(self.refused);
         let closed = CloseReason::ALL.iter().zip(self.closed);
+        let failed = TlsFault::ALL.iter().zip(self.tls_failed);
         plain
             .chain(refused.map(|(reason, n)| (format!("refused_{}", reason.name()), n)))
             .chain(closed.map(|(reason, n)| (format!("closed_{}", reason.name()), n)))
+            .chain(failed.map(|(fault, n)| (format!("tls_failed_{}", fault.name()), n)))
     }
 }

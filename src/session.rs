@@ -69,6 +69,8 @@ pub struct SessionLimits {
     pub http: http1::Limits,
     /// Bytes and fragments of a WebSocket message.
     pub ws: ws::Limits,
+    /// The transport's own handshake must be done so long after the connection was taken in.
+    pub handshake_timeout_ms: u64,
     /// A stream on which no byte moved for so long is closed.
     pub idle_timeout_ms: u64,
     /// A request's head must be whole so long after its first byte; bytes do not reset it. A body
@@ -105,6 +107,8 @@ pub trait Routes {
 pub enum Expiry {
     /// It was idle for too long.
     Idle,
+    /// The transport's own handshake is not done in time.
+    HandshakeLate,
     /// A request is not whole in time.
     RequestLate,
     /// The peer is to be asked whether it is still there.
@@ -126,6 +130,8 @@ pub enum Farewell {
 
 #[derive(Debug)]
 enum Speech {
+    /// Nothing yet: the transport's own handshake is under way, since then.
+    Handshake(Time),
     Bytes,
     /// With the beginning of a line.
     Lines(Carry),
@@ -157,6 +163,12 @@ impl<T: Default> Session<T> {
         Session::begin(speech, Some(route))
     }
 
+    /// What stands for a session until the transport's own handshake is done. Services do not know
+    /// of it yet.
+    pub fn handshake(now: Time) -> Session<T> {
+        Session::begin(Speech::Handshake(now), None)
+    }
+
     /// A session that begins with HTTP.
     pub fn http(now: Time) -> Session<T> {
         Session::begin(Speech::Http(Http::new(now)), None)
@@ -183,6 +195,7 @@ impl<T: Default> Session<T> {
         desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
         match &self.speech {
+            Speech::Handshake(_) => Ok(Flow::Open),
             Speech::Bytes => Ok(self.receive_bytes(fresh, routes, desk)),
             Speech::Lines(_) => self.receive_lines(fresh, routes, desk),
             Speech::Http(_) => self.receive_http(fresh, routes, desk),
@@ -205,6 +218,10 @@ impl<T: Default> Session<T> {
     /// moved. Never if there is nothing to wait for.
     pub fn expiry(&self, last_active: Time, limits: &SessionLimits) -> Option<(Time, Expiry)> {
         match &self.speech {
+            Speech::Handshake(since) => {
+                let due = after(*since, limits.handshake_timeout_ms);
+                due.map(|due| (due, Expiry::HandshakeLate))
+            }
             Speech::Bytes | Speech::Lines(_) => {
                 after(last_active, limits.idle_timeout_ms).map(|due| (due, Expiry::Idle))
             }
@@ -226,7 +243,7 @@ impl<T: Default> Session<T> {
             Speech::Bytes | Speech::Lines(_) if why != Farewell::Drain => {
                 write.extend_from_slice(format!("-ERR {text}\n").as_bytes());
             }
-            Speech::Bytes | Speech::Lines(_) => {}
+            Speech::Handshake(_) | Speech::Bytes | Speech::Lines(_) => {}
             Speech::Http(http) => http.farewell(why, text, date, write),
             Speech::WebSocket(websocket) => websocket.farewell(why, text, write),
         }
@@ -236,7 +253,7 @@ impl<T: Default> Session<T> {
     /// in one; 0 where reads bound it.
     pub fn message_bytes_max(&self, limits: &SessionLimits) -> usize {
         match &self.speech {
-            Speech::Bytes | Speech::Lines(_) | Speech::Http(_) => 0,
+            Speech::Handshake(_) | Speech::Bytes | Speech::Lines(_) | Speech::Http(_) => 0,
             Speech::WebSocket(_) => limits.ws.message_bytes_max,
         }
     }
@@ -249,9 +266,14 @@ impl<T: Default> Session<T> {
     /// Which edition of a broadcast it is to be sent; none: the plain one.
     pub fn edition(&self) -> Option<deflate::WindowBits> {
         match &self.speech {
-            Speech::Bytes | Speech::Lines(_) | Speech::Http(_) => None,
             Speech::WebSocket(websocket) => websocket.edition(),
+            _ => None,
         }
+    }
+
+    /// The transport's own handshake is under way.
+    pub fn is_handshake(&self) -> bool {
+        matches!(self.speech, Speech::Handshake(_))
     }
 
     /// It speaks HTTP, and its deadlines move with the requests.
@@ -263,7 +285,7 @@ impl<T: Default> Session<T> {
     /// it ended.
     pub fn is_expendable(&self) -> bool {
         match &self.speech {
-            Speech::Bytes => true,
+            Speech::Handshake(_) | Speech::Bytes => true,
             Speech::Lines(carry) => carry.is_empty(),
             Speech::Http(http) => http.is_between(),
             Speech::WebSocket(_) => false,
@@ -273,7 +295,7 @@ impl<T: Default> Session<T> {
     /// Gives back what the session holds.
     pub fn clear(&mut self, desk: &mut Desk) {
         match &mut self.speech {
-            Speech::Bytes => {}
+            Speech::Handshake(_) | Speech::Bytes => {}
             Speech::Lines(carry) => carry.clear(&mut desk.pool),
             Speech::Http(http) => http.clear(&mut desk.pool),
             Speech::WebSocket(websocket) => websocket.clear(desk),
@@ -288,6 +310,15 @@ pub fn refusal(is_http: bool, text: &str, date: &Date, write: &mut Vec<u8>) {
         http::refuse(text, date, write);
     } else {
         write.extend_from_slice(format!("-ERR {text}\n").as_bytes());
+    }
+}
+
+/// The words for a peer that speaks plainly where TLS is spoken.
+pub fn tls_wanted(is_http: bool, date: &Date, write: &mut Vec<u8>) {
+    if is_http {
+        http::refuse_plain(date, write);
+    } else {
+        write.extend_from_slice(b"-ERR this port speaks TLS\n");
     }
 }
 

@@ -3,6 +3,10 @@
 //! The allocator of this test counts what the server's thread asks of it. After a warm-up, in which
 //! tables and scratch buffers get their size, echoing must not ask for anything.
 
+#[cfg(feature = "tls")]
+#[path = "server/certs.rs"]
+mod certs;
+
 use oneloop::buf::Pool;
 use oneloop::net::{Address, Endpoint};
 use oneloop::proto::ws::{Assembly, Decoder, Event, Kind, Limits, Role, encode};
@@ -273,6 +277,26 @@ fn websocket_allocations(lengths: &[usize], read_bytes: usize) -> u64 {
     allocations
 }
 
+/// rustls makes a buffer for each record that it opens, and one for each that it seals.
+#[cfg(feature = "tls")]
+fn serve_tls() {
+    let files = certs::Files::new("allocations");
+    serve(&files.url("tls://127.0.0.1:0/echo"), |address| {
+        let mut stream = certs::secure(&files.config(), connect(address));
+        for (len, records) in [(64, 1), (16_384, 1), (60_000, 4)] {
+            let message = vec![7; len];
+            let mut back = vec![0; len];
+            let echoes = allocations_of(|| {
+                for _ in 0..100 {
+                    stream.write_all(&message).expect("the server reads");
+                    stream.read_exact(&mut back).expect("the server answers");
+                }
+            });
+            assert_eq!(echoes, 100 * 2 * records, "TLS echoes of {len} bytes");
+        }
+    });
+}
+
 /// One test, because all share the counter.
 #[test]
 fn steady_work_allocates_nothing() {
@@ -329,6 +353,8 @@ fn steady_work_allocates_nothing() {
     serve_websockets();
     #[cfg(feature = "deflate")]
     serve_compressed();
+    #[cfg(feature = "tls")]
+    serve_tls();
 
     assert_eq!(websocket_allocations(&[64; 100], 65_536), 0, "whole WebSocket messages");
     assert_eq!(websocket_allocations(&[64; 100], 50), 0, "WebSocket messages cut by reads");

@@ -14,7 +14,7 @@
 //!
 //! **Read next.** `src/buf/backlog.rs`, `src/buf/gather.rs`.
 
-/// Bytes in a block: the longest line, an HTTP head or a TLS record fits into one.
+/// Bytes in a block: the longest line or an HTTP head fits into one.
 pub const BLOCK_BYTES: usize = 16 * 1024;
 
 /// Blocks kept for the next stall: 1 MiB.

@@ -57,8 +57,12 @@ fn setting_arg(setting: &'static Setting) -> Arg {
         true => (ArgAction::Append, ValueHint::Url),
         false => (ArgAction::Set, ValueHint::Other),
     };
-    Arg::new(setting.name)
-        .long(setting.flag())
+    let arg = Arg::new(setting.name);
+    let arg = match setting.is_switch() {
+        true => arg.num_args(0..=1).default_missing_value("on"),
+        false => arg,
+    };
+    arg.long(setting.flag())
         .value_name(setting.values)
         .help(setting.doc)
         .env(setting.variable())

@@ -73,7 +73,10 @@ fn start_log(filter: &str) {
 }
 
 fn serve(config: Config) -> Result<ExitCode, Failure> {
-    let mut builder = Server::builder().limits(config.limits).handle_signals();
+    let mut builder = Server::builder()
+        .limits(config.limits)
+        .tls_self_signed(config.tls_self_signed)
+        .handle_signals();
     for (endpoint, services) in config.listen {
         let path = |service: Builtin| (format!("/{}", service.name()), service);
         builder = builder.site(endpoint, services.into_iter().map(path).collect());
@@ -120,7 +123,7 @@ fn more() -> String {
            echo       sends back what it gets (the default)\n  \
            discard    reads and forgets\n  \
            broadcast  sends each line or WebSocket message to everybody there (not for udp)\n  \
-         An http listener without a path has all of them, by WebSocket: /echo, /discard, …\n\n\
+         An http or https listener without a path has all of them, by WebSocket: /echo, …\n\n\
          Options of a listener, behind its URL as ?NAME=VALUE&NAME=VALUE:\n",
     );
     for option in OPTIONS {
@@ -132,7 +135,10 @@ fn more() -> String {
           oneloop serve --listen 'tcp://[::]:7000/broadcast?backlog=1024' --idle-timeout 5m\n  \
           ONELOOP_LOG=debug oneloop serve --listen 'unix:///tmp/a.sock?service=discard'\n  \
           oneloop serve --per-ip-max 100 --check > oneloop.toml\n  \
+          oneloop serve --listen https://127.0.0.1:7443 --tls-self-signed\n  \
+          oneloop serve --listen 'https://[::]:443?tls_cert=chain.pem&tls_key=key.pem'\n  \
           oneloop serve --config oneloop.toml\n\n\
+        SIGHUP reads tls_cert and tls_key again; open connections go on with what they have.\n\n\
         Exit status: 0 after a drain, 1 if it could not serve, 2 if it was asked for something\n\
         impossible, 128 + N if a second signal N cut the drain short."
 }

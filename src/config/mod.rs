@@ -21,7 +21,7 @@ mod value;
 pub use file::read;
 pub use settings::{SETTINGS, Setting};
 
-use crate::net::{Address, Endpoint, unknown};
+use crate::net::{Address, Endpoint, TlsServer, unknown};
 use crate::server::{Limits, Nofile};
 use crate::service::Builtin;
 use crate::sys::rlimit::{self, Rlimit};
@@ -38,6 +38,8 @@ pub struct Config {
     pub listen: Vec<Listener>,
     /// What bounds the server.
     pub limits: Limits,
+    /// Listeners with TLS and without a certificate get one for this host that nobody trusts.
+    pub tls_self_signed: Option<String>,
     /// Where the counters go; `None` is nowhere.
     pub metrics_file: Option<PathBuf>,
     /// What to log, as `tracing_subscriber::EnvFilter` reads it.
@@ -51,6 +53,7 @@ impl Default for Config {
         Config {
             listen: listen.iter().filter_map(|url| value::listener(url).ok()).collect(),
             limits: Limits::default(),
+            tls_self_signed: None,
             metrics_file: None,
             log: "info".into(),
         }
@@ -132,6 +135,8 @@ impl Loaded {
             check_nofile(wanted).map_err(|reason| self.error("nofile", &reason))?;
         }
         for (at, (endpoint, _)) in self.config.listen.iter().enumerate() {
+            TlsServer::load(endpoint, self.config.tls_self_signed.as_deref())
+                .map_err(|error| self.error("listen", &format!("`{}`: {error}", endpoint.url())))?;
             let twin = |(other, _): &&Listener| collide(endpoint, other);
             if let Some((twin, _)) = self.config.listen[..at].iter().find(twin) {
                 let (endpoint, twin) = (endpoint.url(), twin.url());

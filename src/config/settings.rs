@@ -59,6 +59,11 @@ impl Setting {
         (self.get)(&Config::default()).is_array()
     }
 
+    /// Whether its flag alone, without a value, means `on`.
+    pub fn is_switch(&self) -> bool {
+        self.values.starts_with("on|off")
+    }
+
     /// What holds if nobody says anything; several for a list.
     pub fn default(&self) -> Vec<String> {
         let text = |value: &Toml| match value {
@@ -77,9 +82,9 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "listen",
         values: "URL",
-        doc: "Where to listen, and what for: tcp://HOST:PORT/SERVICE, udp://HOST:PORT/SERVICE or \
-              unix:///PATH?service=SERVICE. May be repeated (in the environment: separated by \
-              commas). Port 0 lets the system choose",
+        doc: "Where to listen, and what for: tcp://HOST:PORT/SERVICE, udp://HOST:PORT/SERVICE, \
+              unix:///PATH?service=SERVICE, http://HOST:PORT; with TLS tls:// and https://. May \
+              be repeated (in the environment: separated by commas). Port 0 lets the system choose",
         set: |config, text| value::listener(text).map(|listener| config.listen.push(listener)),
         get: |config| value::show_listeners(&config.listen),
     },
@@ -160,6 +165,24 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Memory of all connections together that are stuck: unsent output, half messages",
         set: |config, text| value::bytes(text).map(|n| config.limits.buffers_bytes_max = n),
         get: |config| value::show_bytes(config.limits.buffers_bytes_max),
+    },
+    Setting {
+        name: "tls_handshake_timeout",
+        values: "DURATION|off",
+        doc: "TLS: how long after it was accepted a connection's handshake must be done; bytes do \
+              not reset it",
+        set: |config, text| {
+            value::duration_or_off_ms(text).map(|ms| config.limits.tls_handshake_timeout_ms = ms)
+        },
+        get: |config| value::show_duration_or_off(config.limits.tls_handshake_timeout_ms),
+    },
+    Setting {
+        name: "tls_self_signed",
+        values: "on|off|HOST",
+        doc: "TLS: a listener without tls_cert gets a certificate made at the start, for localhost \
+              and HOST, which nobody trusts; its fingerprint is logged",
+        set: |config, text| value::self_signed(text).map(|host| config.tls_self_signed = host),
+        get: |config| value::show_self_signed(config.tls_self_signed.as_deref()),
     },
     Setting {
         name: "line_bytes_max",

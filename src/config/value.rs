@@ -22,6 +22,7 @@ use std::time::Duration;
 use toml::Value as Toml;
 use tracing_subscriber::EnvFilter;
 
+const LOCALHOST: &str = "localhost";
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// A URL to listen on and its service, which is `echo` if it is not said.
@@ -144,6 +145,25 @@ pub(super) fn bytes_or_off(text: &str) -> Result<u64, String> {
 
 pub(super) fn show_bytes_or_off(number: u64) -> Toml {
     if number == 0 { "off".into() } else { show_bytes(number) }
+}
+
+/// Whom a self-signed certificate is for, beside localhost; `on` is nobody else.
+pub(super) fn self_signed(text: &str) -> Result<Option<String>, String> {
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-.:".contains(c);
+    match text {
+        "off" => Ok(None),
+        "on" => Ok(Some(LOCALHOST.to_owned())),
+        _ if !text.is_empty() && text.chars().all(is_host) => Ok(Some(text.to_owned())),
+        _ => Err(format!("`{text}` is not a host: write its name or address, on or off")),
+    }
+}
+
+pub(super) fn show_self_signed(host: Option<&str>) -> Toml {
+    match host {
+        None => "off".into(),
+        Some(LOCALHOST) => "on".into(),
+        Some(host) => host.into(),
+    }
 }
 
 /// A duration in milliseconds, at least `least_ms`.

@@ -20,7 +20,7 @@ use super::speech::{Requests, websocket_limits};
 use super::{LoadError, Scenario};
 use crate::buf::Pool;
 use crate::clock::{Clock, Time};
-use crate::net::Target;
+use crate::net::{Target, TlsScratch};
 use crate::proto::ws::Assembly;
 use crate::reactor::{ConnId, Cx, Readiness, TimerKey};
 use hdrhistogram::Histogram;
@@ -162,6 +162,8 @@ pub(super) struct Shared {
     pub(super) out: Vec<u8>,
     /// What is half received or half sent.
     pub(super) pool: Pool,
+    /// Ciphertext on its way.
+    pub(super) tls: TlsScratch,
     pub(super) assembly: Assembly,
     pub(super) keys: Keys,
     pub(super) tally: Tally,
@@ -191,6 +193,7 @@ impl Shared {
             scratch: vec![0; SPAN_BYTES],
             out: Vec::with_capacity(2 * SPAN_BYTES),
             pool: Pool::new(BUFFERS_BYTES_MAX),
+            tls: TlsScratch::default(),
             assembly: Assembly::new(websocket_limits(size_bytes)),
             keys: Keys::new(),
             tally: Tally::new(),

@@ -19,7 +19,7 @@ use super::fates::{Fate, Phase};
 use super::in_flight::InFlight;
 use super::speech::{Desk, Ending, Next, Say, Speech};
 use crate::clock::Time;
-use crate::net::{self, Connect, Link, LinkIo, Received, SendError, Sent, Stream};
+use crate::net::{self, Connect, Link, LinkIo, ReceiveError, Received, SendError, Sent, Stream};
 use crate::reactor::{ConnId, Cx, Readiness, Source};
 use mio::Interest;
 use mio::event::Source as _;
@@ -182,12 +182,18 @@ impl StreamClient {
 
     /// Reads once and hands on; the answers are followed by the next messages.
     fn receive(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
-        let (n, is_filled) = match self.link.receive(&mut shared.scratch) {
+        let Shared { scratch, pool, tls, .. } = &mut *shared;
+        let mut io = LinkIo { registry: cx.registry, pool, tls };
+        let (n, is_filled) = match self.link.receive(scratch, id.token(), &mut io) {
             Ok(Received::Filled(n)) => (n, true),
             Ok(Received::Short(n)) => (n, false),
             Ok(Received::Blocked) if !self.was_reset => return Continue(()),
             Ok(Received::Blocked | Received::Eof) => return self.finish(None, id, shared, cx),
-            Err(error) => return self.finish(Some(&error), id, shared, cx),
+            Err(ReceiveError::Reset { errno }) => {
+                let error = io::Error::from_raw_os_error(errno);
+                return self.finish(Some(&error), id, shared, cx);
+            }
+            Err(error) => return Break(Fate::Failed(format!("TLS: {error:?}"))),
         };
         let now = shared.clock.now();
         shared.bytes_received += n as u64;
@@ -261,7 +267,7 @@ impl StreamClient {
                 (self.was_reset, self.is_ending) = (true, true);
                 self.look_again(id, cx);
             }
-            Err(SendError::Exhausted | SendError::Unwatchable) => {
+            Err(SendError::Exhausted | SendError::Unwatchable | SendError::Unsealed) => {
                 return Break(Fate::Failed("out of buffers for what is to be sent".to_owned()));
             }
         }
@@ -287,7 +293,8 @@ impl StreamClient {
             return Continue(Ok(Sent::All));
         }
         shared.bytes_sent += bytes.len() as u64;
-        let mut io = LinkIo { registry: cx.registry, pool: &mut shared.pool };
+        let (pool, tls) = (&mut shared.pool, &mut shared.tls);
+        let mut io = LinkIo { registry: cx.registry, pool, tls };
         let outcome = self.link.send(bytes, id.token(), &mut io);
         shared.out.clear();
         Continue(outcome)

@@ -30,10 +30,10 @@ pub enum Address {
 /// What connections speak at an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
-    /// The service's own bytes or lines: `tcp://`, `udp://`, `unix://`.
+    /// The service's own bytes or lines: `tcp://`, `udp://`, `unix://`, `tls://`.
     #[default]
     Stream,
-    /// HTTP, from which a connection may be upgraded to WebSocket: `http://`.
+    /// HTTP, from which a connection may be upgraded to WebSocket: `http://`, `https://`.
     Http,
 }
 
@@ -48,6 +48,17 @@ pub struct Endpoint {
     pub service: String,
     /// How.
     pub options: SocketOptions,
+    /// Under TLS, if it is: `https://`, `tls://`.
+    pub tls: Option<Box<TlsOptions>>,
+}
+
+/// What TLS needs at an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// A PEM file with the certificate and those that sign it. Empty if it is not given.
+    pub cert: PathBuf,
+    /// A PEM file with its key. Given exactly if `cert` is.
+    pub key: PathBuf,
 }
 
 /// The options of a listener's sockets. All but `backlog` are inherited by accepted sockets, so
@@ -132,7 +143,12 @@ pub const OPTIONS: &[OptionDoc] = &[
         "true|false (false)",
         "an IPv6 listener takes no IPv4 connections (IPV6_V6ONLY)",
     ),
+    option(TLS_CERT, "PATH", "https, tls: PEM file with the certificate and those that sign it"),
+    option(TLS_KEY, "PATH", "https, tls: PEM file with the certificate's private key"),
 ];
+
+pub(super) const TLS_CERT: &str = "tls_cert";
+pub(super) const TLS_KEY: &str = "tls_key";
 
 const fn option(name: &'static str, values: &'static str, doc: &'static str) -> OptionDoc {
     OptionDoc { name, values, doc }
@@ -170,7 +186,11 @@ impl Endpoint {
         let default = SocketOptions::default();
         let mut url = self.to_string();
         for OptionDoc { name, .. } in OPTIONS {
-            let value = self.options.get(name);
+            let value = match &self.tls {
+                Some(tls) if *name == TLS_CERT => tls.cert.display().to_string(),
+                Some(tls) if *name == TLS_KEY => tls.key.display().to_string(),
+                _ => self.options.get(name),
+            };
             if value != default.get(name) {
                 url.push(if url.contains('?') { '&' } else { '?' });
                 url.extend([*name, "=", &value]);
@@ -184,11 +204,16 @@ impl fmt::Display for Endpoint {
     /// The URL without its options: what a `listening` line shows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.address {
-            Address::Tcp(address) if self.protocol == Protocol::Http => {
-                let slash = if self.service.is_empty() { "" } else { "/" };
-                write!(f, "http://{address}{slash}{}", self.service)
+            Address::Tcp(address) => {
+                let (scheme, is_http) = match (self.protocol, &self.tls) {
+                    (Protocol::Http, None) => ("http", true),
+                    (Protocol::Http, Some(_)) => ("https", true),
+                    (Protocol::Stream, None) => ("tcp", false),
+                    (Protocol::Stream, Some(_)) => ("tls", false),
+                };
+                let slash = if is_http && self.service.is_empty() { "" } else { "/" };
+                write!(f, "{scheme}://{address}{slash}{}", self.service)
             }
-            Address::Tcp(address) => write!(f, "tcp://{address}/{}", self.service),
             Address::Udp(address) => write!(f, "udp://{address}/{}", self.service),
             Address::Unix(path) if self.service.is_empty() => {
                 write!(f, "unix://{}", path.display())
@@ -199,37 +224,59 @@ impl fmt::Display for Endpoint {
 }
 
 fn parse(url: &str) -> Result<Endpoint, String> {
-    const FORM: &str = "write tcp://HOST:PORT/SERVICE, udp://HOST:PORT/SERVICE, \
-                        http://HOST:PORT or unix:///PATH";
+    const FORM: &str = "write tcp://HOST:PORT/SERVICE, tls://HOST:PORT/SERVICE, \
+                        udp://HOST:PORT/SERVICE, http://HOST:PORT, https://HOST:PORT or \
+                        unix:///PATH";
     let (scheme, rest) = url.split_once("://").ok_or(FORM)?;
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (place, mut service) = match scheme {
-        "tcp" | "udp" | "http" => place.split_once('/').unwrap_or((place, "")),
+        "tcp" | "tls" | "udp" | "http" | "https" => place.split_once('/').unwrap_or((place, "")),
         _ => (place, ""),
     };
     let address = match scheme {
-        "tcp" | "http" => Address::Tcp(resolve(place)?),
+        "tcp" | "tls" | "http" | "https" => Address::Tcp(resolve(place)?),
         "udp" => Address::Udp(resolve(place)?),
         "unix" if place.starts_with('/') => Address::Unix(PathBuf::from(place)),
         "unix" => return Err("a unix socket needs an absolute path: unix:///run/x.sock".into()),
-        "ws" => return Err("a server listens on http://, where a path is upgraded to ws".into()),
-        other => return Err(unknown("scheme", other, ["tcp", "udp", "unix", "http"])),
+        "ws" | "wss" => {
+            return Err("a server listens on http:// or https://, where a path is upgraded".into());
+        }
+        other => {
+            let schemes = ["tcp", "tls", "udp", "unix", "http", "https"];
+            return Err(unknown("scheme", other, schemes));
+        }
     };
     let mut options = SocketOptions::default();
+    let mut tls = ["tls", "https"].contains(&scheme).then(Box::<TlsOptions>::default);
+    if tls.is_some() && !cfg!(feature = "tls") {
+        return Err("this program was built without TLS: build it with the feature `tls`".into());
+    }
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair
             .split_once('=')
             .ok_or_else(|| format!("option `{pair}` has no value: {pair}=…"))?;
-        match key {
-            "service" if scheme == "unix" => service = value,
-            key => options.set(key, value)?,
+        match (key, &mut tls) {
+            ("service", _) if scheme == "unix" => service = value,
+            (TLS_CERT, Some(tls)) => tls.cert = value.into(),
+            (TLS_KEY, Some(tls)) => tls.key = value.into(),
+            (TLS_CERT | TLS_KEY, None) => {
+                return Err(format!("option {key}: {scheme}:// has no TLS; use tls or https"));
+            }
+            (key, _) => options.set(key, value)?,
         }
+    }
+    let given = tls.as_ref().map(|tls| [&tls.cert, &tls.key].map(|it| !it.as_os_str().is_empty()));
+    if let Some([true, false] | [false, true]) = given {
+        return Err(format!("{TLS_CERT} and {TLS_KEY} go together: give both"));
     }
     if matches!(&address, Address::Tcp(a) | Address::Udp(a) if options.v6only && a.is_ipv4()) {
         return Err("v6only=true needs an IPv6 address, such as [::]".into());
     }
-    let protocol = if scheme == "http" { Protocol::Http } else { Protocol::Stream };
-    Ok(Endpoint { address, protocol, service: service.to_owned(), options })
+    let protocol = match scheme {
+        "http" | "https" => Protocol::Http,
+        _ => Protocol::Stream,
+    };
+    Ok(Endpoint { address, protocol, service: service.to_owned(), options, tls })
 }
 
 impl SocketOptions {

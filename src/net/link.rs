@@ -1,7 +1,7 @@
-//! A stream socket and the output it did not take.
+//! A stream socket, its TLS if it has some, and the output it did not take.
 //!
 //! **What.** [`Link`] reads and writes once when asked, and says what happened: [`Received`],
-//! [`Sent`]. Output that does not fit waits in its backlog.
+//! [`Sent`]. Output that does not fit waits in its backlog, encrypted where it will be.
 //!
 //! **Why this way.** Edge-triggered epoll tells of new readiness only, so each call has to say
 //! whether the edge is spent. A *short* read is the end of it and no second `read` is needed to
@@ -11,12 +11,14 @@
 //! of this is shown by `tests/kernel_facts.rs`.)
 //!
 //! **Costs.** One `recv` and one `send` a ready connection. 24 bytes, and a pooled block while
-//! stuck.
+//! stuck. One branch a call tells a connection that has neither TLS nor a backlog, as most.
 //!
-//! **Read next.** `src/session.rs`, which turns the bytes into messages; `src/server/conn.rs`.
+//! **Read next.** `src/net/tls/mod.rs`; `src/session.rs`, which turns the bytes into messages;
+//! `src/server/conn.rs`.
 
-use super::Stream;
-use crate::buf::{Backlog, Pool};
+use super::{Stream, Tls, TlsScratch};
+use crate::buf::{Backlog, Exhausted, Pool};
+use crate::metrics::TlsFault;
 use mio::event::Source as _;
 use mio::{Interest, Registry, Token};
 use std::io::{self, IoSlice};
@@ -24,10 +26,11 @@ use std::io::{self, IoSlice};
 /// Slices a `writev` takes at once; 1 MiB of full blocks.
 const SLICES_MAX: usize = 64;
 
-/// What a read brought.
+/// What a read brought. With TLS, what was in it: perhaps nothing, because a record is not whole
+/// yet, or is one of TLS's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// The buffer is full to the brim: there may be more.
+    /// There may be more: look again, for no event will tell.
     Filled(usize),
     /// All that was there.
     Short(usize),
@@ -35,6 +38,31 @@ pub enum Received {
     Blocked,
     /// The peer ended its side.
     Eof,
+}
+
+/// Why a connection can receive no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiveError {
+    /// The peer reset the connection, or it timed out in the kernel: as `recv(2)` says.
+    Reset {
+        /// Its number.
+        errno: i32,
+    },
+    /// What TLS has to say in answer cannot be sent.
+    Send(SendError),
+    /// TLS cannot go on. The peer was told by an alert.
+    Tls(TlsFault),
+    /// The stream ended, but not its TLS: somebody may have cut it.
+    Truncated,
+    /// The peer speaks no TLS at all, but text. The link has dropped its TLS: the peer can be
+    /// told.
+    PlainOnTls,
+}
+
+impl From<Exhausted> for ReceiveError {
+    fn from(_: Exhausted) -> Self {
+        ReceiveError::Send(SendError::Exhausted)
+    }
 }
 
 /// What became of output.
@@ -55,22 +83,35 @@ pub enum SendError {
     Exhausted,
     /// The kernel refused to watch the socket for room to write (`epoll_ctl(2)`).
     Unwatchable,
+    /// TLS is not there yet, or not any more.
+    Unsealed,
 }
 
-/// What a link needs of its worker to send.
+/// What a link needs of its worker.
 pub struct LinkIo<'a> {
     /// Where the write interest is added.
     pub registry: &'a Registry,
     /// Where the backlog's blocks come from.
     pub pool: &'a mut Pool,
+    /// Where ciphertext is on its way.
+    pub tls: &'a mut TlsScratch,
+}
+
+/// What a connection without TLS that keeps up does not have.
+#[derive(Debug, Default)]
+struct Extra {
+    /// What is still to be sent.
+    backlog: Backlog,
+    /// What bytes go through on their way in and out.
+    tls: Option<Box<Tls>>,
 }
 
 /// A stream socket and its unsent output.
 #[derive(Debug)]
 pub struct Link {
     stream: Stream,
-    /// Not empty if it is there.
-    backlog: Option<Box<Backlog>>,
+    /// There is a backlog in it, or TLS.
+    extra: Option<Box<Extra>>,
     /// The socket is registered for writing too.
     watches_writes: bool,
 }
@@ -78,7 +119,13 @@ pub struct Link {
 impl Link {
     /// Wraps a stream that is registered for reading, and for writing too if `watches_writes`.
     pub fn new(stream: Stream, watches_writes: bool) -> Link {
-        Link { stream, backlog: None, watches_writes }
+        Link { stream, extra: None, watches_writes }
+    }
+
+    /// The same under TLS. A client [starts](Link::start) it.
+    pub fn secured(stream: Stream, watches_writes: bool, tls: Box<Tls>) -> Link {
+        let extra = Some(Box::new(Extra { tls: Some(tls), ..Extra::default() }));
+        Link { stream, extra, watches_writes }
     }
 
     /// The socket.
@@ -86,34 +133,95 @@ impl Link {
         &self.stream
     }
 
-    /// Whether output waits to be sent.
+    /// Nothing waits to be sent, and there is no TLS.
     #[inline]
-    pub fn is_stuck(&self) -> bool {
-        self.backlog.is_some()
+    pub fn is_bare(&self) -> bool {
+        self.extra.is_none()
     }
 
     /// Bytes that wait to be sent.
     #[inline]
     pub fn backlog_bytes(&self) -> usize {
-        self.backlog.as_ref().map_or(0, |backlog| backlog.len())
+        self.extra.as_ref().map_or(0, |extra| extra.backlog.len())
     }
 
-    /// Reads once into `bytes`.
+    /// The bytes go through TLS.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.extra.as_ref()?.tls.as_deref()
+    }
+
+    fn tls_mut(&mut self) -> Option<&mut Tls> {
+        self.extra.as_mut()?.tls.as_deref_mut()
+    }
+
+    /// The backlog is out: lets go of what it took.
+    fn lighten(&mut self) {
+        match &mut self.extra {
+            Some(extra) if extra.tls.is_some() => extra.backlog = Backlog::default(),
+            extra => *extra = None,
+        }
+    }
+
+    /// Reads once into `bytes`, which with TLS are at least 64 KiB.
     ///
     /// # Errors
-    /// The connection was reset, or timed out in the kernel.
-    #[inline]
-    pub fn receive(&mut self, bytes: &mut [u8]) -> io::Result<Received> {
-        loop {
-            return match self.stream.read(bytes) {
-                Ok(0) => Ok(Received::Eof),
-                Ok(n) if n == bytes.len() => Ok(Received::Filled(n)),
-                Ok(n) => Ok(Received::Short(n)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Received::Blocked),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => Err(error),
-            };
+    /// See [`ReceiveError`]; the connection must end.
+    #[inline(always)]
+    pub fn receive(
+        &mut self,
+        bytes: &mut [u8],
+        token: Token,
+        io: &mut LinkIo<'_>,
+    ) -> Result<Received, ReceiveError> {
+        match &self.extra {
+            None => read_once(&mut self.stream, bytes),
+            Some(_) => self.receive_sealed(bytes, token, io),
         }
+    }
+
+    #[inline(never)]
+    fn receive_sealed(
+        &mut self,
+        bytes: &mut [u8],
+        token: Token,
+        io: &mut LinkIo<'_>,
+    ) -> Result<Received, ReceiveError> {
+        let Some(tls) = self.extra.as_mut().and_then(|extra| extra.tls.as_mut()) else {
+            return read_once(&mut self.stream, bytes);
+        };
+        let received = tls.receive(&mut self.stream, bytes, io.tls, io.pool);
+        if received == Err(ReceiveError::PlainOnTls) {
+            // Nothing was held, and nothing waits.
+            self.extra = None;
+        }
+        // Its part of the handshake, or the alert that says why not.
+        let sent = self.send_sealed(token, io).map_err(ReceiveError::Send);
+        received.and_then(|received| sent.map(|_| received))
+    }
+
+    /// Begins the handshake as a client; the socket is connected.
+    ///
+    /// # Errors
+    /// See [`ReceiveError`]; the connection must end.
+    pub fn start(&mut self, token: Token, io: &mut LinkIo<'_>) -> Result<(), ReceiveError> {
+        if let Some(tls) = self.tls_mut() {
+            tls.start(io.tls)?;
+        }
+        self.send_sealed(token, io).map(|_| ()).map_err(ReceiveError::Send)
+    }
+
+    /// What the end of the stream means, now that it has come: nothing, or why it is no good end.
+    pub fn fault_of_end(&self) -> Option<ReceiveError> {
+        self.tls().and_then(Tls::fault_of_end)
+    }
+
+    /// Reads once and forgets: after the last word, when what comes is of no interest, and under
+    /// TLS perhaps not to be understood.
+    ///
+    /// # Errors
+    /// As [`receive`](Link::receive).
+    pub fn read_away(&mut self, scratch: &mut [u8]) -> Result<Received, ReceiveError> {
+        read_once(&mut self.stream, scratch)
     }
 
     /// Sends `bytes` behind what already waits; what the socket does not take is queued.
@@ -127,9 +235,56 @@ impl Link {
         token: Token,
         io: &mut LinkIo<'_>,
     ) -> Result<Sent, SendError> {
-        let taken = match self.backlog {
-            None => write_once(|| self.stream.write(bytes))?,
-            Some(_) => 0,
+        match &self.extra {
+            None => self.send_as_is(bytes, token, io),
+            Some(_) => self.seal_and_send(bytes, token, io),
+        }
+    }
+
+    #[inline(never)]
+    fn seal_and_send(
+        &mut self,
+        bytes: &[u8],
+        token: Token,
+        io: &mut LinkIo<'_>,
+    ) -> Result<Sent, SendError> {
+        let Some(tls) = self.tls_mut() else { return self.send_as_is(bytes, token, io) };
+        tls.seal(bytes, io.tls)?;
+        self.send_sealed(token, io)
+    }
+
+    /// Says by TLS that nothing more will be sent (`close_notify`), behind what waits. To be done
+    /// before FIN; without TLS there is nothing to say.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn end(&mut self, token: Token, io: &mut LinkIo<'_>) -> Result<Sent, SendError> {
+        let Some(tls) = self.tls_mut() else { return Ok(Sent::All) };
+        tls.seal_end(io.tls);
+        self.send_sealed(token, io)
+    }
+
+    /// Sends what TLS has left in the scratch.
+    fn send_sealed(&mut self, token: Token, io: &mut LinkIo<'_>) -> Result<Sent, SendError> {
+        let sealed = io.tls.take_outgoing();
+        let sent = match sealed.is_empty() {
+            true => Ok(Sent::All),
+            false => self.send_as_is(&sealed, token, io),
+        };
+        io.tls.give_outgoing(sealed);
+        sent
+    }
+
+    #[inline]
+    fn send_as_is(
+        &mut self,
+        bytes: &[u8],
+        token: Token,
+        io: &mut LinkIo<'_>,
+    ) -> Result<Sent, SendError> {
+        let taken = match self.backlog_bytes() {
+            0 => write_once(&mut self.stream, &[IoSlice::new(bytes)])?,
+            _ => 0,
         };
         if taken == bytes.len() { Ok(Sent::All) } else { self.queue(&bytes[taken..], token, io) }
     }
@@ -142,8 +297,8 @@ impl Link {
         token: Token,
         io: &mut LinkIo<'_>,
     ) -> Result<Sent, SendError> {
-        let backlog = self.backlog.get_or_insert_default();
-        backlog.push(bytes, io.pool).map_err(|_| SendError::Exhausted)?;
+        let extra = self.extra.get_or_insert_default();
+        extra.backlog.push(bytes, io.pool).map_err(|_| SendError::Exhausted)?;
         self.watch_writes(token, io.registry)?;
         Ok(Sent::Queued)
     }
@@ -153,30 +308,30 @@ impl Link {
     /// # Errors
     /// See [`SendError`]; the connection must end.
     pub fn flush(&mut self, pool: &mut Pool) -> Result<Sent, SendError> {
-        while let Some(backlog) = &self.backlog {
+        let Some(Extra { backlog, .. }) = self.extra.as_deref_mut() else { return Ok(Sent::All) };
+        while !backlog.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let count = backlog.slices(&mut slices);
             let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
-            let taken = write_once(|| match &slices[..count] {
-                [only] => self.stream.write(only),
-                several => self.stream.write_vectored(several),
-            })?;
-            let Some(backlog) = &mut self.backlog else { break };
+            let taken = write_once(&mut self.stream, &slices[..count])?;
             backlog.consume(taken, pool);
-            if backlog.is_empty() {
-                self.backlog = None;
-            } else if taken < offered {
+            if taken < offered {
                 return Ok(Sent::Queued);
             }
         }
+        self.lighten();
         Ok(Sent::All)
     }
 
-    /// Gives the backlog's blocks back; what waits is not sent any more.
+    /// Gives back what is held; what waits is not sent any more.
     pub fn clear(&mut self, pool: &mut Pool) {
-        if let Some(mut backlog) = self.backlog.take() {
-            backlog.clear(pool);
+        if let Some(extra) = &mut self.extra {
+            extra.backlog.clear(pool);
+            if let Some(tls) = &mut extra.tls {
+                tls.clear(pool);
+            }
         }
+        self.lighten();
     }
 
     /// Asks for events when there is room to write. Later stalls need no call: the interest stays,
@@ -192,11 +347,30 @@ impl Link {
     }
 }
 
-/// How much one write takes; 0 if the socket is full.
+/// Reads once.
 #[inline(always)]
-fn write_once(mut write: impl FnMut() -> io::Result<usize>) -> Result<usize, SendError> {
+pub(super) fn read_once(stream: &mut Stream, bytes: &mut [u8]) -> Result<Received, ReceiveError> {
     loop {
-        return match write() {
+        return match stream.read(bytes) {
+            Ok(0) => Ok(Received::Eof),
+            Ok(n) if n == bytes.len() => Ok(Received::Filled(n)),
+            Ok(n) => Ok(Received::Short(n)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Received::Blocked),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => Err(ReceiveError::Reset { errno: error.raw_os_error().unwrap_or(0) }),
+        };
+    }
+}
+
+/// Writes once; 0 if the socket is full.
+#[inline(always)]
+fn write_once(stream: &mut Stream, slices: &[IoSlice<'_>]) -> Result<usize, SendError> {
+    loop {
+        let result = match slices {
+            [only] => stream.write(only),
+            several => stream.write_vectored(several),
+        };
+        return match result {
             Ok(n) => Ok(n),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

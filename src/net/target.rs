@@ -89,7 +89,7 @@ impl fmt::Display for Target {
             Dialect::Bytes => {
                 let (protocol, options) = (Protocol::default(), SocketOptions::default());
                 let (address, service) = (self.address.clone(), String::new());
-                let url = Endpoint { address, protocol, service, options }.to_string();
+                let url = Endpoint { address, protocol, service, options, tls: None }.to_string();
                 f.write_str(url.trim_end_matches('/'))
             }
         }

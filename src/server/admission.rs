@@ -50,6 +50,9 @@ pub(super) fn open_at_start(listeners: usize) -> usize {
 /// page of data on its way.
 pub const BYTES_PER_CONNECTION: u64 = 10 * 1024;
 
+/// What one with TLS costs beside: its keys, 3.6 KB.
+pub const BYTES_PER_TLS: u64 = 4 * 1024;
+
 /// How often the limit is read again while the loop is awake.
 const REREAD_MS: u64 = 1_000;
 
@@ -133,7 +136,8 @@ pub(super) struct Admission {
 impl Admission {
     /// The gate for these limits. Until [`opened`](Admission::opened) says what else is open the
     /// cap is an upper bound.
-    pub(super) fn new(descriptors: Descriptors, limits: &Limits) -> Admission {
+    /// With room in memory for connections of which each takes `bytes_each`.
+    pub(super) fn new(descriptors: Descriptors, limits: &Limits, bytes_each: u64) -> Admission {
         let by_address = limits.per_ip_max != 0 || limits.accept_rate != 0;
         let mut admission = Admission {
             descriptors,
@@ -141,7 +145,7 @@ impl Admission {
                 0 => usize::MAX,
                 max => max,
             },
-            memory_connections: memory_connections().unwrap_or(usize::MAX),
+            memory_connections: memory_connections(bytes_each).unwrap_or(usize::MAX),
             peers: by_address.then(|| Peers::new(limits.per_ip_max, limits.accept_rate)),
             cap: 0,
             cap_by: CapBy::Descriptors,
@@ -242,9 +246,9 @@ impl Admission {
 }
 
 /// Connections that three quarters of the available memory hold (`/proc/meminfo`).
-fn memory_connections() -> Option<usize> {
+fn memory_connections(bytes_each: u64) -> Option<usize> {
     let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
-    usize::try_from(kib * 1024 / 4 * 3 / BYTES_PER_CONNECTION).ok()
+    usize::try_from(kib * 1024 / 4 * 3 / bytes_each).ok()
 }

@@ -2,7 +2,7 @@
 //!
 //! **What.** The first SIGTERM or SIGINT begins a drain: no new connections, everything received is
 //! answered, everything queued is sent, then each connection is closed by the book. A second one
-//! ends at once. SIGUSR1 writes the metrics.
+//! ends at once. SIGUSR1 writes the metrics, SIGHUP reads certificates again.
 //!
 //! **Why this way.** Two rounds over the again-queue, and no other machinery. In the first the
 //! listeners empty their queues and close, and everybody is read from until nothing is left: what
@@ -61,6 +61,7 @@ impl<S: Service> Worker<S> {
         while let Some(signal) = self.next_signal() {
             match signal {
                 Signal::User1 => self.write_metrics(cx.now),
+                Signal::Hangup => self.reload_certificates(),
                 Signal::Terminate | Signal::Interrupt if self.draining.is_some() => {
                     tracing::warn!("second signal: ending at once");
                     self.control.exit = Some(Exit::Signalled(signal.number()));

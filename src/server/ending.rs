@@ -20,7 +20,7 @@ use super::limits::Limits;
 use super::pump::{Step, arm_for, look_again};
 use super::worker::{Worker, timers};
 use crate::metrics::CloseReason;
-use crate::net::Received;
+use crate::net::{LinkIo, Received};
 use crate::reactor::{ConnId, Cx};
 use crate::service::Service;
 use crate::session::{Expiry, Farewell};
@@ -38,6 +38,8 @@ impl<S: Service> Worker<S> {
             let due = cx.now.plus_ms(self.limits.linger_ms);
             cx.timers.arm(timers::conn(id.slot), due);
         }
+        let (pool, tls) = (&mut self.desk.pool, &mut self.tls);
+        conn.link.end(id.token(), &mut LinkIo { registry: cx.registry, pool, tls })?;
         if conn.link.backlog_bytes() > 0 {
             return Ok(());
         }
@@ -49,9 +51,8 @@ impl<S: Service> Worker<S> {
     /// it is the server who goes first (RFC 6455 7.1.1).
     pub(super) fn part(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
         match self.conns.get(id) {
-            Some(conn) if conn.phase == Phase::Open && conn.link.backlog_bytes() == 0 => {
-                Err(reason)
-            }
+            // TLS has a goodbye of its own, and goes the long way.
+            Some(conn) if conn.phase == Phase::Open && conn.link.is_bare() => Err(reason),
             _ => self.begin_close(cx, id, reason),
         }
     }
@@ -72,7 +73,7 @@ impl<S: Service> Worker<S> {
     pub(super) fn read_away(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         let Phase::Lingering(reason) = conn.phase else { return Ok(()) };
-        match conn.link.receive(&mut self.read) {
+        match conn.link.read_away(&mut self.read) {
             Ok(Received::Filled(_)) => look_again(cx, id, conn),
             Ok(Received::Short(_)) if !conn.peer_finished => {}
             Ok(Received::Blocked) => {}
@@ -123,6 +124,7 @@ impl<S: Service> Worker<S> {
                 let text = format!("no answer to a ping for {pong_timeout_ms} ms");
                 (Farewell::Idle, text, CloseReason::PongMissing)
             }
+            Expiry::HandshakeLate => return self.close(cx, id, CloseReason::TlsHandshakeLate),
             Expiry::RequestLate => {
                 let text = "the request was not whole in time".to_owned();
                 (Farewell::RequestLate, text, CloseReason::RequestLate)

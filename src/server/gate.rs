@@ -19,7 +19,7 @@ use super::conn::{Conn, PeerSlot};
 use super::limits::{
     ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, AtLimit, CAP_RETRY_MS, EVICT_SAMPLES, Limits,
 };
-use super::pump::look_again;
+use super::pump::{Step, look_again};
 use super::worker::{Listener, Worker, timers};
 use crate::clock::Time;
 use crate::metrics::{CloseReason, RefuseReason};
@@ -155,39 +155,58 @@ impl<S: Service> Worker<S> {
             self.admission.release(peer);
             return self.refuse(cx.now, index, stream, reason);
         }
-        self.admit(cx, index, stream, peer);
+        let link = match &self.listeners[index as usize].tls {
+            None => Some(Link::new(stream, false)),
+            Some(tls) => tls.accept().map(|tls| Link::secured(stream, false, tls)),
+        };
+        match link {
+            Some(link) => self.admit(cx, index, link, peer),
+            // See `TlsServer::accept`: it does not happen, and nobody was told anything.
+            None => self.admission.release(peer),
+        }
     }
 
     /// Makes an accepted, registered stream a connection and lets the service greet it.
-    fn admit(&mut self, cx: &mut Cx<'_>, index: u16, stream: Stream, peer: Option<PeerSlot>) {
-        let session = match self.listeners[index as usize].doors {
-            Doors::Open(channel) => {
-                Session::stream(self.channels[channel as usize].framing, channel)
-            }
-            Doors::Paths(_) => Session::http(cx.now),
-        };
-        let mut conn = Conn::new(Link::new(stream, false), session, index, cx.now);
+    fn admit(&mut self, cx: &mut Cx<'_>, index: u16, link: Link, peer: Option<PeerSlot>) {
+        let mut conn = Conn::new(link, Session::handshake(cx.now), index, cx.now);
         conn.peer = peer;
-        let joined = conn.session.route();
+        let waits_for_tls = conn.link.tls().is_some();
+        if waits_for_tls {
+            conn.arm_expiry(self.conns.next_id(), cx, &self.desk.limits);
+        }
         let id = self.conns.insert(conn);
         self.metrics.accepted += 1;
-        let step = match joined {
-            Some(channel) => self.greet(cx, id, channel),
-            None => Ok(()),
-        };
-        if let Err(reason) = step {
+        if !waits_for_tls && let Err(reason) = self.open_session(cx, id) {
             return self.close(cx, id, reason);
         }
-        let Some(conn) = self.conns.get(id) else { return };
-        conn.arm_expiry(id, cx, &self.desk.limits);
-        if self.draining.is_some() {
+        if self.draining.is_some()
+            && let Some(conn) = self.conns.get(id)
+        {
             // Its end comes after what it has sent already, be that nothing.
             look_again(cx, id, conn);
         }
     }
 
+    /// The transport is there: the connection begins to speak the listener's protocol.
+    pub(super) fn open_session(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        conn.session = match self.listeners[conn.listener as usize].doors {
+            Doors::Open(channel) => {
+                Session::stream(self.channels[channel as usize].framing, channel)
+            }
+            Doors::Paths(_) => Session::http(cx.now),
+        };
+        if let Some(channel) = conn.session.route() {
+            self.greet(cx, id, channel)?;
+        }
+        if let Some(conn) = self.conns.get(id) {
+            conn.arm_expiry(id, cx, &self.desk.limits);
+        }
+        Ok(())
+    }
+
     /// Joins a connection to its channel and lets the service greet it.
-    fn greet(&mut self, cx: &mut Cx<'_>, id: ConnId, index: u16) -> Result<(), CloseReason> {
+    fn greet(&mut self, cx: &mut Cx<'_>, id: ConnId, index: u16) -> Step {
         let channel = &mut self.channels[index as usize];
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         conn.join(id, &mut channel.members);
@@ -204,7 +223,8 @@ impl<S: Service> Worker<S> {
     }
 
     /// Says why not, and closes. What the client has sent already is read away first, because a
-    /// socket that is closed with input unread answers with a reset.
+    /// socket that is closed with input unread answers with a reset. Under TLS nothing can be said
+    /// before a handshake, and who is turned away for want of room is not worth that work.
     fn refuse(&mut self, now: Time, index: u16, mut stream: Stream, reason: RefuseReason) {
         self.metrics.count_refusal(reason);
         let Limits { per_ip_max, accept_rate, .. } = &self.limits;
@@ -222,12 +242,15 @@ impl<S: Service> Worker<S> {
                 "too many new connections from your address: at most {accept_rate} a second"
             ),
         };
-        let is_http = matches!(self.listeners[index as usize].doors, Doors::Paths(_));
-        let mut notice = Vec::new();
-        self.desk.date.set(self.clock.unix_s(now));
-        session::refusal(is_http, &text, &self.desk.date, &mut notice);
-        // The peer may be gone already; then there is nobody to be told.
-        let _ = stream.write(&notice);
+        let Listener { doors, tls, .. } = &self.listeners[index as usize];
+        if tls.is_none() {
+            let is_http = matches!(doors, Doors::Paths(_));
+            let mut notice = Vec::new();
+            self.desk.date.set(self.clock.unix_s(now));
+            session::refusal(is_http, &text, &self.desk.date, &mut notice);
+            // The peer may be gone already; then there is nobody to be told.
+            let _ = stream.write(&notice);
+        }
         let _ = stream.shutdown_write();
         let _ = stream.read(&mut self.read);
     }

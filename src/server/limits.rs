@@ -128,6 +128,8 @@ pub struct Limits {
     pub backlog_bytes_max: usize,
     /// Memory of all stuck connections together (backlogs and half messages).
     pub buffers_bytes_max: u64,
+    /// A TLS handshake must be done so long after the connection was taken in; 0 is no limit.
+    pub tls_handshake_timeout_ms: u64,
     /// Bytes of a line, its ending included, at most one block (16 KiB).
     pub line_bytes_max: usize,
     /// Bytes of a request's head, at most one block (16 KiB).
@@ -180,6 +182,7 @@ impl Default for Limits {
             linger_ms: 1_000,
             backlog_bytes_max: 1024 * 1024,
             buffers_bytes_max: 256 * 1024 * 1024,
+            tls_handshake_timeout_ms: 10_000,
             line_bytes_max: BLOCK_BYTES,
             head_bytes_max: BLOCK_BYTES,
             headers_max: 64,
@@ -229,6 +232,7 @@ impl Limits {
                     .min(usize::try_from(self.buffers_bytes_max).unwrap_or(usize::MAX)),
                 fragments_max: self.fragments_max,
             },
+            handshake_timeout_ms: self.tls_handshake_timeout_ms,
             idle_timeout_ms: self.idle_timeout_ms,
             head_timeout_ms: self.head_timeout_ms,
             body_bytes_per_s_min: self.body_bytes_per_s_min,

@@ -22,6 +22,7 @@ use super::limits::{BACKLOG_HIGH_BYTES, DELIVERIES_PER_TURN, MAIL_HIGH_BYTES};
 use super::pump::look_again;
 use super::worker::Worker;
 use crate::metrics::CloseReason;
+use crate::net::LinkIo;
 use crate::proto::ws::deflate::Editions;
 use crate::reactor::{ConnId, Cx};
 use crate::service::{Mail, Service};
@@ -144,7 +145,8 @@ impl<S: Service> Worker<S> {
             None => &mail.bytes[..],
             Some(window) => editions.of(window, &mail.bytes, &mut deflate.compressing),
         };
-        let sent = conn.send(id, bytes, cx, pool, &mut self.metrics);
+        let mut io = LinkIo { registry: cx.registry, pool, tls: &mut self.tls };
+        let sent = conn.send(id, bytes, cx.now, &mut io, &mut self.metrics);
         let check = |_| conn.check_backlog(self.limits.backlog_bytes_max, &self.desk.limits);
         match sent.and_then(check) {
             Ok(()) => self.metrics.delivered += messages,

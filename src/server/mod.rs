@@ -24,16 +24,19 @@ mod limits;
 mod mail;
 mod peers;
 mod pump;
+mod secure;
 mod start;
 mod worker;
 
-pub use admission::{BYTES_PER_CONNECTION, CapBy, Descriptors, SPARE_DESCRIPTORS, reserve};
+pub use admission::{
+    BYTES_PER_CONNECTION, BYTES_PER_TLS, CapBy, Descriptors, SPARE_DESCRIPTORS, reserve,
+};
 pub use books::Books;
 pub use limits::*;
 pub use start::StartError;
 
 use crate::clock::Time;
-use crate::net::{self, Address, Endpoint, Protocol};
+use crate::net::{self, Address, Endpoint, Protocol, TlsServer};
 use crate::proto::http1::Date;
 use crate::reactor::{Reactor, Source};
 use crate::service::Service;
@@ -81,6 +84,7 @@ pub struct Builder<S> {
     /// Each endpoint with its services, by path; the path is empty where there are none.
     listen: Vec<(Endpoint, Vec<(String, S)>)>,
     limits: Limits,
+    tls_self_signed: Option<String>,
     handle_signals: bool,
     metrics_file: Option<PathBuf>,
 }
@@ -105,7 +109,15 @@ impl<S: Service> Builder<S> {
         self
     }
 
-    /// Drains on SIGTERM and SIGINT and writes the metrics on SIGUSR1. The signals are blocked in
+    /// Listeners with TLS that name no certificate get one made at the start, for `host` beside
+    /// localhost, which nobody trusts. Without this they are an error.
+    pub fn tls_self_signed(mut self, host: Option<String>) -> Self {
+        self.tls_self_signed = host;
+        self
+    }
+
+    /// Drains on SIGTERM and SIGINT, writes the metrics on SIGUSR1, and on SIGHUP reads
+    /// certificates again (which it leaves alone where there is no TLS). The signals are blocked in
     /// the calling thread and in those that it starts later.
     pub fn handle_signals(mut self) -> Self {
         self.handle_signals = true;
@@ -136,7 +148,9 @@ impl<S: Service> Builder<S> {
     }
 
     fn open(self, descriptors: Descriptors) -> Result<Server<S>, StartError> {
-        let mut admission = Admission::new(descriptors, &self.limits);
+        let has_tls = self.listen.iter().any(|(endpoint, _)| endpoint.tls.is_some());
+        let bytes_each = BYTES_PER_CONNECTION + if has_tls { BYTES_PER_TLS } else { 0 };
+        let mut admission = Admission::new(descriptors, &self.limits, bytes_each);
         let system = |what| move |error| StartError::System(what, error);
 
         let mut reactor = Reactor::new(admission.cap()).map_err(system("epoll"))?;
@@ -148,11 +162,12 @@ impl<S: Service> Builder<S> {
             waker: Arc::new(waker.map_err(system("eventfd"))?),
         };
         let signals = match self.handle_signals {
-            true => Some(watch_signals(registry).map_err(system("signalfd"))?),
+            true => Some(watch_signals(registry, has_tls).map_err(system("signalfd"))?),
             false => None,
         };
         let spare = Some(gate::open_spare().map_err(system("/dev/null"))?);
-        let Sockets { listeners, channels, datagrams } = open_sockets(&mut reactor, self.listen)?;
+        let Sockets { listeners, channels, datagrams } =
+            open_sockets(&mut reactor, self.listen, self.tls_self_signed.as_deref())?;
 
         let open = sys::process::open_descriptors().map_err(system("/proc/self/fd"))?;
         admission.opened(open);
@@ -163,6 +178,7 @@ impl<S: Service> Builder<S> {
             conns: conn::Conns::with_capacity(admission.cap()),
             read: vec![0; READ_BYTES].into_boxed_slice(),
             desk: self.limits.desk(Date::at(clock.unix_s(Time::ZERO))),
+            tls: Default::default(),
             batch: (!datagrams.is_empty()).then(Batch::new),
             metrics: Default::default(),
             clock,
@@ -202,6 +218,7 @@ impl<S: Service> Server<S> {
         Builder {
             listen: Vec::new(),
             limits: Limits::default(),
+            tls_self_signed: None,
             handle_signals: false,
             metrics_file: None,
         }
@@ -243,8 +260,11 @@ impl<S: Service> Server<S> {
     }
 }
 
-fn watch_signals(registry: &mio::Registry) -> io::Result<SignalFd> {
-    let signals = SignalFd::block(&[Signal::Terminate, Signal::Interrupt, Signal::User1])?;
+fn watch_signals(registry: &mio::Registry, has_tls: bool) -> io::Result<SignalFd> {
+    let mut signals = vec![Signal::Terminate, Signal::Interrupt, Signal::User1];
+    // Where there is nothing to be read again, it means what it always does: the terminal is gone.
+    signals.extend(has_tls.then_some(Signal::Hangup));
+    let signals = SignalFd::block(&signals)?;
     let fd = std::os::fd::AsRawFd::as_raw_fd(&signals);
     let token = Source::Control(drain::SIGNALS).token();
     registry.register(&mut mio::unix::SourceFd(&fd), token, Interest::READABLE)?;
@@ -261,6 +281,7 @@ struct Sockets<S> {
 fn open_sockets<S: Service>(
     reactor: &mut Reactor,
     listen: Vec<(Endpoint, Vec<(String, S)>)>,
+    tls_self_signed: Option<&str>,
 ) -> Result<Sockets<S>, StartError> {
     if listen.iter().all(|(_, services)| services.is_empty()) {
         return Err(StartError::NoListener);
@@ -269,12 +290,14 @@ fn open_sockets<S: Service>(
         Sockets { listeners: Vec::new(), channels: Vec::new(), datagrams: Vec::new() };
     for (endpoint, services) in listen {
         let at = endpoint.clone();
+        let tls = TlsServer::load(&endpoint, tls_self_signed)
+            .map_err(|error| StartError::Tls(Box::new(at.clone()), error))?;
         let opened = match at.address {
             Address::Udp(_) => services.into_iter().try_for_each(|(_, service)| {
                 open_datagrams(reactor, endpoint.clone(), service, &mut sockets.datagrams)
             }),
             Address::Tcp(_) | Address::Unix(_) => {
-                open_stream(reactor, endpoint, services, &mut sockets)
+                open_stream(reactor, endpoint, tls, services, &mut sockets)
             }
         };
         opened.map_err(|error| StartError::Listen(Box::new(at), error))?;
@@ -285,6 +308,7 @@ fn open_sockets<S: Service>(
 fn open_stream<S: Service>(
     reactor: &mut Reactor,
     endpoint: Endpoint,
+    tls: Option<TlsServer>,
     services: Vec<(String, S)>,
     sockets: &mut Sockets<S>,
 ) -> io::Result<()> {
@@ -298,9 +322,13 @@ fn open_stream<S: Service>(
         }
     };
     sockets.channels.extend(services.into_iter().map(|(_, service)| Channel::new(service)));
-    let mut listener = Listener::new(endpoint, doors);
+    let mut listener = Listener::new(endpoint, doors, tls);
     let index = sockets.listeners.len() as u16;
     gate::listen(&mut reactor.cx(), index, &mut listener)?;
+    if let Some(tls) = &listener.tls {
+        let what = if tls.is_self_signed() { "self-signed certificate" } else { "certificate" };
+        tracing::info!("{}: {what}, SHA-256 {}", listener.endpoint, tls.fingerprint());
+    }
     sockets.listeners.push(listener);
     Ok(())
 }

@@ -18,10 +18,9 @@ use super::limits::{
     BACKLOG_HIGH_BYTES, BACKLOG_LOW_BYTES, MAIL_HIGH_BYTES, READ_BYTES, READ_DEFLATED_BYTES,
 };
 use super::worker::{Worker, timers};
-use crate::buf::Pool;
 use crate::clock::Time;
 use crate::metrics::{CloseReason, Metrics};
-use crate::net::{LinkIo, Received, SendError, Sent};
+use crate::net::{LinkIo, ReceiveError, Received, SendError, Sent, TlsScratch};
 use crate::proto::http1;
 use crate::proto::ws::WsError;
 use crate::reactor::{ConnId, Cx, Readiness, Source};
@@ -40,6 +39,19 @@ impl From<SendError> for CloseReason {
             SendError::Reset => CloseReason::Reset,
             SendError::Exhausted => CloseReason::BuffersExhausted,
             SendError::Unwatchable => CloseReason::Unwatchable,
+            SendError::Unsealed => CloseReason::TlsFailed,
+        }
+    }
+}
+
+impl From<ReceiveError> for CloseReason {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Reset { .. } => CloseReason::Reset,
+            ReceiveError::Send(error) => error.into(),
+            ReceiveError::Tls(_) => CloseReason::TlsFailed,
+            ReceiveError::Truncated => CloseReason::TlsTruncated,
+            ReceiveError::PlainOnTls => CloseReason::PlainOnTls,
         }
     }
 }
@@ -52,6 +64,7 @@ impl From<SessionError> for CloseReason {
                 CloseReason::BuffersExhausted
             }
             SessionError::Http(http1::Error::BodyTooLarge) => CloseReason::BodyTooLarge,
+            SessionError::Http(http1::Error::Tls) => CloseReason::TlsOnPlain,
             SessionError::Http(_) => CloseReason::BadRequest,
             SessionError::WebSocket(WsError::TooManyControlFrames) => CloseReason::ControlFlood,
             SessionError::WebSocket(_) => CloseReason::BadFrame,
@@ -66,8 +79,6 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// The one function that every message passes through: it looks the connection up once, and
-    /// what seldom happens is elsewhere.
     #[inline(always)]
     fn step(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) -> Step {
         let Some(mut conn) = self.conns.get(id) else {
@@ -75,7 +86,7 @@ impl<S: Service> Worker<S> {
             return Ok(());
         };
         conn.note(readiness);
-        if conn.link.is_stuck() && (readiness.writable || readiness.broken) {
+        if conn.link.backlog_bytes() > 0 && (readiness.writable || readiness.broken) {
             self.flush(cx, id)?;
             let Some(flushed) = self.conns.get(id) else { return Ok(()) };
             conn = flushed;
@@ -89,26 +100,41 @@ impl<S: Service> Worker<S> {
         if conn.paused || (self.mail_waits && conn.pause_for_mail(id, &mut self.channels)) {
             return Ok(());
         }
-        let bytes_max = if conn.session.inflates() { READ_DEFLATED_BYTES } else { READ_BYTES };
-        let read = &mut self.read[..bytes_max];
-        let received = conn.link.receive(read).map_err(|_| CloseReason::Reset)?;
-        let (len, more) = match received {
-            Received::Filled(len) => (len, true),
-            Received::Short(len) => (len, false),
-            Received::Blocked => return self.drained(cx, id),
-            Received::Eof => return self.peer_ended(cx, id),
+        let read = &mut self.read[..conn.read_bytes_max()];
+        let mut io =
+            LinkIo { registry: cx.registry, pool: &mut self.desk.pool, tls: &mut self.tls };
+        let (len, more) = match conn.link.receive(read, id.token(), &mut io) {
+            Ok(Received::Filled(len)) => (len, true),
+            Ok(Received::Short(len)) => (len, false),
+            Ok(Received::Blocked) => return self.drained(cx, id),
+            Ok(Received::Eof) => return self.peer_ended(cx, id),
+            Err(error) => return self.receive_failed(cx, id, error),
         };
         conn.last_active = cx.now;
-        self.desk.now = cx.now;
         self.metrics.bytes_in += len as u64;
+        if conn.session.is_handshake() && !self.go_on_with_handshake(cx, id)? {
+            return Ok(());
+        }
+        self.answer(cx, id, len, more)
+    }
 
+    /// Hands `len` fresh bytes to the session, sends what comes of it, and sees what is left to be
+    /// done. `more` may wait unread.
+    #[inline(always)]
+    fn answer(&mut self, cx: &mut Cx<'_>, id: ConnId, len: usize, more: bool) -> Step {
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        self.desk.now = cx.now;
         let was_http = conn.session.is_http();
         if was_http {
             self.desk.date.set(self.clock.unix_s(cx.now));
         }
         let doors = &self.listeners[conn.listener as usize].doors;
         let mut rooms = Rooms { doors, channels: &mut self.channels };
-        let outcome = conn.session.receive(&mut self.read[..len], &mut rooms, &mut self.desk);
+        let outcome = match len {
+            // Of TLS it was nothing but its own.
+            0 => Ok(Flow::Open),
+            _ => conn.session.receive(&mut self.read[..len], &mut rooms, &mut self.desk),
+        };
         if let Some(route) = conn.session.route() {
             let channel = &mut self.channels[route as usize];
             self.mail_waits |= channel.has_mail();
@@ -121,7 +147,8 @@ impl<S: Service> Worker<S> {
             conn.arm_expiry(id, cx, &self.desk.limits);
         }
         // Also if it ends now: left in the scratch, the next connection would get it.
-        if conn.send_written(id, cx, &mut self.desk, &mut self.metrics)? == Sent::Queued {
+        let sent = conn.send_written(id, cx, &mut self.desk, &mut self.tls, &mut self.metrics)?;
+        if sent == Sent::Queued {
             conn.check_backlog(self.limits.backlog_bytes_max, &self.desk.limits)?;
             conn.paused = conn.link.backlog_bytes() > BACKLOG_HIGH_BYTES;
         }
@@ -177,6 +204,9 @@ impl<S: Service> Worker<S> {
     fn peer_ended(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         conn.peer_finished = true;
+        if let Some(fault) = conn.link.fault_of_end() {
+            return self.receive_failed(cx, id, fault);
+        }
         let Some(route) = conn.session.route() else {
             return self.begin_close(cx, id, CloseReason::PeerClosed);
         };
@@ -202,7 +232,9 @@ impl<S: Service> Worker<S> {
             self.desk.write.clear();
             return Ok(());
         };
-        if conn.send_written(id, cx, &mut self.desk, &mut self.metrics)? == Sent::Queued {
+        if conn.send_written(id, cx, &mut self.desk, &mut self.tls, &mut self.metrics)?
+            == Sent::Queued
+        {
             conn.check_backlog(self.limits.backlog_bytes_max, &self.desk.limits)?;
         }
         Ok(())
@@ -215,6 +247,14 @@ impl<T: Default> Conn<T> {
     fn note(&mut self, readiness: Readiness) {
         self.queued &= !readiness.again;
         self.peer_finished |= readiness.peer_finished;
+    }
+
+    /// How much may be read at once. What was compressed may be a thousand times as much; but TLS
+    /// needs room for a whole record.
+    #[inline]
+    fn read_bytes_max(&self) -> usize {
+        let is_little = self.session.inflates() && self.link.tls().is_none();
+        if is_little { READ_DEFLATED_BYTES } else { READ_BYTES }
     }
 
     /// Pauses a connection while so much mail waits on its channel that nobody may add to it.
@@ -236,12 +276,14 @@ impl<T: Default> Conn<T> {
         id: ConnId,
         cx: &mut Cx<'_>,
         desk: &mut Desk,
+        tls: &mut TlsScratch,
         metrics: &mut Metrics,
     ) -> Result<Sent, CloseReason> {
         if desk.write.is_empty() {
             return Ok(Sent::All);
         }
-        let sent = self.send(id, &desk.write, cx, &mut desk.pool, metrics);
+        let mut io = LinkIo { registry: cx.registry, pool: &mut desk.pool, tls };
+        let sent = self.send(id, &desk.write, cx.now, &mut io, metrics);
         desk.write.clear();
         if desk.write.capacity() > WRITE_KEPT_BYTES {
             desk.write.shrink_to(WRITE_KEPT_BYTES);
@@ -255,21 +297,21 @@ impl<T: Default> Conn<T> {
         &mut self,
         id: ConnId,
         bytes: &[u8],
-        cx: &mut Cx<'_>,
-        pool: &mut Pool,
+        now: Time,
+        io: &mut LinkIo<'_>,
         metrics: &mut Metrics,
     ) -> Result<Sent, CloseReason> {
         let before = self.link.backlog_bytes();
-        let sent = self.link.send(bytes, id.token(), &mut LinkIo { registry: cx.registry, pool });
+        let sent = self.link.send(bytes, id.token(), io);
         if sent == Ok(Sent::All) {
             metrics.bytes_out += bytes.len() as u64;
-            self.last_active = cx.now;
+            self.last_active = now;
             return Ok(Sent::All);
         }
         let moved = (before + bytes.len()).saturating_sub(self.link.backlog_bytes());
         metrics.bytes_out += moved as u64;
         if moved > 0 {
-            self.last_active = cx.now;
+            self.last_active = now;
         }
         metrics.stalls += u64::from(before == 0 && sent == Ok(Sent::Queued));
         Ok(sent?)

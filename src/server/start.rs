@@ -12,7 +12,7 @@
 
 use super::admission::Descriptors;
 use super::limits::LimitError;
-use crate::net::Endpoint;
+use crate::net::{Endpoint, TlsSetupError};
 use std::fmt;
 use std::io;
 
@@ -34,6 +34,8 @@ pub enum StartError {
     NoRoom(Descriptors),
     /// An address cannot be listened on.
     Listen(Box<Endpoint>, io::Error),
+    /// A listener's TLS cannot be prepared.
+    Tls(Box<Endpoint>, TlsSetupError),
     /// Nothing to listen on was given.
     NoListener,
     /// The system refused something every server needs.
@@ -45,7 +47,7 @@ impl StartError {
     pub fn is_usage(&self) -> bool {
         match self {
             StartError::Limit(_) | StartError::NoListener => true,
-            StartError::Nofile { .. } | StartError::NoRoom(_) => true,
+            StartError::Nofile { .. } | StartError::NoRoom(_) | StartError::Tls(..) => true,
             StartError::Listen(..) | StartError::System(..) => false,
         }
     }
@@ -81,6 +83,7 @@ impl fmt::Display for StartError {
             StartError::Listen(endpoint, error) => {
                 write!(f, "cannot listen on {endpoint}: {error}")
             }
+            StartError::Tls(endpoint, error) => write!(f, "{endpoint}: {error}"),
             StartError::NoListener => f.write_str("listen: nothing to listen on was given"),
             StartError::System(what, error) => write!(f, "{what}: {error}"),
         }

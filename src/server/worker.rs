@@ -20,7 +20,7 @@ use super::limits::{Limits, TRIM_AFTER_MS, TRIM_BYTES};
 use super::pump::arm_for;
 use crate::clock::Clock;
 use crate::metrics::{CloseReason, Metrics};
-use crate::net::{Acceptor, Endpoint};
+use crate::net::{Acceptor, Endpoint, TlsScratch, TlsServer};
 use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
 use crate::service::Service;
 use crate::session::{Desk, Expiry};
@@ -58,6 +58,8 @@ pub(super) struct Listener {
     pub(super) endpoint: Endpoint,
     /// What its connections may join.
     pub(super) doors: Doors,
+    /// What its connections show of themselves first.
+    pub(super) tls: Option<TlsServer>,
     /// `None` while refusing, and once draining.
     pub(super) acceptor: Option<Acceptor>,
     /// Connections may be waiting in the kernel although no event will tell.
@@ -68,8 +70,8 @@ pub(super) struct Listener {
 
 impl Listener {
     /// A listener that is yet to be opened.
-    pub(super) fn new(endpoint: Endpoint, doors: Doors) -> Listener {
-        Listener { endpoint, doors, acceptor: None, waiting: false, queued: false }
+    pub(super) fn new(endpoint: Endpoint, doors: Doors, tls: Option<TlsServer>) -> Listener {
+        Listener { endpoint, doors, tls, acceptor: None, waiting: false, queued: false }
     }
 }
 
@@ -88,6 +90,8 @@ pub(super) struct Worker<S: Service> {
     pub(super) read: Box<[u8]>,
     /// What sessions work with.
     pub(super) desk: Desk,
+    /// Ciphertext on its way. Empty while no connection has TLS.
+    pub(super) tls: TlsScratch,
     /// For datagram sockets, if there are any.
     pub(super) batch: Option<Batch>,
     pub(super) metrics: Metrics,

@@ -122,6 +122,12 @@ pub(super) fn refuse(text: &str, date: &Date, write: &mut Vec<u8>) {
     respond(Status::ServiceUnavailable, &headers, text, Exchange::BROKEN, date, write);
 }
 
+/// Refuses a connection that should have begun with TLS.
+pub(super) fn refuse_plain(date: &Date, write: &mut Vec<u8>) {
+    let text = "this port speaks TLS: use https://";
+    respond(Status::BadRequest, &[TEXT], text, Exchange::BROKEN, date, write);
+}
+
 fn respond(
     status: Status,
     headers: &[(&str, &str)],

@@ -86,6 +86,7 @@ pub(super) fn limits() -> SessionLimits {
         chunk_extra_bytes_max: 16,
     };
     SessionLimits {
+        handshake_timeout_ms: 0,
         line_bytes_max: 8,
         http,
         ws: ws::Limits { frame_bytes_max: 1_000, message_bytes_max: 2_000, fragments_max: 4 },

@@ -24,6 +24,8 @@ pub enum Signal {
     Interrupt,
     /// SIGUSR1.
     User1,
+    /// SIGHUP.
+    Hangup,
 }
 
 impl Signal {
@@ -33,6 +35,7 @@ impl Signal {
             Signal::Terminate => libc::SIGTERM,
             Signal::Interrupt => libc::SIGINT,
             Signal::User1 => libc::SIGUSR1,
+            Signal::Hangup => libc::SIGHUP,
         }
     }
 }

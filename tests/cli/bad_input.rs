@@ -69,6 +69,7 @@ fn values_at_the_edge() {
         ("--listen", "tcp://127.0.0.1:7000?nodelay=maybe", "true|false"),
         ("--listen", "http://127.0.0.1/", "7000"),
         ("--listen", "ws://127.0.0.1:7080/", "http://"),
+        ("--listen", "tcp://127.0.0.1:0?tls_key=/no", "tcp:// has no TLS; use tls or https"),
         ("--head-bytes-max", "63", "at least 64"),
         ("--head-bytes-max", "17KiB", "at most 16384"),
         ("--headers-max", "0", "at least 1"),
@@ -95,6 +96,23 @@ fn values_at_the_edge() {
         let name = flag.trim_start_matches('-').replace('-', "_");
         assert!(line.starts_with(&format!("{name} (flag {flag}): ")), "{line}");
         assert!(line.contains(hint), "{line}");
+    }
+}
+
+#[test]
+fn tls_needs_a_certificate_and_a_build_that_has_it() {
+    let cases: &[(&str, &str)] = match cfg!(feature = "tls") {
+        true => &[
+            ("https://127.0.0.1:0", "add ?tls_cert=PATH&tls_key=PATH to the URL"),
+            ("https://127.0.0.1:0", "or --tls-self-signed"),
+            ("tls://127.0.0.1:0?tls_cert=/no&tls_key=/no", "`/no` cannot be read: No such file"),
+            ("tls://127.0.0.1:0?tls_cert=/no", "tls_cert and tls_key go together"),
+        ],
+        false => &[("https://127.0.0.1:0", "build it with the feature `tls`")],
+    };
+    for (url, what) in cases {
+        let line = refusal(oneloop(&["serve", "--check", "--listen", url], &[]));
+        assert!(line.starts_with("listen (flag --listen): ") && line.contains(what), "{line}");
     }
 }
 

@@ -21,7 +21,11 @@ fn help_tells_all_there_is_to_set() {
     let short = flat(&stdout(oneloop(&["serve", "-h"], &[])));
     for setting in SETTINGS {
         for help in [&long, &short] {
-            assert!(help.contains(&format!("{} <{}>", flag(setting.name), setting.values)));
+            let value = match setting.is_switch() {
+                true => format!("[<{}>]", setting.values),
+                false => format!("<{}>", setting.values),
+            };
+            assert!(help.contains(&format!("{} {value}", flag(setting.name))), "{setting:?}");
             assert!(help.contains(&flat(setting.doc)), "{setting:?}");
             assert!(help.contains(&format!("[env: {}]", variable(setting.name))), "{setting:?}");
             let default = setting.default().join(" ");

@@ -6,7 +6,7 @@ use oneloop::net::OPTIONS;
 
 /// Three values of each setting, in the form that `--check` gives back; none is the default, but
 /// that a switch has two.
-pub(crate) const SAMPLES: [(&str, [&str; 3]); 31] = [
+pub(crate) const SAMPLES: [(&str, [&str; 3]); 33] = [
     ("listen", ["tcp://127.0.0.1:0/echo", "http://[::1]:0", "unix:///a?service=broadcast"]),
     ("nofile", ["20", "keep", "30"]),
     ("max_connections", ["1", "2", "3"]),
@@ -18,6 +18,8 @@ pub(crate) const SAMPLES: [(&str, [&str; 3]); 31] = [
     ("linger", ["500ms", "2s", "3s"]),
     ("backlog_bytes_max", ["128KiB", "131073", "2MiB"]),
     ("buffers_bytes_max", ["1MiB", "2MiB", "3GiB"]),
+    ("tls_handshake_timeout", ["1s", "off", "1m"]),
+    ("tls_self_signed", ["on", "a.example", "192.0.2.1"]),
     ("line_bytes_max", ["2", "100", "1KiB"]),
     ("head_bytes_max", ["64", "1000", "8KiB"]),
     ("headers_max", ["1", "100", "256"]),
@@ -106,8 +108,9 @@ fn no_setting_is_without_samples_and_check_shows_all() {
     assert_eq!(samples[..], known[..]);
     let shown: Vec<String> = check(&[], &[]).into_iter().map(|line| line.name).collect();
     assert_eq!(samples[..], shown[..]);
-    let options: Vec<&str> = OPTIONS.iter().map(|option| option.name).collect();
-    assert_eq!(OPTION_SAMPLES.map(|(name, _)| name)[..], options[..]);
+    // Those of TLS name files, which have to be there: see `src/net/tls/tests/files.rs`.
+    let of_sockets = OPTIONS.iter().map(|option| option.name).filter(|it| !it.starts_with("tls_"));
+    assert_eq!(OPTION_SAMPLES.map(|(name, _)| name)[..], of_sockets.collect::<Vec<_>>()[..]);
 }
 
 #[test]
@@ -188,6 +191,18 @@ fn every_option_of_a_url_is_given_back() {
     // Defaults are left out, a service that is not said is echo.
     let url = "unix:///a?backlog=4096&nodelay=true&keepalive=1m&rcvbuf=auto";
     assert_eq!(checked("listen", &["--listen", url], &[]).0, "unix:///a?service=echo");
+}
+
+#[test]
+fn a_switch_needs_no_value() {
+    for args in [&["--tls-self-signed"][..], &["--tls-self-signed", "--per-ip-max", "9"]] {
+        assert_eq!(checked("tls_self_signed", args, &[]).0, "on");
+    }
+    if cfg!(feature = "tls") {
+        let url = "https://127.0.0.1:0";
+        let args = ["--tls-self-signed", "--listen", url];
+        assert_eq!(checked("listen", &args, &[]).0, url);
+    }
 }
 
 #[test]

@@ -4,9 +4,14 @@
 //! its memory and how often it woke. Allocations are counted in `tests/allocations.rs`.
 
 mod cap;
+#[cfg(feature = "tls")]
+#[path = "../server/certs.rs"]
+mod certs;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod memory;
 mod server;
 mod syscalls;
+#[cfg(feature = "tls")]
+mod tls;
 mod wakeups;

@@ -113,7 +113,7 @@ impl Drop for Server {
 }
 
 /// Sends `message` and reads it back.
-pub(crate) fn echo(stream: &mut TcpStream, message: &[u8]) {
+pub(crate) fn echo(stream: &mut (impl Read + Write), message: &[u8]) {
     stream.write_all(message).expect("the server reads");
     let mut back = vec![0; message.len()];
     stream.read_exact(&mut back).expect("the server answers");

@@ -7,13 +7,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 
-type Counts = BTreeMap<String, i64>;
+pub(crate) type Counts = BTreeMap<String, i64>;
 
 const TCP: &str = "tcp://127.0.0.1:0/echo";
 const HTTP: &str = "http://127.0.0.1:0/";
 
 /// Serves `client` on `url` below strace; returns how often each syscall was made.
-fn trace(name: &str, url: &str, client: impl FnOnce(&Server)) -> Counts {
+pub(crate) fn trace(name: &str, url: &str, client: impl FnOnce(&Server)) -> Counts {
     let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.strace"));
     let server = Server::start_traced(&log, url);
     client(&server);
@@ -61,7 +61,7 @@ fn websocket_cost(name: &str, times: usize, round: impl Fn(&Server, &mut TcpStre
     difference(run(0), run(times))
 }
 
-fn difference(short: Counts, mut long: Counts) -> Counts {
+pub(crate) fn difference(short: Counts, mut long: Counts) -> Counts {
     for (call, count) in short {
         *long.entry(call).or_default() -= count;
     }
@@ -71,7 +71,11 @@ fn difference(short: Counts, mut long: Counts) -> Counts {
 
 /// Holds a cost against what it must be, exactly; only a wait more or less is allowed, because the
 /// end of a run may take one turn or several.
-fn assert_cost<const N: usize>(mut cost: Counts, waits: i64, expected: [(&str, i64); N]) {
+pub(crate) fn assert_cost<const N: usize>(
+    mut cost: Counts,
+    waits: i64,
+    expected: [(&str, i64); N],
+) {
     let waited = cost.remove("epoll_wait").unwrap_or(0);
     let expected = expected.into_iter().map(|(call, count)| (call.to_owned(), count)).collect();
     assert_eq!(cost, expected);

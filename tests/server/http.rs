@@ -294,7 +294,7 @@ fn half_a_request_makes_no_room_either() {
 fn the_answer_to_a_bad_request_is_heard_although_more_comes() {
     let server = serve_site(Limits { linger_ms: 60_000, ..limits() });
     let mut client = server.connect();
-    client.write_all(b"\x16\x03\x01 this is TLS").unwrap();
+    client.write_all(b"\x01\x03\x01 this is nothing").unwrap();
     client.write_all(&pattern(3, 1 << 20)).unwrap();
     half_close(&client);
     let (head, body) = read_response(&mut client);

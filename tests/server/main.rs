@@ -17,6 +17,8 @@
 mod addresses;
 mod backpressure;
 mod broadcast;
+#[cfg(feature = "tls")]
+mod certs;
 mod child;
 mod churn;
 mod datagrams;
@@ -34,5 +36,7 @@ mod services;
 mod signals;
 mod support;
 mod timeouts;
+#[cfg(feature = "tls")]
+mod tls;
 mod websocket;
 mod ws;

@@ -100,7 +100,7 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// An open WebSocket.
-pub(crate) struct Ws(pub(crate) TcpStream);
+pub(crate) struct Ws<S = TcpStream>(pub(crate) S);
 
 impl Ws {
     #[track_caller]
@@ -108,17 +108,19 @@ impl Ws {
         Ws::upgrade(server.connect(), path)
     }
 
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.0
+    }
+}
+
+impl<S: Read + Write> Ws<S> {
     #[track_caller]
-    pub(crate) fn upgrade(mut stream: TcpStream, path: &str) -> Ws {
+    pub(crate) fn upgrade(mut stream: S, path: &str) -> Ws<S> {
         stream.write_all(opening(path).as_bytes()).unwrap();
         let head = read_head(&mut stream);
         assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
         assert!(head.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
         Ws(stream)
-    }
-
-    pub(crate) fn into_stream(self) -> TcpStream {
-        self.0
     }
 
     #[track_caller]

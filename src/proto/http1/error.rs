@@ -18,8 +18,10 @@ use std::fmt;
 /// Why a request is refused. The connection must end after each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Error {
-    /// The first byte cannot begin a method. A TLS handshake begins with 16 (hexadecimal).
+    /// The first byte cannot begin a method.
     NotHttp,
+    /// The first byte begins a TLS handshake (RFC 8446 5.1).
+    Tls,
     /// A CR or LF that is not a CRLF, or more than one empty line before a request.
     LineEnding,
     /// Not `method SP target SP version`.
@@ -68,6 +70,7 @@ impl Error {
         let bad = |reason| (Status::BadRequest, reason);
         match self {
             Error::NotHttp => bad("this is not HTTP"),
+            Error::Tls => bad("this port speaks HTTP without TLS: use http://"),
             Error::LineEnding => bad("lines end with CRLF, and only they do"),
             Error::RequestLine => bad("malformed request line"),
             Error::Version => (Status::VersionNotSupported, "HTTP/1.1 or HTTP/1.0 only"),

@@ -63,7 +63,7 @@ pub enum ReplyError {
 impl From<Error> for ReplyError {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotHttp => ReplyError::NotHttp,
+            Error::NotHttp | Error::Tls => ReplyError::NotHttp,
             Error::LineEnding => ReplyError::LineEnding,
             Error::HeadTooLarge | Error::TargetTooLong => ReplyError::HeadTooLarge,
             Error::TooManyHeaders => ReplyError::TooManyHeaders,

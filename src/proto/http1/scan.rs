@@ -16,6 +16,9 @@
 use super::{Error, Limits, is_token_byte};
 use memchr::memchr2;
 
+/// The first byte of a TLS ClientHello (RFC 8446 5.1), and of no method.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// How far a head has arrived. The default is at its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeadScan {
@@ -68,6 +71,7 @@ impl HeadScan {
                 (Place::Start, b'\n') | (Place::RequestLine, b'\r' | b'\n') => {
                     return Err(Error::LineEnding);
                 }
+                (Place::Start, TLS_HANDSHAKE) => return Err(Error::Tls),
                 (Place::Start | Place::RequestLine, _) => return Err(Error::NotHttp),
                 (Place::Line, b'\r') => Place::LineLf,
                 (Place::Line, b'\n') => return Err(Error::LineEnding),

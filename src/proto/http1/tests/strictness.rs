@@ -70,7 +70,7 @@ const REFUSED: &[(&str, &str, Error)] = &[
     ("a bare LF first", "\nGET / HTTP/1.1{H}", Error::LineEnding),
     ("a bare CR first", "\rGET / HTTP/1.1{H}", Error::LineEnding),
     // The first byte.
-    ("a TLS handshake", "\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\x03\x03", Error::NotHttp),
+    ("a TLS handshake", "\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\x03\x03", Error::Tls),
     ("a space first", " GET / HTTP/1.1{H}", Error::NotHttp),
     ("NUL", "\0", Error::NotHttp),
     // The request line.
@@ -239,7 +239,7 @@ fn bad_requests_are_refused_however_they_arrive() {
         assert!(outcome.seen.iter().all(|seen| !seen.is_whole), "{name}");
     }
     let kinds: std::collections::HashSet<Error> = REFUSED.iter().map(|row| row.2).collect();
-    assert_eq!(kinds.len(), 15, "every kind but those that need a limit is in the table");
+    assert_eq!(kinds.len(), 16, "every kind but those that need a limit is in the table");
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn unfinished_requests_are_waited_for() {
 #[test]
 fn a_refusal_does_not_wait_for_the_end_of_the_head() {
     let early = [
-        ("\x16", Error::NotHttp),
+        ("\x16", Error::Tls),
         ("\r\n\r", Error::LineEnding),
         ("GET /\n", Error::LineEnding),
         ("GET / HTTP/1.1\r\n ", Error::Header),

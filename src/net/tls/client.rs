@@ -1,0 +1,135 @@
+//! Whom a client trusts.
+//!
+//! **What.** [`TlsClient`] makes the client's side of TLS for a connection to a named host.
+//!
+//! **Why this way.** Trust is given by name: certificates from a file, or nobody asked, which has
+//! to be said aloud ([`Trust::Anybody`]). The system's certificates are left out: a load generator
+//! is pointed at a server of one's own.
+//!
+//! **Costs.** One configuration for all connections, with a bounded cache of sessions.
+//!
+//! **Read next.** `src/net/link.rs`.
+
+use super::server::setup;
+use super::{Side, Tls, TlsSetupError, provider};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, UnbufferedClientConnection};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Which certificates are good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Those signed by one in this PEM file, or in it themselves.
+    File(PathBuf),
+    /// All: who answers may be anybody.
+    Anybody,
+}
+
+/// The client's side of TLS for connections to one host.
+#[derive(Clone)]
+pub struct TlsClient {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+}
+
+impl std::fmt::Debug for TlsClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsClient").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl TlsClient {
+    /// For connections to `host`, a name or an address, that offer the protocols `alpn`.
+    ///
+    /// # Errors
+    /// [`TlsSetupError`]: the host cannot be in a certificate, or the file has none.
+    pub fn new(host: &str, trust: &Trust, alpn: &[&[u8]]) -> Result<TlsClient, TlsSetupError> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| setup(format!("`{host}` is neither a host's name nor an address")))?;
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| setup(error.to_string()))?;
+        let mut config = match trust {
+            Trust::File(path) => builder.with_root_certificates(roots(path)?).with_no_client_auth(),
+            Trust::Anybody => builder
+                .dangerous()
+                .with_custom_certificate_verifier(nobody_asked())
+                .with_no_client_auth(),
+        };
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        config.resumption = Resumption::in_memory_sessions(64);
+        Ok(TlsClient { config: Arc::new(config), name })
+    }
+
+    /// The filter of a new connection. `None` if rustls refuses, which it has no reason to.
+    pub fn connect(&self) -> Option<Box<Tls>> {
+        let side = UnbufferedClientConnection::new(self.config.clone(), self.name.clone()).ok()?;
+        Some(Tls::new(Side::Client(side)))
+    }
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, TlsSetupError> {
+    let complain =
+        |what: String| setup(format!("trusted certificates, `{}`: {what}", path.display()));
+    let bytes =
+        std::fs::read(path).map_err(|error| complain(format!("cannot be read: {error}")))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
+        let certificate = certificate.map_err(|error| complain(error.to_string()))?;
+        roots.add(certificate).map_err(|error| complain(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(complain("has no certificate in it; give a PEM file".into()));
+    }
+    Ok(roots)
+}
+
+pub(super) fn nobody_asked() -> Arc<dyn ServerCertVerifier> {
+    Arc::new(NobodyAsked(provider()))
+}
+
+/// Verifies that the peer has the key of the certificate that it shows, and nothing else.
+#[derive(Debug)]
+struct NobodyAsked(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for NobodyAsked {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
