@@ -183,8 +183,8 @@ impl StreamClient {
     /// Reads once and hands on; the answers are followed by the next messages.
     fn receive(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
         let Shared { scratch, pool, tls, .. } = &mut *shared;
-        let mut io = LinkIo { registry: cx.registry, pool, tls };
-        let (n, is_filled) = match self.link.receive(scratch, id.token(), &mut io) {
+        let io = LinkIo { registry: cx.registry, pool, tls };
+        let (n, is_filled) = match self.link.receive(scratch, id.token(), io) {
             Ok(Received::Filled(n)) => (n, true),
             Ok(Received::Short(n)) => (n, false),
             Ok(Received::Blocked) if !self.was_reset => return Continue(()),
@@ -294,8 +294,8 @@ impl StreamClient {
         }
         shared.bytes_sent += bytes.len() as u64;
         let (pool, tls) = (&mut shared.pool, &mut shared.tls);
-        let mut io = LinkIo { registry: cx.registry, pool, tls };
-        let outcome = self.link.send(bytes, id.token(), &mut io);
+        let io = LinkIo { registry: cx.registry, pool, tls };
+        let outcome = self.link.send(bytes, id.token(), io);
         shared.out.clear();
         Continue(outcome)
     }
