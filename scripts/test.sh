@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-STEPS=(tools fmt clippy lean doc test clients fuzz autobahn deny)
+STEPS=(tools fmt clippy lean doc test instructions clients fuzz autobahn deny)
 skipped=()
 now=start
 began=$SECONDS
@@ -19,6 +19,7 @@ usage: scripts/test.sh [STEP...]     no STEP: all of them, in this order
   lean     no warnings in the library and the examples without the default features
   doc      the documentation builds without warnings
   test     unit, integration and documentation tests
+  instructions  no message costs the server more instructions than it did
   clients  curl, Python, node and a browser talk to the server
   fuzz     a minute of libFuzzer for each decoder
   autobahn the original WebSocket testsuite against the server and the client of the load
@@ -94,6 +95,16 @@ step_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps; }
 
 # Without --all-targets, which would leave out the tests in the documentation and run the benches.
 step_test() { cargo test --locked --no-fail-fast; }
+
+# Exit status 2: they cannot be counted here; 1: they have become more.
+step_instructions() {
+    local status=0
+    have valgrind || apt_install valgrind || true
+    have python3 || apt_install python3 || true
+    scripts/instructions.sh || status=$?
+    ((status != 2)) || skip_here "the count of instructions: valgrind or python3 is not installed"
+    return $((status == 2 ? 0 : status))
+}
 
 # Exit status 2: not all clients could be had; 1: one of them got something wrong.
 step_clients() {
