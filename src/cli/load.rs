@@ -34,7 +34,8 @@ use std::time::Duration;
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "\
 Exit status: 0 if all went well; 1 if nothing connected, a wrong byte came back, every answer had \
-a status of 400 or above, or the system refused; 2 if the command cannot work.")]
+a status of 400 or above, or the system refused; 2 if the command cannot work; 3 if nothing of \
+that happened but the run is INVALID: its figures may be the generator's own.")]
 pub(super) struct Load {
     /// Whom to load: tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH, ws://HOST[:PORT]/PATH or
     /// http://HOST[:PORT]/PATH. All but http must echo; that is asked with
@@ -62,6 +63,14 @@ pub(super) struct Load {
         value_parser = clap::value_parser!(u32).range(1..=65_536),
         env = "ONELOOP_LOAD_DEPTH", hide_env_values = true)]
     depth: u32,
+
+    /// Messages a second, over all connections (500, 10k, 1M): each is sent when it is due and not
+    /// when an answer came, waits if no connection is free, and its latency counts from when it was
+    /// due. --depth is how many a connection may have in flight then. Without it: a closed loop,
+    /// which sends nothing while it waits and so hides waiting
+    #[arg(long, value_name = "N", value_parser = rate, env = "ONELOOP_LOAD_RATE",
+        hide_env_values = true, conflicts_with_all = ["hold", "mirror"])]
+    rate: Option<u64>,
 
     /// Over HTTP: GET, HEAD, DELETE and OPTIONS have no body; POST, PUT and PATCH bring --size
     /// bytes, which must come back from a path that ends in /echo
@@ -126,6 +135,9 @@ pub(super) struct Load {
     quiet: bool,
 }
 
+/// The exit status of a run that went well and is not to be believed.
+const STATUS_INVALID: u8 = 3;
+
 /// Where the JSON goes.
 enum Sink {
     Nowhere,
@@ -169,7 +181,11 @@ impl Load {
         if !matches!(sink, Sink::Stdout) {
             print(render::text(&report, &scenario).as_bytes())?;
         }
-        Ok(ExitCode::from(u8::from(!is_good(&report))))
+        Ok(ExitCode::from(match (is_good(&report), report.doubts().is_empty()) {
+            (false, _) => 1,
+            (true, false) => STATUS_INVALID,
+            (true, true) => 0,
+        }))
     }
 
     fn scenario(&self) -> Scenario {
@@ -178,6 +194,7 @@ impl Load {
             connections: self.connections,
             size_bytes: self.size,
             depth: self.depth,
+            rate_per_s: self.rate,
             duration_ms: ms(self.duration),
             connect_timeout_ms: ms(self.connect_timeout),
             answer_timeout_ms: ms(self.answer_timeout),
@@ -263,6 +280,20 @@ fn bytes(text: &str) -> Result<usize, String> {
 
 /// The largest message. Nothing holds one whole, so this is only to catch typing errors.
 const SIZE_BYTES_MAX: usize = 1 << 30;
+
+/// Messages a second.
+fn rate(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.strip_suffix(['k', 'K']) {
+        Some(number) => (number, 1_000),
+        None => match text.strip_suffix('M') {
+            Some(number) => (number, 1_000_000),
+            None => (text, 1),
+        },
+    };
+    let rate = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    rate.filter(|rate| (1..=10_000_000).contains(rate))
+        .ok_or_else(|| "write messages a second from 1 to 10M: 500, 10k, 1M".to_owned())
+}
 
 fn time(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)

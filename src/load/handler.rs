@@ -15,14 +15,17 @@
 //!
 //! **Read next.** `src/load/report.rs`.
 
+mod paced;
+
 use super::client::{Client, Life, OWN_TIMERS, Opened, Shared, Tally, timer_of};
 use super::fates::{Connections, Fate, Phase};
-use super::report::Report;
+use super::report::{Paced, Report, us};
 use super::stops::Stops;
 use super::{LoadError, Scenario, Snapshot, Stage};
 use crate::clock::{Clock, Time};
 use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
 use crate::sys::process;
+use paced::Line;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -52,6 +55,8 @@ struct Seat<C> {
     crowds_until: Option<Time>,
     /// It has said goodbye and waits for the other side's.
     is_leaving: bool,
+    /// At a constant rate: since when it is on the list of those with room, if it is.
+    free_since: Option<Time>,
 }
 
 /// A run over clients of one kind.
@@ -87,6 +92,11 @@ pub(super) struct Load<C> {
     answers_before: u64,
     /// When the measured time ended, and the answers received until then.
     measured_until: Option<(Time, u64)>,
+    /// CPU time of this thread when the measured time began, and when it ended.
+    cpu_from: Duration,
+    cpu_until: Option<Duration>,
+    /// Messages are sent at a constant rate.
+    line: Option<Line>,
     /// When the last news was given, and the answers until then.
     last_tick: (Time, u64),
     /// News for the observer, to be taken after the turn.
@@ -104,6 +114,8 @@ impl<C: Client> Load<C> {
     ) -> Result<Load<C>, LoadError> {
         let shared = Shared::new(scenario, clock)?;
         let stops = Stops::watch(scenario, cx.registry)?;
+        let line =
+            scenario.rate_per_s.map(|rate| Line::new(rate, scenario.connections, cx.registry));
         cx.timers.arm(OPEN, cx.now);
         let tick_ms = tick.map(|tick| tick.as_millis().max(1) as u64);
         if let Some(ms) = tick_ms {
@@ -129,6 +141,9 @@ impl<C: Client> Load<C> {
             settled_at: None,
             answers_before: 0,
             measured_until: None,
+            cpu_from: Duration::ZERO,
+            cpu_until: None,
+            line: line.transpose()?,
             last_tick: (cx.now, 0),
             ticked: false,
             has_settled: false,
@@ -150,7 +165,12 @@ impl<C: Client> Load<C> {
                     self.unsettled += 1;
                     cx.timers.arm(timer_of(id), crowds_until);
                     self.busy_since = None;
-                    Some(Seat { client, crowds_until: Some(crowds_until), is_leaving: false })
+                    Some(Seat {
+                        client,
+                        crowds_until: Some(crowds_until),
+                        is_leaving: false,
+                        free_since: None,
+                    })
                 }
                 Opened::Ended(fate) => {
                     self.connections.count(fate, Phase::Connect);
@@ -225,8 +245,9 @@ impl<C: Client> Load<C> {
         } else if !was_settled && life.is_continue() {
             return self.look(cx, id);
         }
-        if let ControlFlow::Break(fate) = life {
-            self.end(cx, id, fate);
+        match life {
+            ControlFlow::Break(fate) => self.end(cx, id, fate),
+            ControlFlow::Continue(()) => self.note_room(id, cx.now),
         }
     }
 
@@ -241,6 +262,7 @@ impl<C: Client> Load<C> {
             ControlFlow::Continue(due) => {
                 let next = due.into_iter().chain(seat.crowds_until).min();
                 next.inspect(|&next| cx.timers.arm(timer_of(id), next));
+                self.note_room(id, cx.now);
             }
             ControlFlow::Break(fate) => self.end(cx, id, fate),
         }
@@ -273,7 +295,8 @@ impl<C: Client> Load<C> {
         } else {
             self.stage = Stage::Measuring;
             self.shared.tally.latency.reset();
-            self.shared.sends = true;
+            self.cpu_from = process::thread_cpu_time();
+            self.shared.sends = !self.begin_pace(cx.now);
             self.answers_before = self.shared.tally.messages.received;
         }
     }
@@ -282,10 +305,15 @@ impl<C: Client> Load<C> {
     fn wind_up(&mut self, cx: &mut Cx<'_>, patience_ms: u64) {
         if self.stage == Stage::Measuring {
             self.measured_until = Some((cx.now, self.shared.tally.messages.received));
+            self.cpu_until = Some(process::thread_cpu_time());
         }
         self.stage = Stage::Ending;
         self.patience_ms = patience_ms;
-        (self.shared.sends, self.shared.reopens) = (false, false);
+        if let Some(pacer) = &mut self.shared.pacer {
+            pacer.stop(cx.now);
+        }
+        let is_line_empty = self.in_line(cx.now) == 0;
+        (self.shared.sends, self.shared.reopens) = (false, !is_line_empty);
         self.target = self.seats.len() as u32;
         cx.timers.arm(END, cx.now.plus_ms(patience_ms));
     }
@@ -315,6 +343,7 @@ impl<C: Client> Load<C> {
         let (then, answers_then) = std::mem::replace(&mut self.last_tick, (now, messages.received));
         let seconds = now.since(then).as_secs_f64();
         let answers = messages.received - answers_then;
+        let paced = self.shared.tally.paced.as_ref();
         let ended = self.connections.attempted - self.connections.connected;
         Snapshot {
             stage: self.stage,
@@ -323,7 +352,21 @@ impl<C: Client> Load<C> {
             waiting: u64::from(self.unsettled),
             errors: ended + messages.wrong + messages.refused + messages.lost,
             rate_per_s: if seconds > 0.0 { answers as f64 / seconds } else { 0.0 },
-            p99_us: self.shared.tally.latency.value_at_quantile(0.99) as f64 / 1_000.0,
+            p99_us: us(self.shared.tally.latency.value_at_quantile(0.99)),
+            service_p99_us: paced.map(|paced| us(paced.service.value_at_quantile(0.99))),
+            in_line: self.in_line(now),
+        }
+    }
+
+    /// The part of a CPU that this thread used in the measured time.
+    fn cpu_share(&self, measured: Duration) -> f64 {
+        let until = match self.stage {
+            Stage::Measuring => Some(process::thread_cpu_time()),
+            _ => self.cpu_until,
+        };
+        match (until, measured.as_secs_f64()) {
+            (None, _) | (_, 0.0) => 0.0,
+            (Some(until), seconds) => until.saturating_sub(self.cpu_from).as_secs_f64() / seconds,
         }
     }
 
@@ -332,7 +375,8 @@ impl<C: Client> Load<C> {
     pub(super) fn report(&self, scenario: &Scenario, now: Time) -> Report {
         let mut connections = self.connections.clone();
         connections.count_connected(u64::from(self.settled));
-        let Tally { messages, statuses, reopened, latency } = &self.shared.tally;
+        let Tally { messages, statuses, reopened, latency, paced } = &self.shared.tally;
+        let unsent = self.in_line(now);
         let mut messages = *messages;
         connections.reopened = *reopened;
         let counted = statuses.iter().enumerate().filter(|(_, count)| **count > 0);
@@ -358,7 +402,9 @@ impl<C: Client> Load<C> {
             bytes_sent: self.shared.bytes_sent,
             bytes_received: self.shared.bytes_received,
             cpu: process::cpu_time().unwrap_or_default(),
+            cpu_share: self.cpu_share(until.since(settled_at)),
             latency: latency.clone(),
+            paced: paced.clone().map(|paced| Paced { unsent, ..paced }),
         }
     }
 }
@@ -401,14 +447,17 @@ impl<C: Client> Handler for Load<C> {
             self.settle(cx);
         }
         let more_to_leave = self.leave_more(cx);
-        self.begin_more(cx) || more_to_open || more_to_leave
+        let more_to_send = self.begin_more(cx) | self.pace(cx);
+        more_to_send || more_to_open || more_to_leave
     }
 
     fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
         if matches!(self.stage, Stage::Holding | Stage::Measuring) && self.settled == 0 {
             self.wind_up(cx, 0);
         }
-        if self.stage == Stage::Ending && self.shared.tally.messages.in_flight() == 0 {
+        let all_sent = self.settled == 0 || self.in_line(cx.now) == 0;
+        let all_answered = all_sent && self.shared.tally.messages.in_flight() == 0;
+        if self.stage == Stage::Ending && all_answered {
             self.close(cx);
         }
         let all_told = self.leaves_at as usize >= self.seats.len();

@@ -30,10 +30,20 @@ pub fn open_descriptors() -> io::Result<usize> {
 /// # Errors
 /// None that the manual page names for these arguments.
 pub fn cpu_time() -> io::Result<Duration> {
+    cpu_time_of(libc::RUSAGE_SELF)
+}
+
+/// User and system CPU time of this thread so far (`getrusage(2)`). Zero if the system does not
+/// tell, which the manual page does not foresee.
+pub fn thread_cpu_time() -> Duration {
+    cpu_time_of(libc::RUSAGE_THREAD).unwrap_or_default()
+}
+
+fn cpu_time_of(who: libc::c_int) -> io::Result<Duration> {
     // SAFETY: all-zero is a valid `rusage`, plain integers.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: `usage` is valid to write to.
-    super::check(unsafe { libc::getrusage(libc::RUSAGE_SELF, &mut usage) })?;
+    super::check(unsafe { libc::getrusage(who, &mut usage) })?;
     let of = |time: libc::timeval| {
         Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
     };
