@@ -69,7 +69,7 @@ pub(super) struct Load {
     /// due. --depth is how many a connection may have in flight then. Without it: a closed loop,
     /// which sends nothing while it waits and so hides waiting
     #[arg(long, value_name = "N", value_parser = rate, env = "ONELOOP_LOAD_RATE",
-        hide_env_values = true, conflicts_with_all = ["hold", "mirror"])]
+        hide_env_values = true)]
     rate: Option<u64>,
 
     /// Over HTTP: GET, HEAD, DELETE and OPTIONS have no body; POST, PUT and PATCH bring --size

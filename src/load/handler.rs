@@ -376,7 +376,6 @@ impl<C: Client> Load<C> {
         let mut connections = self.connections.clone();
         connections.count_connected(u64::from(self.settled));
         let Tally { messages, statuses, reopened, latency, paced } = &self.shared.tally;
-        let unsent = self.in_line(now);
         let mut messages = *messages;
         connections.reopened = *reopened;
         let counted = statuses.iter().enumerate().filter(|(_, count)| **count > 0);
@@ -404,7 +403,10 @@ impl<C: Client> Load<C> {
             cpu: process::cpu_time().unwrap_or_default(),
             cpu_share: self.cpu_share(until.since(settled_at)),
             latency: latency.clone(),
-            paced: paced.clone().map(|paced| Paced { unsent, ..paced }),
+            paced: paced.clone().map(|paced| {
+                let unsent = paced.unsent + self.in_line(now);
+                Paced { unsent, ..paced }
+            }),
         }
     }
 }
@@ -431,6 +433,9 @@ impl<C: Client> Handler for Load<C> {
             (TICK, _) => {
                 self.ticked = true;
                 self.tick_ms.inspect(|&ms| cx.timers.arm(TICK, cx.now.plus_ms(ms)));
+            }
+            (END, Stage::Ending) if self.give_up_line(cx.now) => {
+                cx.timers.arm(END, cx.now.plus_ms(self.patience_ms));
             }
             (END, Stage::Ending) => self.close(cx),
             (END, Stage::Closing) => self.give_up(cx),

@@ -69,6 +69,13 @@ impl Pacer {
         self.total = self.due_at(now).max(self.taken);
     }
 
+    /// Gives up what is in line, and all that would follow: how many were in line.
+    pub(super) fn give_up(&mut self, now: Time) -> u64 {
+        let in_line = self.in_line(now);
+        self.total = self.taken;
+        in_line
+    }
+
     /// How many of all have been due by `now`: the smallest number that is due later.
     fn due_at(&self, now: Time) -> u64 {
         if now < self.start {

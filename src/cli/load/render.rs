@@ -124,15 +124,17 @@ fn verdict(report: &Report, scenario: &Scenario) -> String {
     let compared = if scenario.is_echo() { ", every byte compared" } else { "" };
     let asked = match &report.paced {
         None => String::new(),
-        Some(paced) => format!(" of {} asked for", grouped(paced.rate_per_s)),
+        Some(paced) => {
+            format!("\nOf {} a second asked for, each when it was due.", grouped(paced.rate_per_s))
+        }
     };
     let others = match report.connections.attempted - report.connections.connected {
         0 => String::new(),
         _ => format!("\nOf {attempted} connections: {}.", fates(report)),
     };
     format!(
-        "{rate} {what} a second{asked} on {connected} connections to {to},\n\
-         {size}{}{} in flight on each{compared}.{others}",
+        "{rate} {what} a second on {connected} connections to {to},\n\
+         {size}{}{} in flight on each{compared}.{asked}{others}",
         if report.paced.is_some() { "at most " } else { "" },
         report.depth
     )

@@ -7,7 +7,8 @@
 //! none is free it waits in line, and its latency counts from the moment it was due. After a stall
 //! many are due at once: each free connection then takes its share in one write, so that catching up
 //! costs less a message than keeping up. What was due in the measured time is sent even when that
-//! is over, or the waiting of the last messages would be missing.
+//! is over, or the waiting of the last messages would be missing; if that takes too long, the rest
+//! is counted as unsent.
 //!
 //! **Costs.** A `send` a message where the server keeps up; a `timerfd_settime` a wake-up, of which
 //! there are at most 20,000 a second. No allocation.
@@ -68,6 +69,15 @@ impl<C: Client> Load<C> {
     /// Messages that are due and wait for a connection.
     pub(super) fn in_line(&self, now: Time) -> u64 {
         self.shared.pacer.map_or(0, |pacer| pacer.in_line(now))
+    }
+
+    /// Who waits in line has waited for long enough; false if nobody does.
+    pub(super) fn give_up_line(&mut self, now: Time) -> bool {
+        let unsent = self.shared.pacer.as_mut().map_or(0, |pacer| pacer.give_up(now));
+        if let Some(paced) = &mut self.shared.tally.paced {
+            paced.unsent += unsent;
+        }
+        unsent > 0
     }
 
     /// Something has happened to a connection: it may have room now.

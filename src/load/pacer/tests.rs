@@ -26,10 +26,12 @@ fn a_stretch_of_time_has_what_fits_and_at_least_one() {
 }
 
 #[test]
-fn stopping_keeps_what_is_in_line() {
+fn stopping_keeps_what_is_in_line_and_giving_up_does_not() {
     let mut pacer = Pacer::for_ms(Time::ZERO, 1_000, 60_000);
     pacer.stop(us(2_500));
     assert_eq!(pacer.in_line(Time::from_ms(60_000)), 3);
+    assert_eq!(pacer.take(us(2_500)), Some(us(0)));
+    assert_eq!((pacer.give_up(us(2_500)), pacer.in_line(us(9_000))), (2, 0));
 }
 
 proptest! {
