@@ -13,12 +13,13 @@
 //!
 //! **Costs.** A timer, a seat and a socket a connection.
 //!
-//! **Read next.** `src/load/report.rs`.
+//! **Read next.** `src/load/handler/paced.rs`, `src/load/report.rs`.
 
 mod paced;
 
 use super::client::{Client, Life, OWN_TIMERS, Opened, Shared, Tally, timer_of};
 use super::fates::{Connections, Fate, Phase};
+use super::pacer::Pacer;
 use super::report::{Paced, Report, us};
 use super::stops::Stops;
 use super::{LoadError, Scenario, Snapshot, Stage};
@@ -72,6 +73,8 @@ pub(super) struct Load<C> {
     seats: Vec<Option<Seat<C>>>,
     /// Connections to open in all; lowered when the run is broken off.
     target: u32,
+    /// When each is to be opened, if there is a rate for it.
+    opens: Option<Pacer>,
     /// Seats in the crowd.
     crowd: u32,
     /// Seats without an answer.
@@ -130,6 +133,9 @@ impl<C: Client> Load<C> {
             stage: Stage::Opening,
             seats: Vec::with_capacity(scenario.connections as usize),
             target: scenario.connections,
+            opens: scenario
+                .connect_rate_per_s
+                .map(|rate| Pacer::new(cx.now, rate, u64::from(scenario.connections))),
             crowd: 0,
             unsettled: 0,
             settled: 0,
@@ -155,6 +161,12 @@ impl<C: Client> Load<C> {
         for _ in 0..BEGINS_PER_TURN {
             let slot = self.seats.len() as u32;
             if slot >= self.target || self.crowd >= CROWD_MAX {
+                return false;
+            }
+            if let Some(due) = self.opens.and_then(|opens| opens.next_due())
+                && due > cx.now
+            {
+                cx.timers.arm(OPEN, due);
                 return false;
             }
             let id = id_of(slot);
@@ -186,6 +198,7 @@ impl<C: Client> Load<C> {
                     None
                 }
             };
+            self.opens.as_mut().and_then(|opens| opens.take(cx.now));
             self.seats.push(seat);
         }
         true

@@ -62,6 +62,8 @@ pub struct Scenario {
     pub target: Target,
     /// Connections to open; at least 1.
     pub connections: u32,
+    /// Connections to open a second; 1 to 10,000,000. `None`: as fast as they are answered.
+    pub connect_rate_per_s: Option<u64>,
     /// Bytes of a message; at least 1, over UDP 16 to 65,507.
     pub size_bytes: usize,
     /// Messages in flight on each connection; at least 1.
@@ -100,6 +102,7 @@ impl Scenario {
         Scenario {
             target: target.into(),
             connections: 100,
+            connect_rate_per_s: None,
             size_bytes: 64,
             depth: 1,
             rate_per_s: None,
@@ -177,6 +180,9 @@ impl Scenario {
                 self.rate_per_s.unwrap_or_default(),
                 pacer::RATE_MAX
             ));
+        }
+        if self.connect_rate_per_s.is_some_and(|rate| !(1..=pacer::RATE_MAX).contains(&rate)) {
+            return usage(format!("connect-rate: use 1 to {} a second", pacer::RATE_MAX));
         }
         let in_flight = u64::from(self.connections) * u64::from(self.depth);
         if in_flight > IN_FLIGHT_MAX {

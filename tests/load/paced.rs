@@ -171,6 +171,15 @@ fn connections_that_go_leave_the_rate_to_the_others() {
     assert_eq!(messages.lost, 1, "the one it read and did not answer: {messages:?}");
 }
 
+#[test]
+fn connections_come_at_their_own_rate() {
+    let server = servers::tcp(|_, stream| servers::echo(stream));
+    let ramp = Scenario { connect_rate_per_s: Some(100), ..scenario(server, 30) };
+    let report = run(&ramp);
+    assert_eq!(report.connections.connected, 30, "{:?}", report.connections);
+    assert!(report.settle >= Duration::from_millis(290), "the last was due then");
+}
+
 /// A server that ends every connection after its answer, and says so: the requests wait for the
 /// next one, and the last of them too.
 #[test]

@@ -151,7 +151,7 @@ fn http_is_reported_in_its_own_words() {
 #[test]
 fn what_cannot_work_is_said_in_one_line_and_ends_with_status_2() {
     let url = "tcp://127.0.0.1:9";
-    let cases: [(&[&str], &str); 15] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["tpc://127.0.0.1:9"], "did you mean `tcp`"),
         (&[url, "-c", "0"], "'0'"),
         (&[url, "--size", "many"], "4KiB"),
@@ -165,6 +165,8 @@ fn what_cannot_work_is_said_in_one_line_and_ends_with_status_2() {
         (&["http://127.0.0.1/", "--method", "POTS"], "did you mean `POST`"),
         (&["http://127.0.0.1/", "--mirror"], "ws://"),
         (&["ws://127.0.0.1/", "--hold", "--ask", "x"], "over TCP"),
+        (&[url, "--steps", "1k,fast"], "500, 10k, 1M"),
+        (&[url, "--steps", "1k", "--rate", "1k"], "leave --rate out"),
         (&[url, "--rate", "10kk"], "500, 10k, 1M"),
         (&[url, "--rate", "1k", "--hold"], "not with --hold"),
     ];
@@ -234,6 +236,25 @@ fn a_rate_is_reported_with_both_latencies_and_few_answers_are_invalid() {
     for times in ["latency_us", "service_us", "lateness_us"] {
         assert!(json[times]["p50"].is_f64() && json[times]["p99"].is_null(), "{}", json[times]);
     }
+}
+
+#[test]
+fn steps_have_a_row_each() {
+    let url = echo_server();
+    let arguments = [&url, "-c", "4", "--steps", "1k,2000", "-d", "200ms", "-q"];
+    let out = output(&arguments);
+    let text = String::from_utf8(out.stdout).expect("UTF-8");
+    for word in ["ASKED/s", "\n   1,000", "\n   2,000", "1,000/s: 200 answers are too few"] {
+        assert!(text.contains(word), "{word} is not in\n{text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert_eq!(out.status.code(), Some(3), "{text}");
+    let out = output(&[&arguments[..], &["--json", "-"]].concat());
+    let json: Value = serde_json::from_slice(&out.stdout).expect("one JSON document");
+    assert!(json["command"].as_str().is_some_and(|command| command.contains("--steps 1k,2000")));
+    let asked: Vec<_> = json["steps"].as_array().expect("steps").iter().collect();
+    assert_eq!((asked.len(), &asked[1]["rate_asked_per_s"]), (2, &2_000.into()));
+    assert_eq!(asked[1]["messages"]["sent"], 4 + 400);
 }
 
 #[test]
