@@ -15,14 +15,14 @@
 //!
 //! **Read next.** `src/load/handler/paced.rs`, `src/load/report.rs`.
 
+mod figures;
 mod paced;
 
-use super::client::{Client, Life, OWN_TIMERS, Opened, Shared, Tally, timer_of};
+use super::client::{Client, Life, OWN_TIMERS, Opened, Shared, timer_of};
 use super::fates::{Connections, Fate, Phase};
 use super::pacer::Pacer;
-use super::report::{Paced, Report, us};
 use super::stops::Stops;
-use super::{LoadError, Scenario, Snapshot, Stage};
+use super::{LoadError, Scenario, Stage};
 use crate::clock::{Clock, Time};
 use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
 use crate::sys::process;
@@ -347,79 +347,6 @@ impl<C: Client> Load<C> {
             if let Some(fate) = fate.map(|seat| seat.client.overdue()) {
                 self.end(cx, id_of(slot as u32), fate);
             }
-        }
-    }
-
-    /// News of the run.
-    pub(super) fn snapshot(&mut self, now: Time) -> Snapshot {
-        let messages = self.shared.tally.messages;
-        let (then, answers_then) = std::mem::replace(&mut self.last_tick, (now, messages.received));
-        let seconds = now.since(then).as_secs_f64();
-        let answers = messages.received - answers_then;
-        let paced = self.shared.tally.paced.as_ref();
-        let ended = self.connections.attempted - self.connections.connected;
-        Snapshot {
-            stage: self.stage,
-            elapsed: now.since(self.settled_at.unwrap_or(Time::ZERO)),
-            connected: u64::from(self.settled),
-            waiting: u64::from(self.unsettled),
-            errors: ended + messages.wrong + messages.refused + messages.lost,
-            rate_per_s: if seconds > 0.0 { answers as f64 / seconds } else { 0.0 },
-            p99_us: us(self.shared.tally.latency.value_at_quantile(0.99)),
-            service_p99_us: paced.map(|paced| us(paced.service.value_at_quantile(0.99))),
-            in_line: self.in_line(now),
-        }
-    }
-
-    /// The part of a CPU that this thread used in the measured time.
-    fn cpu_share(&self, measured: Duration) -> f64 {
-        let until = match self.stage {
-            Stage::Measuring => Some(process::thread_cpu_time()),
-            _ => self.cpu_until,
-        };
-        match (until, measured.as_secs_f64()) {
-            (None, _) | (_, 0.0) => 0.0,
-            (Some(until), seconds) => until.saturating_sub(self.cpu_from).as_secs_f64() / seconds,
-        }
-    }
-
-    /// The figures so far. Connections that are open and were answered count as connected; those
-    /// still without a fate are not counted, and what is still in flight is lost.
-    pub(super) fn report(&self, scenario: &Scenario, now: Time) -> Report {
-        let mut connections = self.connections.clone();
-        connections.count_connected(u64::from(self.settled));
-        let Tally { messages, statuses, reopened, latency, paced } = &self.shared.tally;
-        let mut messages = *messages;
-        connections.reopened = *reopened;
-        let counted = statuses.iter().enumerate().filter(|(_, count)| **count > 0);
-        messages.lost += messages.in_flight();
-        let settled_at = self.settled_at.unwrap_or(now);
-        let (until, answers) = match self.measured_until {
-            Some(measured) => measured,
-            None if self.stage == Stage::Measuring => (now, messages.received),
-            None => (settled_at, self.answers_before),
-        };
-        Report {
-            command: String::new(),
-            url: scenario.target.to_string(),
-            method: scenario.is_http().then(|| scenario.method.name()),
-            size_bytes: scenario.message_bytes(),
-            depth: scenario.depth,
-            settle: settled_at.since(Time::ZERO),
-            measured: until.since(settled_at),
-            measured_answers: answers - self.answers_before,
-            connections,
-            messages,
-            statuses: counted.map(|(status, count)| (status as u16, *count)).collect(),
-            bytes_sent: self.shared.bytes_sent,
-            bytes_received: self.shared.bytes_received,
-            cpu: process::cpu_time().unwrap_or_default(),
-            cpu_share: self.cpu_share(until.since(settled_at)),
-            latency: latency.clone(),
-            paced: paced.clone().map(|paced| {
-                let unsent = paced.unsent + self.in_line(now);
-                Paced { unsent, ..paced }
-            }),
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! **What.** A [`Scenario`] says what to do, [`run`] does it on a [`Reactor`] of its own, a
 //! [`Report`] says what came of it. Messages are echoed in a closed loop: each connection keeps
-//! `depth` of them in flight; or at a constant rate, whatever the server does. Every byte that comes
-//! back is compared. They go over TCP, UDP, a Unix socket, WebSocket or HTTP.
+//! `depth` of them in flight; or at a constant rate, whatever the server does. Every byte that
+//! comes back is compared. They go over TCP, UDP, a Unix socket, WebSocket or HTTP.
 //!
 //! **Why this way.** It is the second handler of the same reactor, so the generator is no other
 //! network stack than the server, and costs about the same a message. What most generators leave

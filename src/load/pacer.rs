@@ -3,15 +3,16 @@
 //! **What.** A [`Pacer`] is told the time and says which of its things are due and not yet taken:
 //! they wait in line, each with the moment it was due.
 //!
-//! **Why this way.** The line needs no memory: number `n` is due `n / rate` after the start, so what
-//! waits is the difference of two counts. What is late never moves what comes after: the schedule
-//! does not know how the server fares, and that is what makes its latencies whole (coordinated
-//! omission). Time comes in as a value, so it is tested without waiting. Rejected: random
-//! (exponential) gaps as of independent users, because two runs would then not offer the same load.
+//! **Why this way.** The line needs no memory: number `n` is due `n / rate` after the start, so
+//! what waits is the difference of two counts. What is late never moves what comes after: the
+//! schedule does not know how the server fares, and that is what makes its latencies whole
+//! (coordinated omission). Time comes in as a value, so it is tested without waiting. Rejected:
+//! random (exponential) gaps as of independent users, because two runs would then not offer the
+//! same load.
 //!
 //! **Costs.** 40 bytes; two divisions a question.
 //!
-//! **Read next.** `src/load/paced.rs`, which asks.
+//! **Read next.** `src/load/handler/paced.rs`, which asks.
 
 use crate::clock::Time;
 

@@ -1,7 +1,8 @@
 //! Whether a run can be believed.
 //!
-//! **What.** [`Report::doubts`] says what makes the figures of a run another thing than the server's
-//! own; without any the run is VALID. [`Report::percentile_us`] gives only what the answers bear out.
+//! **What.** [`Report::doubts`] says what makes the figures of a run another thing than the
+//! server's own; without any the run is VALID. [`Report::percentile_us`] gives only what the
+//! answers bear out.
 //!
 //! **Why this way.** A generator that is late, out of CPU or out of ports measures itself, and its
 //! figures look like any others. It knows all that best, so it must say so, in words and with a

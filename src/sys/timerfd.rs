@@ -10,7 +10,7 @@
 //! **Costs.** One descriptor; one syscall to arm it. It is never read: arming it anew also clears
 //! it, and an edge is reported for each time it fires.
 //!
-//! **Read next.** `src/load/paced.rs`.
+//! **Read next.** `src/load/handler/paced.rs`.
 
 use super::check;
 use std::io;

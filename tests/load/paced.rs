@@ -26,7 +26,7 @@ fn stalls_at(message: u64) -> Address {
         servers::echo_changed(stream, |_, _| {
             let held = gate.lock().expect("nobody panics");
             if answered.add(1) as u64 == message {
-                thread::sleep(STALL);
+                servers::dawdle(STALL);
             }
             drop(held);
         });
@@ -81,7 +81,7 @@ fn a_closed_loop_hides_the_same_stall() {
 fn a_known_delay_is_the_service_time() {
     let delay = Duration::from_millis(20);
     let server = servers::tcp(move |_, stream| {
-        servers::echo_changed(stream, |_, _| thread::sleep(delay));
+        servers::echo_changed(stream, |_, _| servers::dawdle(delay));
     });
     let delayed =
         Scenario { rate_per_s: Some(500), duration_ms: 1_000, ..scenario(server.clone(), 50) };

@@ -79,9 +79,8 @@ impl Progress {
                     0 => String::new(),
                     in_line => format!("  {} in line", grouped(in_line)),
                 };
-                format!(
-                    "{elapsed:.0}s/{of:.0}s  {connected} connected  {rate}/s  p99 {p99}{service}{line}"
-                )
+                let times = format!("p99 {p99}{service}{line}");
+                format!("{elapsed:.0}s/{of:.0}s  {connected} connected  {rate}/s  {times}")
             }
         };
         if news.errors > 0 {

@@ -1,7 +1,7 @@
 //! Several rates, one after the other.
 //!
-//! **What.** [`Steps`] is what `--steps` found: a report for each rate, as JSON or as a table with a
-//! row for each.
+//! **What.** [`Steps`] is what `--steps` found: a report for each rate, as JSON or as a table with
+//! a row for each.
 //!
 //! **Why this way.** Where a server bends shows only beside where it does not: the rate up to which
 //! it keeps up, and what the latency does beyond. Each step is a run of its own with new

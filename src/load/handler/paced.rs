@@ -1,14 +1,15 @@
 //! Sending at a constant rate.
 //!
-//! **What.** [`Line`] is what a paced run has beside another: connections with room, in the order in
-//! which they came by it, and an alarm for the next message. [`Load::pace`] brings the two together.
+//! **What.** [`Line`] is what a paced run has beside another: connections with room, in the order
+//! in which they came by it, and an alarm for the next message. [`Load::pace`] brings the two
+//! together.
 //!
-//! **Why this way.** A message is sent when it is due on the connection that is free for longest. If
-//! none is free it waits in line, and its latency counts from the moment it was due. After a stall
-//! many are due at once: each free connection then takes its share in one write, so that catching up
-//! costs less a message than keeping up. What was due in the measured time is sent even when that
-//! is over, or the waiting of the last messages would be missing; if that takes too long, the rest
-//! is counted as unsent.
+//! **Why this way.** A message is sent when it is due on the connection that is free for longest.
+//! If none is free it waits in line, and its latency counts from the moment it was due. After a
+//! stall many are due at once: each free connection then takes its share in one write, so that
+//! catching up costs less a message than keeping up. What was due in the measured time is sent even
+//! when that is over, or the waiting of the last messages would be missing; if that takes too long,
+//! the rest is counted as unsent.
 //!
 //! **Costs.** A `send` a message where the server keeps up; a `timerfd_settime` a wake-up, of which
 //! there are at most 20,000 a second. No allocation.
