@@ -25,7 +25,7 @@ use super::stops::Stops;
 use super::{LoadError, Scenario, Stage};
 use crate::clock::{Clock, Time};
 use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
-use crate::sys::process;
+use figures::Cpu;
 use paced::Line;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -95,9 +95,10 @@ pub(super) struct Load<C> {
     answers_before: u64,
     /// When the measured time ended, and the answers received until then.
     measured_until: Option<(Time, u64)>,
-    /// CPU time of this thread when the measured time began, and when it ended.
-    cpu_from: Duration,
-    cpu_until: Option<Duration>,
+    /// CPU time of this thread, and how long it waited for a CPU, when the measured time began, and
+    /// when it ended.
+    cpu_from: Cpu,
+    cpu_until: Option<Cpu>,
     /// Messages are sent at a constant rate.
     line: Option<Line>,
     /// When the last news was given, and the answers until then.
@@ -147,7 +148,7 @@ impl<C: Client> Load<C> {
             settled_at: None,
             answers_before: 0,
             measured_until: None,
-            cpu_from: Duration::ZERO,
+            cpu_from: Cpu::default(),
             cpu_until: None,
             line: line.transpose()?,
             last_tick: (cx.now, 0),
@@ -308,7 +309,7 @@ impl<C: Client> Load<C> {
         } else {
             self.stage = Stage::Measuring;
             self.shared.tally.latency.reset();
-            self.cpu_from = process::thread_cpu_time();
+            self.cpu_from = Cpu::now();
             self.shared.sends = !self.begin_pace(cx.now);
             self.answers_before = self.shared.tally.messages.received;
         }
@@ -318,7 +319,7 @@ impl<C: Client> Load<C> {
     fn wind_up(&mut self, cx: &mut Cx<'_>, patience_ms: u64) {
         if self.stage == Stage::Measuring {
             self.measured_until = Some((cx.now, self.shared.tally.messages.received));
-            self.cpu_until = Some(process::thread_cpu_time());
+            self.cpu_until = Some(Cpu::now());
         }
         self.stage = Stage::Ending;
         self.patience_ms = patience_ms;

@@ -245,7 +245,7 @@ pub enum Stage {
     Measuring,
     /// The fate of every connection is known; they are kept open (`hold`).
     Holding,
-    /// Nothing more is sent; the last answers are waited for.
+    /// Nothing more is due: what waits in line is sent, and the last answers are waited for.
     Ending,
     /// The connections take leave, where the protocol wants it.
     Closing,

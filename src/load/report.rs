@@ -93,6 +93,9 @@ pub struct Report {
     /// CPU time of the generator's thread in the measured time, as a share of that; of several, the
     /// largest.
     pub cpu_share: f64,
+    /// The share of the measured time in which that thread had work and no CPU: others had it. Of
+    /// several, the largest.
+    pub cpu_wait_share: f64,
     /// Nanoseconds from the moment a message was due to its last byte coming back, for the right
     /// answers of the measured time and after; with `hold`, for the one message of each connection.
     /// In a closed loop a message is due when it is sent.
@@ -163,6 +166,7 @@ impl Report {
         self.bytes_received += other.bytes_received;
         self.cpu += other.cpu;
         self.cpu_share = self.cpu_share.max(other.cpu_share);
+        self.cpu_wait_share = self.cpu_wait_share.max(other.cpu_wait_share);
         match (&mut self.paced, &other.paced) {
             (Some(paced), Some(other)) => paced.merge(other),
             (paced @ None, Some(other)) => *paced = Some(other.clone()),
@@ -202,7 +206,7 @@ impl LatencyUs {
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let doubts = self.doubts();
-        let mut json = serializer.serialize_struct("Report", 22)?;
+        let mut json = serializer.serialize_struct("Report", 23)?;
         match self.command.is_empty() {
             true => json.skip_field("command")?,
             false => json.serialize_field("command", &self.command)?,
@@ -244,6 +248,7 @@ impl Serialize for Report {
         json.serialize_field("bytes_received", &self.bytes_received)?;
         json.serialize_field("cpu_s", &self.cpu.as_secs_f64())?;
         json.serialize_field("cpu_share", &self.cpu_share)?;
+        json.serialize_field("cpu_wait_share", &self.cpu_wait_share)?;
         json.end()
     }
 }

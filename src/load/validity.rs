@@ -19,7 +19,8 @@ use hdrhistogram::Histogram;
 /// A generator that sends 1 of 100 messages later than this was late. Less than that is what
 /// switching between processes costs on a machine with few cores.
 const LATENESS_US_MAX: f64 = 1_000.0;
-/// With so much of a CPU a thread is at its limit: the rest is waking up.
+/// A thread that has work for so much of the time is at its limit, whether it had a CPU or waited
+/// for one that others had: the rest is waking up.
 const CPU_SHARE_MAX: f64 = 0.95;
 /// A percentile is told if so many answers took longer: fewer are an anecdote.
 const ANSWERS_BEYOND: f64 = 10.0;
@@ -40,10 +41,12 @@ impl Report {
             let ms = late_us / 1_000.0;
             doubts.push(format!("the generator sent 1 of 100 messages {ms:.1} ms late, or more"));
         }
-        if self.cpu_share >= CPU_SHARE_MAX {
-            let percent = self.cpu_share * 100.0;
-            doubts
-                .push(format!("the generator used {percent:.0} % of a CPU: this may be its limit"));
+        if self.cpu_share + self.cpu_wait_share >= CPU_SHARE_MAX {
+            let (used, waited) = (self.cpu_share * 100.0, self.cpu_wait_share * 100.0);
+            doubts.push(format!(
+                "the generator used {used:.0} % of a CPU and waited for one {waited:.0} %: \
+                 its limit"
+            ));
         }
         for (errno, what) in SHORTAGES {
             let reasons = self.connections.reasons.iter();

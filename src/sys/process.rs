@@ -50,6 +50,14 @@ fn cpu_time_of(who: libc::c_int) -> io::Result<Duration> {
     Ok(of(usage.ru_utime) + of(usage.ru_stime))
 }
 
+/// How long this thread was ready to run and had to wait for a CPU (`/proc/thread-self/schedstat`,
+/// the second number). Zero if the kernel does not count it.
+pub fn thread_cpu_wait() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let ns = text.split_whitespace().nth(1).and_then(|ns| ns.parse().ok());
+    Duration::from_nanos(ns.unwrap_or(0))
+}
+
 /// Asks the allocator to give free memory back to the kernel (`malloc_trim(3)`, glibc).
 pub fn trim_memory() {
     #[cfg(target_env = "gnu")]

@@ -112,7 +112,7 @@ fn verdict(report: &Report, scenario: &Scenario) -> String {
     if scenario.hold {
         return format!("Of {attempted} connections to {to}: {}.", fates(report));
     }
-    let rate = grouped(report.rate_per_s() as u64);
+    let rate = grouped(report.rate_per_s().round() as u64);
     let what = match report.method {
         None => "messages".to_owned(),
         Some(method) => format!("{method} requests"),
@@ -197,7 +197,7 @@ fn messages(report: &Report, scenario: &Scenario) -> Vec<Line> {
     } else {
         lines.push(("", String::new()));
     }
-    let rate = report.rate_per_s() as u64;
+    let rate = report.rate_per_s().round() as u64;
     lines.push(("rate", if rate == 0 { "-".to_owned() } else { format!("{}/s", grouped(rate)) }));
     lines.push(("bytes out", bytes(report.bytes_sent)));
     lines.push(("bytes in", bytes(report.bytes_received)));

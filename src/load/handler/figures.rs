@@ -17,6 +17,19 @@ use crate::load::{Scenario, Snapshot, Stage};
 use crate::sys::process;
 use std::time::Duration;
 
+/// What the scheduler gave this thread, and what it kept from it, since the thread began.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Cpu {
+    used: Duration,
+    waited: Duration,
+}
+
+impl Cpu {
+    pub(super) fn now() -> Cpu {
+        Cpu { used: process::thread_cpu_time(), waited: process::thread_cpu_wait() }
+    }
+}
+
 impl<C: Client> Load<C> {
     /// News of the run.
     pub(in crate::load) fn snapshot(&mut self, now: Time) -> Snapshot {
@@ -39,16 +52,16 @@ impl<C: Client> Load<C> {
         }
     }
 
-    /// The part of a CPU that this thread used in the measured time.
-    fn cpu_share(&self, measured: Duration) -> f64 {
+    /// The parts of the measured time in which this thread had a CPU, and waited for one.
+    fn cpu_shares(&self, measured: Duration) -> (f64, f64) {
         let until = match self.stage {
-            Stage::Measuring => Some(process::thread_cpu_time()),
+            Stage::Measuring => Some(Cpu::now()),
             _ => self.cpu_until,
         };
-        match (until, measured.as_secs_f64()) {
-            (None, _) | (_, 0.0) => 0.0,
-            (Some(until), seconds) => until.saturating_sub(self.cpu_from).as_secs_f64() / seconds,
-        }
+        let Some(until) = until.filter(|_| !measured.is_zero()) else { return (0.0, 0.0) };
+        let share = |until: Duration, from| until.saturating_sub(from).div_duration_f64(measured);
+        let Cpu { used, waited } = self.cpu_from;
+        (share(until.used, used), share(until.waited, waited))
     }
 
     /// The figures so far. Connections that are open and were answered count as connected; those
@@ -67,6 +80,7 @@ impl<C: Client> Load<C> {
             None if self.stage == Stage::Measuring => (now, messages.received),
             None => (settled_at, self.answers_before),
         };
+        let (cpu_share, cpu_wait_share) = self.cpu_shares(until.since(settled_at));
         Report {
             command: String::new(),
             url: scenario.target.to_string(),
@@ -82,7 +96,8 @@ impl<C: Client> Load<C> {
             bytes_sent: self.shared.bytes_sent,
             bytes_received: self.shared.bytes_received,
             cpu: process::cpu_time().unwrap_or_default(),
-            cpu_share: self.cpu_share(until.since(settled_at)),
+            cpu_share,
+            cpu_wait_share,
             latency: latency.clone(),
             paced: paced.clone().map(|paced| {
                 let unsent = paced.unsent + self.in_line(now);

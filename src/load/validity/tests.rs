@@ -25,7 +25,8 @@ fn report() -> Report {
         bytes_sent: 0,
         bytes_received: 0,
         cpu: Duration::ZERO,
-        cpu_share: 0.94,
+        cpu_share: 0.54,
+        cpu_wait_share: 0.4,
         latency,
         paced: Some(paced),
     }
@@ -57,7 +58,8 @@ fn each_doubt_is_told() {
         paced.lateness.saturating_record_n(5_000_000, 200);
     };
     assert!(doubt(late).contains("5.0 ms late"));
-    assert!(doubt(|report| report.cpu_share = 0.951).contains("95 % of a CPU"));
+    assert!(doubt(|report| report.cpu_share = 0.951).contains("used 95 % of a CPU"));
+    assert!(doubt(|report| report.cpu_wait_share = 0.43).contains("waited for one 43 %"));
     for (reason, word) in [("EADDRNOTAVAIL (x)", "ports"), ("EMFILE (x)", "descriptors")] {
         let short = |report: &mut Report| {
             report.connections.reasons.insert(reason.into(), 7);
