@@ -25,7 +25,10 @@ fn report(latencies_us: &[u64], measured_s: u64) -> Report {
         bytes_sent: 1,
         bytes_received: 1,
         cpu: Duration::from_secs(1),
+        cpu_share: 0.5,
+        cpu_wait_share: 0.0,
         latency,
+        paced: None,
     }
 }
 
