@@ -8,7 +8,9 @@
 //! again-queue, because edge-triggered epoll does not repeat itself. A connection that takes its
 //! answers too slowly is not read from: its own sender is what it slows down.
 //!
-//! **Costs.** 1 `recv` + 1 `send` a ready connection; the first stall adds one `epoll_ctl`.
+//! **Costs.** 1 `recv` + 1 `send` a ready connection; the first stall adds one `epoll_ctl`. About
+//! 250 instructions: `step` and `answer` are all that a message passes through here, forced inline
+//! (70 fewer), and what seldom happens stands in functions of its own, out of their way.
 //!
 //! **Read next.** `src/server/ending.rs`; for the two halves `src/net/link.rs`, `src/session.rs`.
 
@@ -79,6 +81,7 @@ impl<S: Service> Worker<S> {
         }
     }
 
+    /// Sees what an event is about, and reads once.
     #[inline(always)]
     fn step(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) -> Step {
         let Some(mut conn) = self.conns.get(id) else {
