@@ -15,7 +15,7 @@ mod render;
 
 use super::{Failure, print};
 use crate::load::{self, LoadError, Messages, Report, Scenario};
-use crate::net::{Target, parse_bytes, unknown};
+use crate::net::{Target, Trust, parse_bytes, unknown};
 use crate::proto::http1::Method;
 use clap::builder::FalseyValueParser;
 use progress::Progress;
@@ -37,8 +37,8 @@ Exit status: 0 if all went well; 1 if nothing connected, a wrong byte came back,
 a status of 400 or above, or the system refused; 2 if the command cannot work.")]
 pub(super) struct Load {
     /// Whom to load: tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH, ws://HOST[:PORT]/PATH or
-    /// http://HOST[:PORT]/PATH. All but http must echo; that is asked with
-    /// --method
+    /// http://HOST[:PORT]/PATH; under TLS tls://, wss:// or https:// (see --tls-ca). All but http
+    /// must echo; that is asked with --method
     #[arg(value_name = "URL", value_parser = target, env = "ONELOOP_LOAD_URL",
         hide_env_values = true)]
     url: Target,
@@ -68,6 +68,17 @@ pub(super) struct Load {
     #[arg(long, value_name = "METHOD", default_value = "GET", value_parser = method,
         env = "ONELOOP_LOAD_METHOD", hide_env_values = true)]
     method: Method,
+
+    /// Under TLS: trust the certificates in this PEM file, and those signed by them. Without it no
+    /// certificate is good: a load is for a server of one's own
+    #[arg(long, value_name = "FILE", env = "ONELOOP_LOAD_TLS_CA", hide_env_values = true)]
+    tls_ca: Option<PathBuf>,
+
+    /// Under TLS: trust whoever answers. For a server with --tls-self-signed, and for nothing that
+    /// is secret
+    #[arg(long, conflicts_with = "tls_ca", value_parser = FalseyValueParser::new(),
+        env = "ONELOOP_LOAD_TLS_INSECURE", hide_env_values = true)]
+    tls_insecure: bool,
 
     /// How long to measure, once the fate of every connection is known (10s, 500ms, 1m)
     #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = time,
@@ -186,6 +197,10 @@ impl Load {
             ask: self.ask.as_ref().map(|Ask(bytes)| bytes.clone()),
             method: self.method,
             mirror: self.mirror,
+            trust: match &self.tls_ca {
+                _ if self.tls_insecure => Some(Trust::Anybody),
+                ca => ca.clone().map(Trust::File),
+            },
             stop_on_signal: true,
             stop_on_stdin_end: self.hold,
             ..Scenario::new(self.url.clone())

@@ -3,7 +3,7 @@
 //! **What.** A [`Scenario`] says what to do, [`run`] does it on a [`Reactor`] of its own, a
 //! [`Report`] says what came of it. Messages are echoed in a closed loop: each connection keeps
 //! `depth` of them in flight, and every byte that comes back is compared. They go over TCP, UDP, a
-//! Unix socket, WebSocket or HTTP.
+//! Unix socket, WebSocket or HTTP; under TLS if wanted.
 //!
 //! **Why this way.** It is the second handler of the same reactor, so the generator is no other
 //! network stack than the server, and costs about the same a message. What most generators leave
@@ -32,7 +32,7 @@ mod stream;
 pub use fates::{Connections, Phases};
 pub use report::{Messages, Report};
 
-use crate::net::{Address, Dialect, Target};
+use crate::net::{Address, Dialect, Target, Trust};
 use crate::proto::http1::Method;
 use crate::reactor::Reactor;
 use crate::sys::{process, rlimit};
@@ -81,6 +81,8 @@ pub struct Scenario {
     pub method: Method,
     /// Over WebSocket, with `hold`: do not ask but send back what comes, until the server closes.
     pub mirror: bool,
+    /// Under TLS: which certificates are good. Must be said.
+    pub trust: Option<Trust>,
     /// SIGINT and SIGTERM end the run, not the process. They stay blocked in the calling thread.
     pub stop_on_signal: bool,
     /// The end of standard input ends the run.
@@ -103,6 +105,7 @@ impl Scenario {
             ask: None,
             method: Method::Get,
             mirror: false,
+            trust: None,
             stop_on_signal: false,
             stop_on_stdin_end: false,
         }
@@ -162,6 +165,14 @@ impl Scenario {
             return usage(
                 "mirror: sends back what comes over a WebSocket: use it with ws://".into(),
             );
+        }
+        if self.target.is_secure && self.trust.is_none() {
+            return usage(format!(
+                "{}: whom to trust? Give --tls-ca FILE (the server's certificate, or who signed \
+                 it; on Debian everybody's is /etc/ssl/certs/ca-certificates.crt), or \
+                 --tls-insecure",
+                self.target
+            ));
         }
         let in_flight = u64::from(self.connections) * u64::from(self.depth);
         if in_flight > IN_FLIGHT_MAX {

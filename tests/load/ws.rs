@@ -15,13 +15,17 @@ pub(crate) const CLOSE: u8 = 0x88;
 
 pub(crate) fn target(address: &Address, dialect: Dialect, path: &str) -> Target {
     let Address::Tcp(at) = address else { panic!("not TCP") };
-    let (address, host, path) = (address.clone(), at.to_string(), path.to_owned());
-    Target { address, dialect, host, path }
+    let (host, path) = (at.to_string(), path.to_owned());
+    Target { dialect, host, path, ..Target::from(address.clone()) }
 }
 
 /// Our own server, until the test is over; gives its address and how to end it.
 pub(crate) fn site(limits: Limits) -> (Address, impl FnOnce()) {
-    let at = Endpoint::parse("http://127.0.0.1:0").expect("a URL");
+    site_on("http://127.0.0.1:0", limits)
+}
+
+pub(crate) fn site_on(url: &str, limits: Limits) -> (Address, impl FnOnce() + use<>) {
+    let at = Endpoint::parse(url).expect("a URL");
     let paths = Builtin::ALL.map(|service| (format!("/{}", service.name()), service));
     let limits = Limits { nofile: Nofile::Keep, ..limits };
     let server = Server::builder().limits(limits).site(at, paths.into()).bind().expect("binds");

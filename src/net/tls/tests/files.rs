@@ -1,8 +1,9 @@
 //! Certificates from files: good ones, reloaded ones, and what is said of bad ones.
 
-use super::super::{Tls, TlsClient, TlsServer, Trust, self_signed};
+use super::super::{Tls, TlsClient, TlsServer, self_signed};
 use super::{Rig, TOKEN};
 use crate::metrics::TlsFault;
+use crate::net::Trust;
 use crate::net::{Endpoint, ReceiveError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
