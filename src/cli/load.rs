@@ -131,6 +131,14 @@ pub(super) struct Load {
         hide_env_values = true)]
     mirror: bool,
 
+    /// Over WebSocket: offer to compress (permessage-deflate, without context takeover), and send
+    /// words in place of noise; messages of less than 256 bytes and of more than 64 KiB go as they
+    /// are. Not done unless asked for: it measures the compressors of both sides more than the
+    /// server
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "ONELOOP_LOAD_DEFLATE",
+        hide_env_values = true)]
+    deflate: bool,
+
     /// No progress on standard error
     #[arg(short, long, alias = "no-progress", value_parser = FalseyValueParser::new(),
         env = "ONELOOP_LOAD_QUIET", hide_env_values = true)]
@@ -197,6 +205,7 @@ impl Load {
             ask: self.ask.as_ref().map(|Ask(bytes)| bytes.clone()),
             method: self.method,
             mirror: self.mirror,
+            deflate: self.deflate,
             trust: match &self.tls_ca {
                 _ if self.tls_insecure => Some(Trust::Anybody),
                 ca => ca.clone().map(Trust::File),

@@ -21,7 +21,7 @@ use super::{LoadError, Scenario};
 use crate::buf::Pool;
 use crate::clock::{Clock, Time};
 use crate::net::{Dialect, Target, TlsClient, TlsScratch, Trust};
-use crate::proto::ws::Assembly;
+use crate::proto::ws::{Assembly, deflate};
 use crate::reactor::{ConnId, Cx, Readiness, TimerKey};
 use hdrhistogram::Histogram;
 use std::net::IpAddr;
@@ -167,6 +167,10 @@ pub(super) struct Shared {
     /// Ciphertext on its way.
     pub(super) tls: TlsScratch,
     pub(super) assembly: Assembly,
+    /// What WebSockets compress with, and inflate.
+    pub(super) deflate: deflate::Shared,
+    /// What they offer for that; nothing if they do not.
+    pub(super) offer: Vec<u8>,
     pub(super) keys: Keys,
     pub(super) tally: Tally,
     pub(super) bytes_sent: u64,
@@ -179,9 +183,11 @@ impl Shared {
         let address = &target.address;
         let size_bytes = scenario.ask.as_ref().map_or(scenario.size_bytes, Vec::len) as u64;
         let ask = scenario.ask.clone();
+        let (deflate, mut offer) = (deflate::Shared::offering(scenario.deflate), Vec::new());
+        deflate.offer(&mut offer);
         Ok(Shared {
             clock,
-            words: Words { pattern: Pattern::new(), ask, size_bytes },
+            words: Words { pattern: Pattern::new(scenario.deflate), ask, size_bytes },
             sources: Sources::plan(address, scenario.connections, &scenario.sources)?,
             requests: Requests::new(&target, scenario.method, size_bytes),
             secure: secure(&target, scenario.trust.as_ref())?,
@@ -197,6 +203,8 @@ impl Shared {
             out: Vec::with_capacity(2 * SPAN_BYTES),
             pool: Pool::new(BUFFERS_BYTES_MAX),
             tls: TlsScratch::default(),
+            offer,
+            deflate,
             assembly: Assembly::new(websocket_limits(size_bytes)),
             keys: Keys::new(),
             tally: Tally::new(),

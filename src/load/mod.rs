@@ -34,6 +34,7 @@ pub use report::{Messages, Report};
 
 use crate::net::{Address, Dialect, Target, Trust};
 use crate::proto::http1::Method;
+use crate::proto::ws::deflate;
 use crate::reactor::Reactor;
 use crate::sys::{process, rlimit};
 use client::Client;
@@ -81,6 +82,8 @@ pub struct Scenario {
     pub method: Method,
     /// Over WebSocket, with `hold`: do not ask but send back what comes, until the server closes.
     pub mirror: bool,
+    /// Over WebSocket: offer permessage-deflate, and send what can be compressed.
+    pub deflate: bool,
     /// Under TLS: which certificates are good. Must be said.
     pub trust: Option<Trust>,
     /// SIGINT and SIGTERM end the run, not the process. They stay blocked in the calling thread.
@@ -105,6 +108,7 @@ impl Scenario {
             ask: None,
             method: Method::Get,
             mirror: false,
+            deflate: false,
             trust: None,
             stop_on_signal: false,
             stop_on_stdin_end: false,
@@ -165,6 +169,12 @@ impl Scenario {
             return usage(
                 "mirror: sends back what comes over a WebSocket: use it with ws://".into(),
             );
+        }
+        if self.deflate && self.target.dialect != Dialect::WebSocket {
+            return usage("deflate: compresses messages of a WebSocket: use it with ws://".into());
+        }
+        if self.deflate && !deflate::IS_BUILT_IN {
+            return usage("deflate: this oneloop was built without the feature `deflate`".into());
         }
         if self.target.is_secure && self.trust.is_none() {
             return usage(format!(

@@ -7,6 +7,8 @@
 #[expect(dead_code, reason = "it has clients too, and here the load is one")]
 mod certs;
 mod datagrams;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod fates;
 mod http;
 mod messages;
