@@ -1,9 +1,8 @@
 //! A WebSocket from the client's side, from the upgrade to the closing handshake.
 //!
 //! **What.** [`WebSocket`] asks for the upgrade, sends messages, compares those that come back,
-//! answers pings, and closes as RFC 6455 wants it; compressed, where that was asked for and agreed
-//! on. As a mirror it asks nothing and sends back whatever comes: that is how the Autobahn testsuite
-//! examines it.
+//! answers pings, and closes as RFC 6455 wants it; compressed, where both sides agree. As a mirror it
+//! asks nothing and sends back whatever comes: so the Autobahn testsuite examines it.
 //!
 //! **Why this way.** The decoder is the server's own, told that it is the client: it refuses masks
 //! and everything else that no server may send. A message of more than 64 KiB goes in fragments, so
@@ -303,7 +302,7 @@ impl WebSocket {
 }
 
 impl Opening {
-    /// Reads the answer; how many of the fresh bytes were its own, once it is a proper yes, and what
+    /// Reads the answer. Once it is a proper yes: how many of the fresh bytes were its own, and what
     /// was agreed on.
     fn read(&mut self, fresh: &[u8], desk: &mut Desk<'_>) -> Life<Option<(usize, Option<Params>)>> {
         let Shared { pool, offer, deflate, .. } = &mut *desk.shared;

@@ -102,7 +102,8 @@ impl Shared {
         }
     }
 
-    /// What holds after a server's `Sec-WebSocket-Extensions` in answer to [`offer`](Shared::offer).
+    /// What holds after a server's `Sec-WebSocket-Extensions`, in answer to our
+    /// [`offer`](Shared::offer).
     ///
     /// # Errors
     /// As [`negotiate::verify`].
