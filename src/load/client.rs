@@ -202,7 +202,7 @@ impl Shared {
             scratch: vec![0; SPAN_BYTES],
             out: Vec::with_capacity(2 * SPAN_BYTES),
             pool: Pool::new(BUFFERS_BYTES_MAX),
-            tls: TlsScratch::default(),
+            tls: Default::default(),
             offer,
             deflate,
             assembly: Assembly::new(websocket_limits(size_bytes)),

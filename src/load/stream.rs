@@ -217,7 +217,7 @@ impl StreamClient {
             return Continue(true);
         }
         self.stage = Stage::Securing;
-        match self.link.start(id.token(), &mut link_io(shared, cx)) {
+        match self.link.start(id.token(), link_io(shared, cx)) {
             Err(error) if !self.is_ending => self.failed(error, id, shared, cx)?,
             // Whatever it is, reading will tell.
             _ => {}
@@ -262,15 +262,15 @@ impl StreamClient {
     fn part(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) {
         if !self.was_reset && self.stage != Stage::Connecting {
             // Who does not hear it any more need not.
-            let _ = self.link.end(id.token(), &mut link_io(shared, cx));
+            let _ = self.link.end(id.token(), link_io(shared, cx));
         }
     }
 
     /// Reads once and hands on; the answers are followed by the next messages.
     fn receive(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
         let Shared { scratch, pool, tls, .. } = &mut *shared;
-        let mut io = LinkIo { registry: cx.registry, pool, tls };
-        let (n, is_filled) = match self.link.receive(scratch, id.token(), &mut io) {
+        let io = LinkIo { registry: cx.registry, pool, tls };
+        let (n, is_filled) = match self.link.receive(scratch, id.token(), io) {
             Ok(Received::Filled(n)) => (n, true),
             Ok(Received::Short(n)) => (n, false),
             Ok(Received::Blocked) if !self.was_reset => return Continue(()),
@@ -383,8 +383,8 @@ impl StreamClient {
         }
         shared.bytes_sent += bytes.len() as u64;
         let (pool, tls) = (&mut shared.pool, &mut shared.tls);
-        let mut io = LinkIo { registry: cx.registry, pool, tls };
-        let outcome = self.link.send(bytes, id.token(), &mut io);
+        let io = LinkIo { registry: cx.registry, pool, tls };
+        let outcome = self.link.send(bytes, id.token(), io);
         shared.out.clear();
         Continue(outcome)
     }

@@ -171,11 +171,11 @@ impl Link {
         &mut self,
         bytes: &mut [u8],
         token: Token,
-        io: &mut LinkIo<'_>,
+        mut io: LinkIo<'_>,
     ) -> Result<Received, ReceiveError> {
         match &self.extra {
             None => read_once(&mut self.stream, bytes),
-            Some(_) => self.receive_sealed(bytes, token, io),
+            Some(_) => self.receive_sealed(bytes, token, &mut io),
         }
     }
 
@@ -203,11 +203,11 @@ impl Link {
     ///
     /// # Errors
     /// See [`ReceiveError`]; the connection must end.
-    pub fn start(&mut self, token: Token, io: &mut LinkIo<'_>) -> Result<(), ReceiveError> {
+    pub fn start(&mut self, token: Token, mut io: LinkIo<'_>) -> Result<(), ReceiveError> {
         if let Some(tls) = self.tls_mut() {
             tls.start(io.tls)?;
         }
-        self.send_sealed(token, io).map(|_| ()).map_err(ReceiveError::Send)
+        self.send_sealed(token, &mut io).map(|_| ()).map_err(ReceiveError::Send)
     }
 
     /// What the end of the stream means, now that it has come: nothing, or why it is no good end.
@@ -233,11 +233,15 @@ impl Link {
         &mut self,
         bytes: &[u8],
         token: Token,
-        io: &mut LinkIo<'_>,
+        mut io: LinkIo<'_>,
     ) -> Result<Sent, SendError> {
-        match &self.extra {
-            None => self.send_as_is(bytes, token, io),
-            Some(_) => self.seal_and_send(bytes, token, io),
+        if self.extra.is_some() {
+            return self.seal_and_send(bytes, token, &mut io);
+        }
+        let taken = write_once(&mut self.stream, &[IoSlice::new(bytes)])?;
+        match &bytes[taken..] {
+            [] => Ok(Sent::All),
+            rest => self.queue(rest, token, &mut io),
         }
     }
 
@@ -258,10 +262,10 @@ impl Link {
     ///
     /// # Errors
     /// See [`SendError`].
-    pub fn end(&mut self, token: Token, io: &mut LinkIo<'_>) -> Result<Sent, SendError> {
+    pub fn end(&mut self, token: Token, mut io: LinkIo<'_>) -> Result<Sent, SendError> {
         let Some(tls) = self.tls_mut() else { return Ok(Sent::All) };
         tls.seal_end(io.tls);
-        self.send_sealed(token, io)
+        self.send_sealed(token, &mut io)
     }
 
     /// Sends what TLS has left in the scratch.
@@ -275,7 +279,6 @@ impl Link {
         sent
     }
 
-    #[inline]
     fn send_as_is(
         &mut self,
         bytes: &[u8],

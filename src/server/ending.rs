@@ -27,6 +27,7 @@ use crate::session::{Expiry, Farewell};
 
 impl<S: Service> Worker<S> {
     /// Begins the end of a connection: the backlog first, then our FIN, then the peer's.
+    #[inline(never)]
     pub(super) fn begin_close(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         if conn.phase != Phase::Open {
@@ -39,7 +40,7 @@ impl<S: Service> Worker<S> {
             cx.timers.arm(timers::conn(id.slot), due);
         }
         let (pool, tls) = (&mut self.desk.pool, &mut self.tls);
-        conn.link.end(id.token(), &mut LinkIo { registry: cx.registry, pool, tls })?;
+        conn.link.end(id.token(), LinkIo { registry: cx.registry, pool, tls })?;
         if conn.link.backlog_bytes() > 0 {
             return Ok(());
         }
@@ -49,6 +50,7 @@ impl<S: Service> Worker<S> {
     /// Ends a connection on which both sides have said their last word and all that came was read.
     /// If all is sent too it is closed at once: to wait for the peer's FIN would bring nothing, and
     /// it is the server who goes first (RFC 6455 7.1.1).
+    #[inline(never)]
     pub(super) fn part(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
         match self.conns.get(id) {
             // TLS has a goodbye of its own, and goes the long way.
@@ -137,6 +139,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Ends a connection now: everything it holds is given back, and it is counted.
+    #[inline(never)]
     pub(super) fn close(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) {
         let Some(mut conn) = self.conns.remove(id) else { return };
         conn.link.clear(&mut self.desk.pool);

@@ -145,8 +145,8 @@ impl<S: Service> Worker<S> {
             None => &mail.bytes[..],
             Some(window) => editions.of(window, &mail.bytes, &mut deflate.compressing),
         };
-        let mut io = LinkIo { registry: cx.registry, pool, tls: &mut self.tls };
-        let sent = conn.send(id, bytes, cx.now, &mut io, &mut self.metrics);
+        let io = LinkIo { registry: cx.registry, pool, tls: &mut self.tls };
+        let sent = conn.send(id, bytes, cx.now, io, &mut self.metrics);
         let check = |_| conn.check_backlog(self.limits.backlog_bytes_max, &self.desk.limits);
         match sent.and_then(check) {
             Ok(()) => self.metrics.delivered += messages,

@@ -101,9 +101,8 @@ impl<S: Service> Worker<S> {
             return Ok(());
         }
         let read = &mut self.read[..conn.read_bytes_max()];
-        let mut io =
-            LinkIo { registry: cx.registry, pool: &mut self.desk.pool, tls: &mut self.tls };
-        let (len, more) = match conn.link.receive(read, id.token(), &mut io) {
+        let io = LinkIo { registry: cx.registry, pool: &mut self.desk.pool, tls: &mut self.tls };
+        let (len, more) = match conn.link.receive(read, id.token(), io) {
             Ok(Received::Filled(len)) => (len, true),
             Ok(Received::Short(len)) => (len, false),
             Ok(Received::Blocked) => return self.drained(cx, id),
@@ -152,21 +151,40 @@ impl<S: Service> Worker<S> {
             conn.check_backlog(self.limits.backlog_bytes_max, &self.desk.limits)?;
             conn.paused = conn.link.backlog_bytes() > BACKLOG_HIGH_BYTES;
         }
-        match outcome {
-            Ok(Flow::Open) if more && !conn.paused => look_again(cx, id, conn),
-            Ok(Flow::Open) if more => {}
-            Ok(Flow::Open) if conn.peer_finished => return self.peer_ended(cx, id),
-            Ok(Flow::Open) if self.draining.is_some() => return self.drained(cx, id),
-            Ok(Flow::Open) => {}
-            Ok(Flow::Parted) if !more => return self.part(cx, id, CloseReason::ServiceClosed),
-            Ok(_) => return self.begin_close(cx, id, CloseReason::ServiceClosed),
-            Err(SessionError::Exhausted) => return Err(CloseReason::BuffersExhausted),
-            Err(error) => return self.begin_close(cx, id, error.into()),
+        if outcome != Ok(Flow::Open) {
+            return self.session_ended(cx, id, outcome, more);
+        }
+        if more {
+            if !conn.paused {
+                look_again(cx, id, conn);
+            }
+        } else if conn.peer_finished {
+            return self.peer_ended(cx, id);
+        } else if self.draining.is_some() {
+            return self.drained(cx, id);
         }
         Ok(())
     }
 
+    /// The session has said its last word. `more` may wait unread.
+    #[cold]
+    fn session_ended(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: ConnId,
+        outcome: Result<Flow, SessionError>,
+        more: bool,
+    ) -> Step {
+        match outcome {
+            Ok(Flow::Parted) if !more => self.part(cx, id, CloseReason::ServiceClosed),
+            Ok(_) => self.begin_close(cx, id, CloseReason::ServiceClosed),
+            Err(SessionError::Exhausted) => Err(CloseReason::BuffersExhausted),
+            Err(error) => self.begin_close(cx, id, error.into()),
+        }
+    }
+
     /// Writes what waits; resumes or finishes what waited for that.
+    #[cold]
     fn flush(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         let before = conn.link.backlog_bytes();
@@ -201,6 +219,7 @@ impl<S: Service> Worker<S> {
 
     /// The peer's side is over; ours is when everything owed to it is out (half-close), and that
     /// may include mail.
+    #[cold]
     fn peer_ended(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         conn.peer_finished = true;
@@ -282,8 +301,8 @@ impl<T: Default> Conn<T> {
         if desk.write.is_empty() {
             return Ok(Sent::All);
         }
-        let mut io = LinkIo { registry: cx.registry, pool: &mut desk.pool, tls };
-        let sent = self.send(id, &desk.write, cx.now, &mut io, metrics);
+        let io = LinkIo { registry: cx.registry, pool: &mut desk.pool, tls };
+        let sent = self.send(id, &desk.write, cx.now, io, metrics);
         desk.write.clear();
         if desk.write.capacity() > WRITE_KEPT_BYTES {
             desk.write.shrink_to(WRITE_KEPT_BYTES);
@@ -298,7 +317,7 @@ impl<T: Default> Conn<T> {
         id: ConnId,
         bytes: &[u8],
         now: Time,
-        io: &mut LinkIo<'_>,
+        io: LinkIo<'_>,
         metrics: &mut Metrics,
     ) -> Result<Sent, CloseReason> {
         let before = self.link.backlog_bytes();
@@ -318,6 +337,7 @@ impl<T: Default> Conn<T> {
     }
 
     /// Ends a connection that takes its output too slowly.
+    #[cold]
     pub(super) fn check_backlog(&self, backlog_bytes_max: usize, limits: &SessionLimits) -> Step {
         // What may come in one piece may be answered in one, and must then fit.
         let spare = self.session.message_bytes_max(limits);

@@ -26,6 +26,7 @@ use crate::session;
 impl<S: Service> Worker<S> {
     /// Something came; perhaps that was the last of the handshake. False if the service wants
     /// nothing of what comes behind it.
+    #[cold]
     pub(super) fn go_on_with_handshake(
         &mut self,
         cx: &mut Cx<'_>,
@@ -44,6 +45,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Nothing more can be received. The rest is as with any other end, as far as it goes.
+    #[cold]
     pub(super) fn receive_failed(
         &mut self,
         cx: &mut Cx<'_>,

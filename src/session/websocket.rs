@@ -16,7 +16,7 @@ use super::stream::flow;
 use super::{Desk, Expiry, Farewell, Flow, Routes, Session, SessionError, SessionLimits, Speech};
 use crate::clock::Time;
 use crate::proto::ws::deflate::{self, Codec, Compressing};
-use crate::proto::ws::{CloseCode, Decoder, Event, Kind, Role, WsError, encode};
+use crate::proto::ws::{CloseCode, Decoder, Event, Kind, Role, WsError, encode, take_short};
 use crate::service::{Encoding, Outbound, Service};
 
 /// The state of an upgraded connection.
@@ -121,22 +121,9 @@ impl Controls {
 }
 
 impl<T: Default> Session<T> {
+    /// Short, plain messages are all that most reads bring: they are served here, and the rest of
+    /// the read from the first that is something else is [heard](Self::hear) in full.
     pub(super) fn receive_frames<R: Routes<Service: Service<State = T>>>(
-        &mut self,
-        fresh: &mut [u8],
-        routes: &mut R,
-        desk: &mut Desk,
-    ) -> Result<Flow, SessionError> {
-        if matches!(&self.speech, Speech::WebSocket(websocket) if websocket.inflates()) {
-            self.hear::<R, true>(fresh, routes, desk)
-        } else {
-            self.hear::<R, false>(fresh, routes, desk)
-        }
-    }
-
-    /// Is compiled twice, so that who has not agreed to compress does not pay for those who have:
-    /// it would be one instruction in twenty.
-    fn hear<R: Routes<Service: Service<State = T>>, const DEFLATES: bool>(
         &mut self,
         fresh: &mut [u8],
         routes: &mut R,
@@ -145,66 +132,88 @@ impl<T: Default> Session<T> {
         let (Speech::WebSocket(websocket), Some(route)) = (&mut self.speech, self.route) else {
             return Ok(Flow::Closes);
         };
-        let was_pinged = websocket.pinged_at.take().is_some();
         let mut rest = fresh;
-        while !(rest.is_empty() && websocket.decoder.is_between()) {
-            let (kind, message) = match websocket.decoder.take_short(&mut rest, &mut desk.assembly)
-            {
-                Some(message) => message,
-                None => match websocket.decoder.next(&mut rest, &mut desk.assembly, &mut desk.pool)
+        if let Some(bytes_max) = websocket.decoder.short_bytes_max(&desk.assembly)
+            && websocket.pinged_at.is_none()
+            && websocket.codec.is_none()
+        {
+            let (service, mail) = routes.service(route);
+            while let Some((kind, message)) = take_short(&mut rest, bytes_max) {
+                let mut out = Outbound::new(Encoding::WebSocket(kind), &mut desk.write, mail);
+                service.message(&mut self.state, message, &mut out);
+                desk.messages += 1;
+                if flow(&out) == Flow::Closes {
+                    return Ok(part_with_service(&mut desk.write));
+                }
+            }
+            if rest.is_empty() {
+                return Ok(Flow::Open);
+            }
+        }
+        self.hear(rest, routes, desk)
+    }
+
+    #[inline(never)]
+    fn hear<R: Routes<Service: Service<State = T>>>(
+        &mut self,
+        mut rest: &mut [u8],
+        routes: &mut R,
+        desk: &mut Desk,
+    ) -> Result<Flow, SessionError> {
+        let (Speech::WebSocket(websocket), Some(route)) = (&mut self.speech, self.route) else {
+            return Ok(Flow::Closes);
+        };
+        let was_pinged = websocket.pinged_at.take().is_some();
+        loop {
+            let event = websocket.decoder.next(&mut rest, &mut desk.assembly, &mut desk.pool);
+            let (kind, message) = match event {
+                Ok(None) => return Ok(Flow::Open),
+                Ok(Some(Event::Message(kind, message))) => (kind, message),
+                Ok(Some(Event::Compressed(kind, payload))) => {
+                    // Only a decoder that was told so expects them.
+                    let Some(codec) = &mut websocket.codec else { return Ok(Flow::Closes) };
+                    let bytes_max = desk.limits.ws.message_bytes_max;
+                    match codec.decode(kind, payload, bytes_max, &mut desk.deflate.inflating) {
+                        Ok(message) => (kind, message),
+                        Err(error) => return refuse(error, &mut desk.write),
+                    }
+                }
+                Ok(Some(Event::Ping(_) | Event::Pong(_)))
+                    if !self.controls.admit(desk.now, desk.limits.control_frames_per_s_max) =>
                 {
-                    Ok(Some(Event::Message(kind, message))) => (kind, message),
-                    Ok(None) => break,
-                    Ok(Some(Event::Compressed(kind, payload))) => {
-                        // Only a decoder that was told so expects them.
-                        let (true, Some(codec)) = (DEFLATES, &mut websocket.codec) else {
-                            return Ok(Flow::Closes);
-                        };
-                        let bytes_max = desk.limits.ws.message_bytes_max;
-                        match codec.decode(kind, payload, bytes_max, &mut desk.deflate.inflating) {
-                            Ok(message) => (kind, message),
-                            Err(error) => return refuse(error, &mut desk.write),
-                        }
-                    }
-                    Ok(Some(Event::Ping(_) | Event::Pong(_)))
-                        if !self.controls.admit(desk.now, desk.limits.control_frames_per_s_max) =>
-                    {
-                        return refuse(WsError::TooManyControlFrames, &mut desk.write);
-                    }
-                    Ok(Some(Event::Ping(payload))) => {
-                        encode::pong(payload, None, &mut desk.write);
-                        continue;
-                    }
-                    Ok(Some(Event::Pong(_))) => continue,
-                    Ok(Some(Event::Close(code, _))) => {
-                        encode::close(
-                            CloseCode::echo(code, Role::Server),
-                            "",
-                            None,
-                            &mut desk.write,
-                        );
-                        // A peer that goes on after its close, or owes a pong, may still send.
-                        let is_last = rest.is_empty() && !was_pinged;
-                        return Ok(if is_last { Flow::Parted } else { Flow::Closes });
-                    }
-                    Err(error) => return refuse(error, &mut desk.write),
-                },
+                    return refuse(WsError::TooManyControlFrames, &mut desk.write);
+                }
+                Ok(Some(Event::Ping(payload))) => {
+                    encode::pong(payload, None, &mut desk.write);
+                    continue;
+                }
+                Ok(Some(Event::Pong(_))) => continue,
+                Ok(Some(Event::Close(code, _))) => {
+                    let code = CloseCode::echo(code, Role::Server);
+                    encode::close(code, "", None, &mut desk.write);
+                    // A peer that goes on after its close, or owes a pong, may still send.
+                    let is_last = rest.is_empty() && !was_pinged;
+                    return Ok(if is_last { Flow::Parted } else { Flow::Closes });
+                }
+                Err(error) => return refuse(error, &mut desk.write),
             };
             let (service, mail) = routes.service(route);
-            let encoding = match DEFLATES {
-                true => websocket.encoding(kind, &mut desk.deflate.compressing),
-                false => Encoding::WebSocket(kind),
-            };
+            let encoding = websocket.encoding(kind, &mut desk.deflate.compressing);
             let mut out = Outbound::new(encoding, &mut desk.write, mail);
             service.message(&mut self.state, message, &mut out);
             desk.messages += 1;
             if flow(&out) == Flow::Closes {
-                encode::close(Some(CloseCode::NORMAL), "", None, &mut desk.write);
-                return Ok(Flow::Closes);
+                return Ok(part_with_service(&mut desk.write));
             }
         }
-        Ok(Flow::Open)
     }
+}
+
+/// The service wants no more.
+#[cold]
+fn part_with_service(write: &mut Vec<u8>) -> Flow {
+    encode::close(Some(CloseCode::NORMAL), "", None, write);
+    Flow::Closes
 }
 
 /// Tells the peer what it did wrong: the session's last word.

@@ -1,8 +1,8 @@
 //! A WebSocket from the client's side, from the upgrade to the closing handshake.
 //!
 //! **What.** [`WebSocket`] asks for the upgrade, sends messages, compares those that come back,
-//! answers pings, and closes as RFC 6455 wants it; compressed, where both sides agree. As a mirror it
-//! asks nothing and sends back whatever comes: so the Autobahn testsuite examines it.
+//! answers pings, and closes as RFC 6455 wants it; compressed, where both sides agree. As a mirror
+//! it asks nothing and sends back whatever comes: so the Autobahn testsuite examines it.
 //!
 //! **Why this way.** The decoder is the server's own, told that it is the client: it refuses masks
 //! and everything else that no server may send. A message of more than 64 KiB goes in fragments, so
@@ -61,6 +61,9 @@ enum State {
     /// All is said; what it came to. The server ends the connection.
     Over(Box<Fate>),
 }
+
+/// How messages are compressed, if they are.
+type Agreed = Option<Params>;
 
 /// An upgrade under way.
 struct Opening {
@@ -304,7 +307,7 @@ impl WebSocket {
 impl Opening {
     /// Reads the answer. Once it is a proper yes: how many of the fresh bytes were its own, and what
     /// was agreed on.
-    fn read(&mut self, fresh: &[u8], desk: &mut Desk<'_>) -> Life<Option<(usize, Option<Params>)>> {
+    fn read(&mut self, fresh: &[u8], desk: &mut Desk<'_>) -> Life<Option<(usize, Agreed)>> {
         let Shared { pool, offer, deflate, .. } = &mut *desk.shared;
         let mut rest = fresh;
         let agreed = loop {

@@ -89,9 +89,9 @@ impl Rig {
     }
 
     /// Lets the link do something.
-    fn with<T>(&mut self, act: impl FnOnce(&mut Link, &mut [u8], &mut LinkIo<'_>) -> T) -> T {
+    fn with<T>(&mut self, act: impl FnOnce(&mut Link, &mut [u8], LinkIo<'_>) -> T) -> T {
         let Rig { link, poll, pool, scratch, plain, .. } = self;
-        act(link, plain, &mut LinkIo { registry: poll.registry(), pool, tls: scratch })
+        act(link, plain, LinkIo { registry: poll.registry(), pool, tls: scratch })
     }
 
     fn receive(&mut self) -> Result<Received, ReceiveError> {

@@ -101,34 +101,12 @@ impl Decoder {
         self.rsv1 = true;
     }
 
-    /// Takes what most frames of clients are off the front of `input`: a whole message with its
-    /// length in its second byte. `None`: there is something else, which [`next`](Self::next) may
-    /// find the same in twice the time, and does find whatever is wrong.
+    /// The longest message that [`take_short`] may take off what comes next; none if something else
+    /// is to come first.
     #[inline]
-    pub fn take_short<'i>(
-        &self,
-        input: &mut &'i mut [u8],
-        assembly: &Assembly,
-    ) -> Option<(Kind, &'i [u8])> {
-        if self.partial.is_some() || self.is_deaf || self.role != Role::Server {
-            return None;
-        }
-        let &[first @ (0x81 | 0x82), second @ 0x80..=0xfd, a, b, c, d, ..] = &**input else {
-            return None;
-        };
-        let len = (second & 0x7f) as usize;
-        if len > assembly.short_bytes_max || len > input.len() - 6 {
-            return None;
-        }
-        let kind = if first == 0x81 { Kind::Text } else { Kind::Binary };
-        let payload = &mut input[6..6 + len];
-        Mask::new([a, b, c, d]).apply(payload);
-        if kind == Kind::Text && !utf8::is_valid(payload) {
-            // Put back as it was.
-            Mask::new([a, b, c, d]).apply(payload);
-            return None;
-        }
-        Some((kind, &take(6 + len, input)[6..]))
+    pub fn short_bytes_max(&self, assembly: &Assembly) -> Option<usize> {
+        let is_ready = self.partial.is_none() && !self.is_deaf && self.role == Role::Server;
+        is_ready.then_some(assembly.short_bytes_max)
     }
 
     /// Takes the next event off the front of `input`; `None` if more input is needed, and then
@@ -207,6 +185,30 @@ impl Decoder {
         self.is_deaf = is_last(&outcome);
         outcome
     }
+}
+
+/// Takes what most frames of clients are off the front of `input`: a whole message of at most
+/// `bytes_max` bytes, its length in its second byte, not compressed. It changes nothing in a
+/// [`Decoder`], so that many can be taken at once. `None`: there is something else, which
+/// [`Decoder::next`] may find the same in twice the time, and does find whatever is wrong.
+#[inline(always)]
+pub fn take_short<'i>(input: &mut &'i mut [u8], bytes_max: usize) -> Option<(Kind, &'i [u8])> {
+    let &[first @ (0x81 | 0x82), second @ 0x80..=0xfd, a, b, c, d, ..] = &**input else {
+        return None;
+    };
+    let len = (second & 0x7f) as usize;
+    if len > bytes_max || len > input.len() - 6 {
+        return None;
+    }
+    let kind = if first == 0x81 { Kind::Text } else { Kind::Binary };
+    let payload = &mut input[6..6 + len];
+    Mask::new([a, b, c, d]).apply(payload);
+    if kind == Kind::Text && !utf8::is_valid(payload) {
+        // Put back as it was.
+        Mask::new([a, b, c, d]).apply(payload);
+        return None;
+    }
+    Some((kind, &take(6 + len, input)[6..]))
 }
 
 /// Whether nothing more is to be heard (1.4).

@@ -66,7 +66,7 @@ mod utf8;
 pub use close::{CloseCode, REASON_BYTES_MAX};
 pub use error::WsError;
 pub use mask::Mask;
-pub use message::{Assembly, Decoder};
+pub use message::{Assembly, Decoder, take_short};
 
 use frame::OpCode;
 
