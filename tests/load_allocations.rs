@@ -2,7 +2,7 @@
 #![cfg(feature = "cli")]
 
 use oneloop::load::{self, Observer, Report, Scenario};
-use oneloop::net::{Address, Endpoint, Target, Trust};
+use oneloop::net::{Address, Endpoint, Target};
 use oneloop::proto::http1::Method;
 use oneloop::server::{Limits, Nofile, Server};
 use oneloop::service::Builtin;
@@ -85,7 +85,7 @@ fn websockets_and_http_allocate_nothing() {
 fn under_tls_only_rustls_allocates() {
     serving("https://127.0.0.1:0", |at| {
         for (scheme, method) in [("wss", Method::Get), ("https", Method::Post)] {
-            let trust = Some(Trust::Anybody);
+            let trust = Some(oneloop::net::Trust::Anybody);
             let scenario = Scenario { method, trust, ..quick(target(scheme, at)) };
             assert_at_most(&scenario, |report| report.messages.sent + report.messages.received);
         }

@@ -76,7 +76,7 @@ pub(super) struct Load {
 
     /// Under TLS: trust whoever answers. For a server with --tls-self-signed, and for nothing that
     /// is secret
-    #[arg(long, conflicts_with = "tls_ca", value_parser = FalseyValueParser::new(),
+    #[arg(long, value_parser = FalseyValueParser::new(),
         env = "ONELOOP_LOAD_TLS_INSECURE", hide_env_values = true)]
     tls_insecure: bool,
 
@@ -172,6 +172,11 @@ fn method(name: &str) -> Result<Method, String> {
 impl Load {
     /// Runs the load and prints what came of it.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        if self.tls_insecure && self.tls_ca.is_some() {
+            let line = "tls-insecure: trusts whoever answers, so --tls-ca has no say: give one of \
+                        the two";
+            return Err(Failure::Usage(line.to_owned()));
+        }
         let mut sink = Sink::open(self.json.as_deref())?;
         let scenario = self.scenario();
         if let Some(advice) = scenario.advice() {

@@ -114,9 +114,13 @@ fn whom_nobody_vouches_for_is_not_spoken_to() {
     let report = run(&Scenario { trust, ..scenario_of(elsewhere, &files) });
     assert_eq!(report.connections.connected, 3, "{:?}", report.connections);
 
-    let unsaid = load::run(&Scenario { trust: None, ..scenario_of(target, &files) }, &mut ());
-    let error = unsaid.expect_err("nobody is trusted").to_string();
-    assert!(error.contains("--tls-ca") && error.contains("--tls-insecure"), "{error}");
+    let nothing = Some(Trust::File(files.cert().join("no")));
+    for (trust, words) in [(None, ["--tls-ca", "--tls-insecure"]), (nothing, ["no", "read"])] {
+        let outcome =
+            load::run(&Scenario { trust, ..scenario_of(target.clone(), &files) }, &mut ());
+        let error = outcome.expect_err("nobody is trusted").to_string();
+        assert!(words.iter().all(|word| error.contains(word)), "{error}");
+    }
     stop();
 }
 

@@ -305,8 +305,8 @@ impl WebSocket {
 }
 
 impl Opening {
-    /// Reads the answer. Once it is a proper yes: how many of the fresh bytes were its own, and what
-    /// was agreed on.
+    /// Reads the answer. Once it is a proper yes: how many of the fresh bytes were its own, and
+    /// what was agreed on.
     fn read(&mut self, fresh: &[u8], desk: &mut Desk<'_>) -> Life<Option<(usize, Agreed)>> {
         let Shared { pool, offer, deflate, .. } = &mut *desk.shared;
         let mut rest = fresh;
