@@ -20,9 +20,7 @@ use super::fates::{Fate, Phase};
 use super::in_flight::InFlight;
 use super::speech::{Desk, Ending, Next, Say, Speech};
 use crate::clock::Time;
-use crate::net::{
-    self, Connect, Link, LinkIo, ReceiveError, Received, SendError, Sent, Stream, Tls,
-};
+use crate::net::{self, Connect, Link, LinkIo, ReceiveError, Received, SendError, Sent, Tls};
 use crate::reactor::{ConnId, Cx, Readiness, Source};
 use mio::Interest;
 use mio::event::Source as _;
@@ -173,7 +171,7 @@ impl Client for StreamClient {
 
 /// Begins to connect; `None` if the listener's queue is full.
 fn connect(id: ConnId, shared: &Shared, cx: &Cx<'_>) -> io::Result<Option<Link>> {
-    let mut stream: Stream = match net::connect(&shared.target.address, shared.source(id))? {
+    let mut stream = match net::connect(&shared.target.address, shared.source(id))? {
         Connect::InProgress(stream) | Connect::Done(stream) => stream,
         Connect::Busy => return Ok(None),
     };
