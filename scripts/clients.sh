@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Do clients that others have written get their bytes back? Starts the server on a free port and lets
-# curl, Python's websockets, node's ws, websocat and Chromium talk to it; a line each. Fails if any
+# curl, Python's websockets, node's ws, websocat and Chromium talk to it; a line each, and one more
+# for those that do so under TLS as well. Fails if any
 # of them sees something else than it should, or the server's books do not balance. Installs what it
 # takes from PyPI and npm in target/clients; curl, python3, node and a browser have to be there.
 # Exit status 2: one of those is not.
@@ -52,13 +53,17 @@ same() { [[ $2 == "$3" ]] || fail "$1 is '${2:0:200}', should be '${3:0:200}'"; 
 serve() {
     local word rest
     exec {says}< <(exec "${CARGO_TARGET_DIR:-target}/debug/oneloop" serve \
-        --listen http://127.0.0.1:0 --log warn --metrics-file "$work/books.json")
+        --listen http://127.0.0.1:0 --listen https://127.0.0.1:0 --tls-self-signed --log warn \
+        --metrics-file "$work/books.json")
     server=$!
     while read -r word rest <&"$says" && [[ $word != ready ]]; do
-        [[ $word != listening ]] || http=${rest%/}
+        case $word=$rest in
+            listening=http:*) http=${rest%/} ;;
+            listening=https:*) https=${rest%/} ;;
+        esac
     done
-    [[ -n ${http:-} ]] || fail "the server did not start"
-    ws=ws${http#http}
+    [[ -n ${http:-} && -n ${https:-} ]] || fail "the server did not start"
+    ws=ws${http#http} wss=ws${https#http}
 }
 
 # Ends the server, and looks at what it says of itself.
@@ -90,6 +95,7 @@ with_curl() {
     done
     "${curl[@]}" --http1.0 --data-binary "@$noise" -o "$work/back" "$http/echo"
     cmp "$noise" "$work/back" || fail "POST /echo by HTTP/1.0 differs"
+    same "GET /healthz under TLS" "$("${curl[@]}" --insecure "$https/healthz")" ok
     # Many builds have no WebSocket, and none sends a message: it is the handshake that is looked at.
     local handshake=
     if curl --version | grep -q '^Protocols:.* ws\b'; then
@@ -98,7 +104,7 @@ with_curl() {
         handshake=", the handshake of ws"
     fi
     echo "OK  $(curl --version | cut -d' ' -f1-2 | head -n 1): GET, HEAD, keep-alive, 404, 405, POST by" \
-        "length, in chunks, with 100-continue, by HTTP/1.0$handshake"
+        "length, in chunks, with 100-continue, by HTTP/1.0, under TLS$handshake"
 }
 
 with_python() {
@@ -109,6 +115,7 @@ with_python() {
         touch "$venv/stamp"
     fi
     client "$venv/bin/python" scripts/clients/python.py "$ws/echo"
+    client "$venv/bin/python" scripts/clients/python.py "$wss/echo"
 }
 
 with_node() {
@@ -116,6 +123,7 @@ with_node() {
     cp scripts/clients/*.json scripts/clients/*.cjs "$home"
     (cd "$home" && npm ci --silent --no-audit --no-fund) || { lacks "npm could not install ws"; return; }
     client node "$home/node.cjs" "$ws/echo"
+    client node "$home/node.cjs" "$wss/echo"
     local browser
     browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) ||
         { lacks "no browser: as root, apt-get install chromium"; return; }

@@ -124,6 +124,8 @@ reasons! {
         Undecipherable = "undecipherable",
         /// The peer's certificate is not to be trusted (client side).
         Certificate = "certificate",
+        /// The peer's certificate is for another host (client side).
+        CertificateName = "certificate_name",
         /// The peer ended in the middle of the handshake.
         Unfinished = "unfinished",
         /// Anything else, the system's random numbers for one.

@@ -216,7 +216,6 @@ convert(os.path.join(t_src, "fuzzing.py"), os.path.join(t_out, "fuzzing.py"),
         "autobahntestsuite/fuzzing.py", [
     ("import os, json, binascii, time, textwrap, pkg_resources\n",
      "import os, json, time, textwrap\n", 1),
-    ("from twisted.internet import reactor, ssl\n", "from twisted.internet import reactor\n", 1),
     ("# for versions\nimport autobahn\n",
      "from autobahntestsuite._py3 import binascii, pkg_resources, to_bytes, to_str\n\n"
      "# for versions\nimport autobahn\n", 1),
@@ -263,11 +262,6 @@ convert(os.path.join(t_src, "fuzzing.py"), os.path.join(t_out, "fuzzing.py"),
      "f = open(os.path.join(outdir, report_filename), 'w', encoding = 'utf-8')", 4),
     ("case[c[0]], c[1])).encode(\"utf-8\"))", "case[c[0]], c[1])))", 1),
     ("(2+4+len(prefix))*\" \", ll.encode('utf8')))", "(2+4+len(prefix))*\" \", ll))", 1),
-    # TLS is not used here
-    ("   if sslKey and sslCert:\n"
-     "      sslContext = ssl.DefaultOpenSSLContextFactory(sslKey, sslCert)\n",
-     "   if sslKey and sslCert:\n      from twisted.internet import ssl\n"
-     "      sslContext = ssl.DefaultOpenSSLContextFactory(sslKey, sslCert)\n", 1),
     # listen on the loopback interface only
     ("listenWS(factory, sslContext)\n",
      "listenWS(factory, sslContext, interface = '127.0.0.1')\n", 1),

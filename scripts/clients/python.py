@@ -1,7 +1,9 @@
-"""Python's websockets against /echo: python.py ws://HOST:PORT/echo. Exit status 1 if anything differs."""
+"""Python's websockets against /echo: python.py ws[s]://HOST:PORT/echo. Exit status 1 if anything
+differs."""
 
 import asyncio
 import random
+import ssl
 import sys
 
 import websockets
@@ -10,7 +12,12 @@ from websockets.asyncio.client import connect
 
 async def main(url: str) -> None:
     noise = random.Random(1).randbytes(100_000)
-    async with connect(url, max_size=None) as socket:
+    scheme, tls = url.split("://")[0], None
+    if scheme == "wss":
+        # The certificate is the server's own.
+        tls = ssl.create_default_context()
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    async with connect(url, max_size=None, ssl=tls) as socket:
         for message in ("héllo", "", b"\x00\xff", "long " * 20_000, noise):
             await socket.send(message)
             assert await socket.recv() == message, f"{message[:20]!r} differs"
@@ -25,7 +32,7 @@ async def main(url: str) -> None:
         await socket.close(4000, "bye")
     assert (socket.close_code, socket.protocol.close_rcvd.code) == (4000, 4000), "close code"
     deflate = "" if "permessage-deflate" in agreed else "not "
-    print(f"OK  python websockets {websockets.__version__}: text, binary, 100 KB, fragments, ping,"
+    print(f"OK  python websockets {websockets.__version__} by {scheme}: text, binary, 100 KB, fragments, ping,"
           f" pipelined, close code; permessage-deflate {deflate}agreed")
 
 

@@ -16,7 +16,7 @@ mod steps;
 
 use super::{Failure, print};
 use crate::load::{self, LoadError, Messages, Report, Scenario};
-use crate::net::{Target, parse_bytes, unknown};
+use crate::net::{Target, Trust, parse_bytes, unknown};
 use crate::proto::http1::Method;
 use clap::builder::FalseyValueParser;
 use progress::Progress;
@@ -41,8 +41,8 @@ a status of 400 or above, or the system refused; 2 if the command cannot work; 3
 that happened but the run is INVALID: its figures may be the generator's own.")]
 pub(super) struct Load {
     /// Whom to load: tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH, ws://HOST[:PORT]/PATH or
-    /// http://HOST[:PORT]/PATH. All but http must echo; that is asked with
-    /// --method
+    /// http://HOST[:PORT]/PATH; under TLS tls://, wss:// or https:// (see --tls-ca). All but http
+    /// must echo; that is asked with --method
     #[arg(value_name = "URL", value_parser = target, env = "ONELOOP_LOAD_URL",
         hide_env_values = true)]
     url: Target,
@@ -92,6 +92,17 @@ pub(super) struct Load {
     #[arg(long, value_name = "METHOD", default_value = "GET", value_parser = method,
         env = "ONELOOP_LOAD_METHOD", hide_env_values = true)]
     method: Method,
+
+    /// Under TLS: trust the certificates in this PEM file, and those signed by them. Without it no
+    /// certificate is good: a load is for a server of one's own
+    #[arg(long, value_name = "FILE", env = "ONELOOP_LOAD_TLS_CA", hide_env_values = true)]
+    tls_ca: Option<PathBuf>,
+
+    /// Under TLS: trust whoever answers. For a server with --tls-self-signed, and for nothing that
+    /// is secret
+    #[arg(long, value_parser = FalseyValueParser::new(),
+        env = "ONELOOP_LOAD_TLS_INSECURE", hide_env_values = true)]
+    tls_insecure: bool,
 
     /// How long to measure, once the fate of every connection is known (10s, 500ms, 1m)
     #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = time,
@@ -144,6 +155,14 @@ pub(super) struct Load {
         hide_env_values = true)]
     mirror: bool,
 
+    /// Over WebSocket: offer to compress (permessage-deflate, without context takeover), and send
+    /// words in place of noise; messages of less than 256 bytes and of more than 64 KiB go as they
+    /// are. Not done unless asked for: it measures the compressors of both sides more than the
+    /// server
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "ONELOOP_LOAD_DEFLATE",
+        hide_env_values = true)]
+    deflate: bool,
+
     /// No progress on standard error
     #[arg(short, long, alias = "no-progress", value_parser = FalseyValueParser::new(),
         env = "ONELOOP_LOAD_QUIET", hide_env_values = true)]
@@ -191,6 +210,11 @@ fn method(name: &str) -> Result<Method, String> {
 impl Load {
     /// Runs the load and prints what came of it.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        if self.tls_insecure && self.tls_ca.is_some() {
+            let line = "tls-insecure: trusts whoever answers, so --tls-ca has no say: give one of \
+                        the two";
+            return Err(Failure::Usage(line.to_owned()));
+        }
         let mut sink = Sink::open(self.json.as_deref())?;
         let scenario = self.scenario();
         if let Some(advice) = scenario.advice() {
@@ -257,6 +281,11 @@ impl Load {
             ask: self.ask.as_ref().map(|Ask(bytes)| bytes.clone()),
             method: self.method,
             mirror: self.mirror,
+            deflate: self.deflate,
+            trust: match &self.tls_ca {
+                _ if self.tls_insecure => Some(Trust::Anybody),
+                ca => ca.clone().map(Trust::File),
+            },
             stop_on_signal: true,
             stop_on_stdin_end: self.hold,
             ..Scenario::new(self.url.clone())

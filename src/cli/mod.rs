@@ -45,7 +45,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
-    Load(load::Load),
+    Load(Box<load::Load>),
     Ladder(ladder::Ladder),
     Limits(Limits),
     Completions(docs::Completions),

@@ -22,8 +22,8 @@ use super::speech::{Requests, websocket_limits};
 use super::{LoadError, Scenario};
 use crate::buf::Pool;
 use crate::clock::{Clock, Time};
-use crate::net::{Target, TlsScratch};
-use crate::proto::ws::Assembly;
+use crate::net::{Dialect, Target, TlsClient, TlsScratch, Trust};
+use crate::proto::ws::{Assembly, deflate};
 use crate::reactor::{ConnId, Cx, Readiness, TimerKey};
 use hdrhistogram::Histogram;
 use std::net::IpAddr;
@@ -75,8 +75,8 @@ pub(super) trait Client: Sized {
     fn overdue(&self) -> Fate {
         Fate::Hung
     }
-    /// It is over: gives back what it holds of what is shared.
-    fn release(&mut self, _shared: &mut Shared) {}
+    /// It is over: says so where the protocol wants it, gives back what it holds of what is shared.
+    fn release(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx<'_>) {}
     /// It was answered at least once: it is served, and not just waiting in a queue.
     fn is_settled(&self) -> bool;
     /// Messages sent that are neither answered nor lost.
@@ -169,6 +169,8 @@ pub(super) struct Shared {
     pub(super) target: Target,
     /// What an HTTP client asks for.
     pub(super) requests: Requests,
+    /// Makes the TLS of each connection, if they have some.
+    pub(super) secure: Option<TlsClient>,
     sources: Sources,
     pub(super) depth: u64,
     pub(super) connect_timeout_ms: u64,
@@ -191,6 +193,10 @@ pub(super) struct Shared {
     /// Ciphertext on its way.
     pub(super) tls: TlsScratch,
     pub(super) assembly: Assembly,
+    /// What WebSockets compress with, and inflate.
+    pub(super) deflate: deflate::Shared,
+    /// What they offer for that; nothing if they do not.
+    pub(super) offer: Vec<u8>,
     pub(super) keys: Keys,
     pub(super) tally: Tally,
     /// When messages are due, once a run at a constant rate measures; then `sends` is false.
@@ -205,11 +211,14 @@ impl Shared {
         let address = &target.address;
         let size_bytes = scenario.ask.as_ref().map_or(scenario.size_bytes, Vec::len) as u64;
         let ask = scenario.ask.clone();
+        let (deflate, mut offer) = (deflate::Shared::offering(scenario.deflate), Vec::new());
+        deflate.offer(&mut offer);
         Ok(Shared {
             clock,
-            words: Words { pattern: Pattern::new(), ask, size_bytes },
+            words: Words { pattern: Pattern::new(scenario.deflate), ask, size_bytes },
             sources: Sources::plan(address, scenario.connections, &scenario.sources)?,
             requests: Requests::new(&target, scenario.method, size_bytes),
+            secure: secure(&target, scenario.trust.as_ref())?,
             target,
             depth: u64::from(scenario.depth),
             connect_timeout_ms: scenario.connect_timeout_ms,
@@ -222,6 +231,8 @@ impl Shared {
             out: Vec::with_capacity(2 * SPAN_BYTES),
             pool: Pool::new(BUFFERS_BYTES_MAX),
             tls: Default::default(),
+            offer,
+            deflate,
             assembly: Assembly::new(websocket_limits(size_bytes)),
             keys: Keys::new(),
             tally: Tally::new(),
@@ -245,6 +256,17 @@ impl Shared {
     pub(super) fn source(&self, id: ConnId) -> Option<IpAddr> {
         self.sources.of(id.slot)
     }
+}
+
+/// What makes the TLS of connections to `target`, if it wants some.
+fn secure(target: &Target, trust: Option<&Trust>) -> Result<Option<TlsClient>, LoadError> {
+    let (true, Some(trust)) = (target.is_secure, trust) else { return Ok(None) };
+    let alpn: &[&[u8]] = match target.dialect {
+        Dialect::Bytes => &[],
+        Dialect::WebSocket | Dialect::Http => &[b"http/1.1"],
+    };
+    let made = TlsClient::new(target.host_name(), trust, alpn);
+    made.map(Some).map_err(|error| LoadError::Usage(format!("{target}: {error}")))
 }
 
 /// The timer of a connection. The numbers below are the handler's own.

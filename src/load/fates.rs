@@ -11,6 +11,8 @@
 //!
 //! **Read next.** `src/load/stream.rs`, which finds out.
 
+use crate::metrics::TlsFault;
+use crate::net::ReceiveError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -27,6 +29,8 @@ const REASONS_MAX: usize = 16;
 pub(super) enum Phase {
     /// Not established.
     Connect,
+    /// Established, and agreeing on keys.
+    Tls,
     /// Established, and being upgraded.
     Handshake,
     /// Not all of a message was sent.
@@ -69,6 +73,39 @@ impl Fate {
         }
     }
 
+    /// What it means that nothing more can be received.
+    pub(super) fn of_receiving(error: ReceiveError) -> Fate {
+        let what = match error {
+            ReceiveError::Reset { errno } => {
+                return match Fate::of(&io::Error::from_raw_os_error(errno)) {
+                    // The kernel gave up on a peer that is gone.
+                    Fate::TimedOut => Fate::Reset,
+                    fate => fate,
+                };
+            }
+            ReceiveError::Send(_) => return Fate::out_of_buffers(),
+            ReceiveError::Truncated => "cut off: it ended without close_notify",
+            ReceiveError::PlainOnTls => "the server answers in plain text",
+            ReceiveError::Tls(fault) => match fault {
+                TlsFault::Alert => "the server says no by an alert",
+                TlsFault::Incompatible => "no version, cipher or protocol in common",
+                TlsFault::Malformed => "what the server sends is no TLS",
+                TlsFault::Misbehaved => "the server sends what may not come at this point",
+                TlsFault::Undecipherable => "a record that cannot be deciphered",
+                TlsFault::Certificate => "the certificate is not trusted (see --tls-ca)",
+                TlsFault::CertificateName => "the certificate is for another host",
+                TlsFault::Unfinished => "ended within the handshake",
+                TlsFault::Other => "failed on this side",
+            },
+        };
+        Fate::Failed(format!("TLS: {what}"))
+    }
+
+    /// What is to be sent finds no room to wait.
+    pub(super) fn out_of_buffers() -> Fate {
+        Fate::Failed("out of buffers for what is to be sent".to_owned())
+    }
+
     /// What a line that [began like a refusal](may_be_refusal) says, if it is one.
     pub(super) fn told(line: &[u8]) -> Option<Fate> {
         let text = line.strip_prefix(REFUSAL)?;
@@ -87,6 +124,9 @@ pub(super) fn may_be_refusal(bytes: &[u8]) -> bool {
 pub struct Phases {
     /// They were not established.
     pub connect: u64,
+    /// They were agreeing on keys (TLS). A report that was written before there was TLS has none.
+    #[serde(default)]
+    pub tls: u64,
     /// They were being upgraded.
     pub handshake: u64,
     /// Not all of a message was sent.
@@ -99,9 +139,10 @@ pub struct Phases {
 
 impl Phases {
     /// Each phase with its name, in the order of a connection's life.
-    pub fn by_name(&self) -> [(&'static str, u64); 5] {
+    pub fn by_name(&self) -> [(&'static str, u64); 6] {
         [
             ("connect", self.connect),
+            ("tls", self.tls),
             ("handshake", self.handshake),
             ("send", self.send),
             ("receive", self.receive),
@@ -112,6 +153,7 @@ impl Phases {
     fn of(&mut self, phase: Phase) -> &mut u64 {
         match phase {
             Phase::Connect => &mut self.connect,
+            Phase::Tls => &mut self.tls,
             Phase::Handshake => &mut self.handshake,
             Phase::Send => &mut self.send,
             Phase::Receive => &mut self.receive,
@@ -210,6 +252,7 @@ impl Connections {
         self.failed += other.failed;
         self.reopened += other.reopened;
         self.phases.connect += other.phases.connect;
+        self.phases.tls += other.phases.tls;
         self.phases.handshake += other.phases.handshake;
         self.phases.send += other.phases.send;
         self.phases.receive += other.phases.receive;

@@ -292,7 +292,7 @@ impl<C: Client> Load<C> {
         self.connections.count(fate, seat.client.phase(&self.shared));
         self.crowd -= u32::from(seat.crowds_until.is_some());
         self.leaving -= u32::from(seat.is_leaving);
-        seat.client.release(&mut self.shared);
+        seat.client.release(id, &mut self.shared, cx);
         match seat.client.is_settled() {
             true => self.settled -= 1,
             false => self.unsettled -= 1,

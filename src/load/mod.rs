@@ -3,7 +3,8 @@
 //! **What.** A [`Scenario`] says what to do, [`run`] does it on a [`Reactor`] of its own, a
 //! [`Report`] says what came of it. Messages are echoed in a closed loop: each connection keeps
 //! `depth` of them in flight; or at a constant rate, whatever the server does. Every byte that
-//! comes back is compared. They go over TCP, UDP, a Unix socket, WebSocket or HTTP.
+//! comes back is compared. They go over TCP, UDP, a Unix socket, WebSocket or HTTP; under TLS if
+//! wanted.
 //!
 //! **Why this way.** It is the second handler of the same reactor, so the generator is no other
 //! network stack than the server, and costs about the same a message. What most generators leave
@@ -36,8 +37,9 @@ mod validity;
 pub use fates::{Connections, Phases};
 pub use report::{Messages, Paced, Report};
 
-use crate::net::{Address, Dialect, Target};
+use crate::net::{Address, Dialect, Target, Trust};
 use crate::proto::http1::Method;
+use crate::proto::ws::deflate;
 use crate::reactor::Reactor;
 use crate::sys::{process, rlimit};
 use client::Client;
@@ -90,6 +92,10 @@ pub struct Scenario {
     pub method: Method,
     /// Over WebSocket, with `hold`: do not ask but send back what comes, until the server closes.
     pub mirror: bool,
+    /// Over WebSocket: offer permessage-deflate, and send what can be compressed.
+    pub deflate: bool,
+    /// Under TLS: which certificates are good. Must be said.
+    pub trust: Option<Trust>,
     /// SIGINT and SIGTERM end the run, not the process. They stay blocked in the calling thread.
     pub stop_on_signal: bool,
     /// The end of standard input ends the run.
@@ -114,6 +120,8 @@ impl Scenario {
             ask: None,
             method: Method::Get,
             mirror: false,
+            deflate: false,
+            trust: None,
             stop_on_signal: false,
             stop_on_stdin_end: false,
         }
@@ -183,6 +191,20 @@ impl Scenario {
         }
         if self.connect_rate_per_s.is_some_and(|rate| !(1..=pacer::RATE_MAX).contains(&rate)) {
             return usage(format!("connect-rate: use 1 to {} a second", pacer::RATE_MAX));
+        }
+        if self.deflate && self.target.dialect != Dialect::WebSocket {
+            return usage("deflate: compresses messages of a WebSocket: use it with ws://".into());
+        }
+        if self.deflate && !deflate::IS_BUILT_IN {
+            return usage("deflate: this oneloop was built without the feature `deflate`".into());
+        }
+        if self.target.is_secure && self.trust.is_none() {
+            return usage(format!(
+                "{}: whom to trust? Give --tls-ca FILE (the server's certificate, or who signed \
+                 it; on Debian everybody's is /etc/ssl/certs/ca-certificates.crt), or \
+                 --tls-insecure",
+                self.target
+            ));
         }
         let in_flight = u64::from(self.connections) * u64::from(self.depth);
         if in_flight > IN_FLIGHT_MAX {

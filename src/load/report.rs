@@ -84,9 +84,9 @@ pub struct Report {
     pub messages: Messages,
     /// HTTP: responses by status.
     pub statuses: BTreeMap<u16, u64>,
-    /// Bytes written to sockets.
+    /// Bytes written to sockets; with TLS, what was in them.
     pub bytes_sent: u64,
-    /// Bytes read from sockets.
+    /// Bytes read from sockets; with TLS, what was in them.
     pub bytes_received: u64,
     /// CPU time of the generator, user and system, from the start to the end.
     pub cpu: Duration,

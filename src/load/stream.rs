@@ -4,7 +4,8 @@
 //! connection ends. What the bytes mean is its [`Speech`]'s matter.
 //!
 //! **Why this way.** The socket is the same [`Link`] as the server's, so whatever comes between
-//! bytes and socket there (TLS) comes here too. Whatever error an event or a `send` brings, what
+//! bytes and socket there (TLS) comes here too; its handshake is part of connecting, in a phase of
+//! its own. Whatever error an event or a `send` brings, what
 //! was received is read first: a server that says why not and closes is reset by our own message,
 //! and its reason still lies in the receive queue behind the error
 //! (`tests/kernel_facts/reading.rs`).
@@ -19,7 +20,7 @@ use super::fates::{Fate, Phase};
 use super::in_flight::{InFlight, Stamp};
 use super::speech::{Desk, Ending, Next, Say, Speech};
 use crate::clock::Time;
-use crate::net::{self, Connect, Link, LinkIo, ReceiveError, Received, SendError, Sent, Stream};
+use crate::net::{self, Connect, Link, LinkIo, ReceiveError, Received, SendError, Sent, Tls};
 use crate::reactor::{ConnId, Cx, Readiness, Source};
 use mio::Interest;
 use mio::event::Source as _;
@@ -29,6 +30,18 @@ use std::ops::ControlFlow::{Break, Continue};
 /// A server that has nothing more to say or to hear is given so long to end the connection.
 const HANG_UP_MS: u64 = 1_000;
 
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Connecting,
+    /// TLS is shaking hands.
+    Securing,
+    /// The speech may begin.
+    Established,
+    /// All is said: what still comes is read away.
+    Left,
+}
+
 /// One stream connection.
 pub(super) struct StreamClient {
     link: Link,
@@ -37,7 +50,7 @@ pub(super) struct StreamClient {
     /// Since when nothing has come, if an answer is owed; while connecting, since when. While it is
     /// bound, since that began.
     quiet_since: Time,
-    established: bool,
+    stage: Stage,
     /// The socket took less than it was offered: wait until it has room.
     is_full: bool,
     /// The end is near (FIN, RST or an error was seen): read until it is there.
@@ -52,8 +65,8 @@ const _: () = assert!(size_of::<StreamClient>() <= 184);
 
 impl Client for StreamClient {
     fn open(id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Opened<Self> {
-        let stream = match connect(id, shared, cx) {
-            Ok(Some(stream)) => stream,
+        let link = match connect(id, shared, cx) {
+            Ok(Some(link)) => link,
             Ok(None) => return Opened::Busy,
             Err(error) => return Opened::Ended(Fate::of(&error)),
         };
@@ -62,11 +75,11 @@ impl Client for StreamClient {
             Break(fate) => return Opened::Ended(fate),
         };
         Opened::Client(StreamClient {
-            link: Link::new(stream, true),
+            link,
             in_flight: InFlight::new(shared.depth),
             speech,
             quiet_since: cx.now,
-            established: false,
+            stage: Stage::Connecting,
             is_full: false,
             is_ending: false,
             was_reset: false,
@@ -84,7 +97,11 @@ impl Client for StreamClient {
         self.is_queued &= !ready.again;
         self.is_full &= !ready.writable;
         self.is_ending |= ready.peer_finished || ready.broken;
-        if !self.established && !self.establish(id, shared)? {
+        if self.stage == Stage::Connecting && !self.connected(id, shared, cx)? {
+            return Continue(());
+        }
+        if self.stage == Stage::Left {
+            let _ = self.link.read_away(&mut shared.scratch);
             return Continue(());
         }
         if ready.readable || self.is_ending {
@@ -94,11 +111,11 @@ impl Client for StreamClient {
     }
 
     fn look(&mut self, _id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>> {
-        if self.established && self.in_flight.len() == 0 && !self.speech.is_waiting() {
+        if self.is_established() && self.in_flight.len() == 0 && !self.speech.is_waiting() {
             return Continue(None);
         }
         let due = self.quiet_since.plus_ms(self.patience_ms(shared));
-        match self.established {
+        match self.is_established() {
             _ if now < due => Continue(Some(due)),
             false => Break(Fate::TimedOut),
             true => Break(self.overdue()),
@@ -113,7 +130,7 @@ impl Client for StreamClient {
     }
 
     fn has_room(&self, shared: &Shared) -> bool {
-        let is_well = self.established && !self.is_ending && !self.was_reset;
+        let is_well = self.stage == Stage::Established && !self.is_ending && !self.was_reset;
         let may_send = is_well && !self.is_full && self.speech.is_open();
         may_send && self.in_flight.len() < shared.depth
     }
@@ -134,6 +151,10 @@ impl Client for StreamClient {
     fn leave(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life<bool> {
         let waits = self.speech.leave(shared)?;
         self.send(id, shared, cx)?;
+        if !waits && self.link.tls().is_some() {
+            self.part(id, shared, cx);
+            self.stage = Stage::Left;
+        }
         Continue(waits)
     }
 
@@ -141,7 +162,8 @@ impl Client for StreamClient {
         self.speech.overdue()
     }
 
-    fn release(&mut self, shared: &mut Shared) {
+    fn release(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) {
+        self.part(id, shared, cx);
         self.link.clear(&mut shared.pool);
         self.speech.clear(shared);
         // What it would still have said is for nobody else.
@@ -157,16 +179,17 @@ impl Client for StreamClient {
     }
 
     fn phase(&self, shared: &Shared) -> Phase {
-        match self.established {
-            false => Phase::Connect,
-            true if self.link.backlog_bytes() > 0 => Phase::Send,
-            true => self.speech.phase(&self.in_flight, shared),
+        match self.stage {
+            Stage::Connecting => Phase::Connect,
+            Stage::Securing => Phase::Tls,
+            _ if self.link.backlog_bytes() > 0 => Phase::Send,
+            _ => self.speech.phase(&self.in_flight, shared),
         }
     }
 }
 
 /// Begins to connect; `None` if the listener's queue is full.
-fn connect(id: ConnId, shared: &Shared, cx: &Cx<'_>) -> io::Result<Option<Stream>> {
+fn connect(id: ConnId, shared: &Shared, cx: &Cx<'_>) -> io::Result<Option<Link>> {
     let mut stream = match net::connect(&shared.target.address, shared.source(id))? {
         Connect::InProgress(stream) | Connect::Done(stream) => stream,
         Connect::Busy => return Ok(None),
@@ -174,12 +197,28 @@ fn connect(id: ConnId, shared: &Shared, cx: &Cx<'_>) -> io::Result<Option<Stream
     // Writable tells that it is established. The interest is kept: it costs no events of its own,
     // and is needed again when the socket is full.
     stream.register(cx.registry, id.token(), Interest::READABLE | Interest::WRITABLE)?;
-    Ok(Some(stream))
+    Ok(Some(match &shared.secure {
+        None => Link::new(stream, true),
+        Some(secure) => {
+            let tls =
+                secure.connect().ok_or_else(|| io::Error::other("TLS: failed on this side"))?;
+            Link::secured(stream, true, tls)
+        }
+    }))
+}
+
+/// What a link needs of what is shared.
+fn link_io<'a>(shared: &'a mut Shared, cx: &'a Cx<'_>) -> LinkIo<'a> {
+    LinkIo { registry: cx.registry, pool: &mut shared.pool, tls: &mut shared.tls }
 }
 
 impl StreamClient {
+    fn is_established(&self) -> bool {
+        matches!(self.stage, Stage::Established | Stage::Left)
+    }
+
     /// Learns how connecting went; false if it is still under way.
-    fn establish(&mut self, id: ConnId, shared: &mut Shared) -> Life<bool> {
+    fn connected(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life<bool> {
         match net::connected(self.link.stream()) {
             Ok(true) => {}
             Ok(false) if !self.is_ending => return Continue(false),
@@ -190,13 +229,58 @@ impl StreamClient {
                 fate => return Break(fate),
             },
         }
+        if self.link.tls().is_none() {
+            self.establish(id, shared);
+            return Continue(true);
+        }
+        self.stage = Stage::Securing;
+        match self.link.start(id.token(), link_io(shared, cx)) {
+            Err(error) if !self.is_ending => self.failed(error, id, shared, cx)?,
+            // Whatever it is, reading will tell.
+            _ => {}
+        }
+        Continue(true)
+    }
+
+    /// The speech may begin.
+    fn establish(&mut self, id: ConnId, shared: &mut Shared) {
         let now = shared.clock.now();
-        self.established = true;
+        self.stage = Stage::Established;
         self.quiet_since = now;
         if !self.is_ending {
             self.speech.established(&mut Desk { id, now, in_flight: &mut self.in_flight, shared });
         }
-        Continue(true)
+    }
+
+    /// Nothing more can be received.
+    fn failed(
+        &mut self,
+        error: ReceiveError,
+        id: ConnId,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) -> Life {
+        match error {
+            ReceiveError::Send(SendError::Reset) => {
+                self.reset(id, cx);
+                Continue(())
+            }
+            error => self.finish(Fate::of_receiving(error), id, shared, cx),
+        }
+    }
+
+    /// Sending was refused. What this means, reading will tell.
+    fn reset(&mut self, id: ConnId, cx: &mut Cx<'_>) {
+        (self.was_reset, self.is_ending) = (true, true);
+        self.look_again(id, cx);
+    }
+
+    /// Says that nothing more will be said, where TLS is there to say it.
+    fn part(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) {
+        if !self.was_reset && self.stage != Stage::Connecting {
+            // Who does not hear it any more need not.
+            let _ = self.link.end(id.token(), link_io(shared, cx));
+        }
     }
 
     /// Reads once and hands on; the answers are followed by the next messages.
@@ -207,13 +291,22 @@ impl StreamClient {
             Ok(Received::Filled(n)) => (n, true),
             Ok(Received::Short(n)) => (n, false),
             Ok(Received::Blocked) if !self.was_reset => return Continue(()),
-            Ok(Received::Blocked | Received::Eof) => return self.finish(None, id, shared, cx),
-            Err(ReceiveError::Reset { errno }) => {
-                let error = io::Error::from_raw_os_error(errno);
-                return self.finish(Some(&error), id, shared, cx);
+            Ok(Received::Blocked) => return self.finish(Fate::Reset, id, shared, cx),
+            Ok(Received::Eof) => {
+                let fate = self.link.fault_of_end().map_or(Fate::Closed, Fate::of_receiving);
+                return self.finish(fate, id, shared, cx);
             }
-            Err(error) => return Break(Fate::Failed(format!("TLS: {error:?}"))),
+            Err(error) => return self.failed(error, id, shared, cx),
         };
+        if is_filled || self.is_ending {
+            self.look_again(id, cx);
+        }
+        if self.stage == Stage::Securing && !self.link.tls().is_some_and(Tls::is_handshaking) {
+            self.establish(id, shared);
+        }
+        if n == 0 {
+            return Continue(());
+        }
         let now = shared.clock.now();
         shared.bytes_received += n as u64;
         let was_bound = self.is_bound();
@@ -232,9 +325,6 @@ impl StreamClient {
             let due = self.quiet_since.plus_ms(self.patience_ms(shared));
             cx.timers.arm(timer_of(id), due);
         }
-        if is_filled || self.is_ending {
-            self.look_again(id, cx);
-        }
         self.ask(shared, now);
         Continue(())
     }
@@ -246,7 +336,7 @@ impl StreamClient {
 
     /// How long it may be quiet where something should come.
     fn patience_ms(&self, shared: &Shared) -> u64 {
-        match self.established {
+        match self.is_established() {
             false => shared.connect_timeout_ms,
             true if self.speech.is_over() => shared.answer_timeout_ms.min(HANG_UP_MS),
             true => shared.answer_timeout_ms,
@@ -266,7 +356,7 @@ impl StreamClient {
 
     /// Writes once, if something is due and there is room.
     fn send(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
-        if !self.established || self.was_reset {
+        if self.stage == Stage::Connecting || self.was_reset {
             shared.out.clear();
             return Continue(());
         }
@@ -274,20 +364,17 @@ impl StreamClient {
         if self.link.backlog_bytes() > 0 && !self.is_full {
             outcome = self.link.flush(&mut shared.pool);
         }
-        if outcome == Ok(Sent::All) {
+        if outcome == Ok(Sent::All) && self.stage == Stage::Established {
             outcome = self.say(id, shared, cx)?;
         }
         match outcome {
-            Ok(Sent::All) if self.is_full || !self.speech.is_due(&self.in_flight, shared) => {}
+            Ok(Sent::All) if self.is_full || self.stage != Stage::Established => {}
+            Ok(Sent::All) if !self.speech.is_due(&self.in_flight, shared) => {}
             Ok(Sent::All) => self.look_again(id, cx),
             Ok(Sent::Queued) => self.is_full = true,
-            // What this means, reading will tell.
-            Err(SendError::Reset) => {
-                (self.was_reset, self.is_ending) = (true, true);
-                self.look_again(id, cx);
-            }
+            Err(SendError::Reset) => self.reset(id, cx),
             Err(SendError::Exhausted | SendError::Unwatchable | SendError::Unsealed) => {
-                return Break(Fate::Failed("out of buffers for what is to be sent".to_owned()));
+                return Break(Fate::out_of_buffers());
             }
         }
         Continue(())
@@ -325,29 +412,27 @@ impl StreamClient {
         }
     }
 
-    /// The stream is at its end: what did the server want to say by that?
+    /// The stream is at its end, to the socket in this way: what did the server want to say by
+    /// that?
     fn finish(
         &mut self,
-        error: Option<&io::Error>,
+        to_socket: Fate,
         id: ConnId,
         shared: &mut Shared,
         cx: &mut Cx<'_>,
     ) -> Life {
-        let reset = self.was_reset || error.is_some();
+        let to_socket = if self.was_reset { Fate::Reset } else { to_socket };
+        if !self.is_established() {
+            return Break(to_socket);
+        }
+        let in_peace = to_socket == Fate::Closed;
         let now = shared.clock.now();
         let mut desk = Desk { id, now, in_flight: &mut self.in_flight, shared };
-        match self.speech.end(reset, &mut desk) {
-            Ending::Known(fate) => return Break(fate),
-            Ending::Reopen => return self.reopen(id, shared, cx),
-            Ending::Silent => {}
+        match self.speech.end(!in_peace, &mut desk) {
+            Ending::Known(fate) => Break(fate),
+            Ending::Reopen => self.reopen(id, shared, cx),
+            Ending::Silent => Break(to_socket),
         }
-        Break(match error.map(Fate::of) {
-            _ if self.was_reset => Fate::Reset,
-            None => Fate::Closed,
-            // The kernel gave up on a peer that is gone.
-            Some(Fate::TimedOut) => Fate::Reset,
-            Some(fate) => fate,
-        })
     }
 
     /// The server has ended the connection in agreement: goes on over another one, unless all is
@@ -356,13 +441,14 @@ impl StreamClient {
         if self.in_flight.len() == 0 && !shared.reopens {
             return Break(if shared.hold { Fate::Closed } else { Fate::Done });
         }
+        self.part(id, shared, cx);
         self.link.clear(&mut shared.pool);
         self.speech.restart(&self.in_flight, shared);
-        (self.established, self.is_full) = (false, false);
+        (self.stage, self.is_full) = (Stage::Connecting, false);
         (self.is_ending, self.was_reset) = (false, false);
         self.quiet_since = cx.now;
         self.link = match connect(id, shared, cx) {
-            Ok(Some(stream)) => Link::new(stream, true),
+            Ok(Some(link)) => link,
             Ok(None) => return Break(Fate::TimedOut),
             Err(error) => return Break(Fate::of(&error)),
         };

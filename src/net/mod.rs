@@ -35,11 +35,19 @@ pub use endpoint::{
 pub use link::{Link, LinkIo, ReceiveError, Received, SendError, Sent};
 pub use stream::Stream;
 pub use target::{Dialect, Target};
-pub use tls::{Tls, TlsScratch, TlsServer};
-#[cfg(feature = "tls")]
-pub use tls::{TlsClient, Trust};
+pub use tls::{Tls, TlsClient, TlsScratch, TlsServer};
 
 use std::fmt;
+use std::path::PathBuf;
+
+/// Which certificates a client takes for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Those signed by one in this PEM file, or in it themselves.
+    File(PathBuf),
+    /// All: who answers may be anybody.
+    Anybody,
+}
 
 /// Why TLS cannot be prepared: what is wrong, and the fix. Never what is in a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@
 //! **Read next.** `src/net/tls/mod.rs`.
 
 use super::link::{ReceiveError, Received, SendError};
-use super::{Endpoint, Stream, TlsSetupError};
+use super::{Endpoint, Stream, TlsSetupError, Trust};
 use crate::buf::Pool;
 
 /// There is none.
@@ -107,6 +107,25 @@ impl TlsServer {
 
     /// Cannot be asked.
     pub fn accept(&self) -> Option<Box<Tls>> {
+        match *self {}
+    }
+}
+
+/// There is none.
+#[derive(Clone, Debug)]
+pub enum TlsClient {}
+
+impl TlsClient {
+    /// Cannot be made.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn new(_: &str, _: &Trust, _: &[&[u8]]) -> Result<TlsClient, TlsSetupError> {
+        Err(TlsSetupError("built without the feature `tls`".into()))
+    }
+
+    /// Cannot be asked.
+    pub fn connect(&self) -> Option<Box<Tls>> {
         match *self {}
     }
 }

@@ -1,11 +1,12 @@
 //! Whom a client talks to, and how: one URL.
 //!
-//! **What.** [`Target`] is parsed from `ws://127.0.0.1:7080/echo`, `http://[::1]/`, or any URL of
-//! a plain [`Endpoint`](super::Endpoint).
+//! **What.** [`Target`] is parsed from `ws://127.0.0.1:7080/echo`, `https://[::1]/`,
+//! `tls://localhost:7001`, or any URL of a plain [`Endpoint`](super::Endpoint).
 //!
 //! **Why this way.** A client's URL is not a listener's: what is behind the path belongs to the
 //! server and not to our sockets, the port may be left out, and the name is needed as it was
-//! written (`Host`, RFC 9110 7.2). So it has a type of its own, which shares the resolving.
+//! written (`Host`, RFC 9110 7.2; the name in a certificate). So it has a type of its own, which
+//! shares the resolving.
 //!
 //! **Costs.** Parsed once at start. A host name is resolved then (blocking).
 //!
@@ -19,22 +20,22 @@ use std::fmt;
 /// What is spoken at a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// The service's own bytes: `tcp://`, `udp://`, `unix://`.
+    /// The service's own bytes: `tcp://`, `udp://`, `unix://`, `tls://`.
     Bytes,
-    /// WebSocket, from the upgrade to the closing handshake: `ws://`.
+    /// WebSocket, from the upgrade to the closing handshake: `ws://`, `wss://`.
     WebSocket,
-    /// HTTP/1.1: `http://`.
+    /// HTTP/1.1: `http://`, `https://`.
     Http,
 }
 
 impl Dialect {
-    const SCHEMES: [&str; 5] = ["tcp", "udp", "unix", "ws", "http"];
+    const SCHEMES: [&str; 8] = ["tcp", "udp", "unix", "tls", "ws", "wss", "http", "https"];
 
     /// The port that a URL may leave out.
-    fn default_port(self) -> Option<u16> {
+    fn default_port(self, is_secure: bool) -> Option<u16> {
         match self {
             Dialect::Bytes => None,
-            Dialect::WebSocket | Dialect::Http => Some(80),
+            Dialect::WebSocket | Dialect::Http => Some(if is_secure { 443 } else { 80 }),
         }
     }
 }
@@ -46,7 +47,9 @@ pub struct Target {
     pub address: Address,
     /// What is spoken there.
     pub dialect: Dialect,
-    /// What `Host` says: as in the URL, without the scheme's own port. Empty for bytes.
+    /// It is spoken under TLS.
+    pub is_secure: bool,
+    /// What `Host` says: as in the URL, without the scheme's own port. Empty for plain bytes.
     pub host: String,
     /// Path and query, beginning with `/`. Empty for bytes.
     pub path: String,
@@ -55,7 +58,8 @@ pub struct Target {
 impl From<Address> for Target {
     /// Plain bytes.
     fn from(address: Address) -> Target {
-        Target { address, dialect: Dialect::Bytes, host: String::new(), path: String::new() }
+        let (host, path) = (String::new(), String::new());
+        Target { address, dialect: Dialect::Bytes, is_secure: false, host, path }
     }
 }
 
@@ -67,15 +71,26 @@ impl Target {
     pub fn parse(url: &str) -> Result<Target, EndpointError> {
         let fail = |reason| EndpointError::new(url, reason);
         let Some((scheme, rest)) = url.split_once("://") else {
-            let forms = "write tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH, \
-                         ws://HOST:PORT/PATH or http://HOST:PORT/PATH";
+            let forms = "write tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH, tls://HOST:PORT, \
+                         ws://HOST:PORT/PATH, http://HOST:PORT/PATH, wss:// or https://";
             return Err(fail(forms.to_owned()));
         };
         match scheme {
             "tcp" | "udp" | "unix" => Endpoint::parse(url).map(|it| it.address.into()),
-            "ws" => place(rest, Dialect::WebSocket).map_err(fail),
-            "http" => place(rest, Dialect::Http).map_err(fail),
+            "tls" => place(rest, Dialect::Bytes, true).map_err(fail),
+            "ws" => place(rest, Dialect::WebSocket, false).map_err(fail),
+            "wss" => place(rest, Dialect::WebSocket, true).map_err(fail),
+            "http" => place(rest, Dialect::Http, false).map_err(fail),
+            "https" => place(rest, Dialect::Http, true).map_err(fail),
             other => Err(fail(unknown("scheme", other, Dialect::SCHEMES))),
+        }
+    }
+
+    /// The host without its port: what a certificate must be for.
+    pub fn host_name(&self) -> &str {
+        match self.host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address,
+            None => self.host.split(':').next().unwrap_or_default(),
         }
     }
 }
@@ -83,9 +98,11 @@ impl Target {
 impl fmt::Display for Target {
     /// The URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = if self.is_secure { "s" } else { "" };
         match self.dialect {
-            Dialect::WebSocket => write!(f, "ws://{}{}", self.host, self.path),
-            Dialect::Http => write!(f, "http://{}{}", self.host, self.path),
+            Dialect::WebSocket => write!(f, "ws{s}://{}{}", self.host, self.path),
+            Dialect::Http => write!(f, "http{s}://{}{}", self.host, self.path),
+            Dialect::Bytes if self.is_secure => write!(f, "tls://{}", self.host),
             Dialect::Bytes => {
                 let (protocol, options) = (Protocol::default(), SocketOptions::default());
                 let (address, service) = (self.address.clone(), String::new());
@@ -96,9 +113,12 @@ impl fmt::Display for Target {
     }
 }
 
-/// What stands behind `ws://` or `http://`.
-fn place(rest: &str, dialect: Dialect) -> Result<Target, String> {
+/// What stands behind `ws://`, `http://` or `tls://`.
+fn place(rest: &str, dialect: Dialect, is_secure: bool) -> Result<Target, String> {
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if dialect == Dialect::Bytes && !matches!(path, "" | "/") {
+        return Err("what is behind the port is for a server to know: leave it out".to_owned());
+    }
     if path.contains('#') {
         return Err("what is behind # is never sent: leave it out".to_owned());
     }
@@ -113,19 +133,21 @@ fn place(rest: &str, dialect: Dialect) -> Result<Target, String> {
     }
     // The colons of an IPv6 address are within its brackets.
     let behind_address = authority.rsplit(']').next().unwrap_or(authority);
-    let with_port = match dialect.default_port() {
+    let default_port = dialect.default_port(is_secure);
+    let with_port = match default_port {
         Some(port) if !behind_address.contains(':') => format!("{authority}:{port}"),
         _ => authority.to_owned(),
     };
     if authority.is_empty() || authority.starts_with(':') {
         return Err("no host: write HOST or HOST:PORT behind the slashes".to_owned());
     }
-    let own_port = dialect.default_port().map(|port| format!(":{port}"));
+    let own_port = default_port.map(|port| format!(":{port}"));
     let host = own_port.and_then(|port| authority.strip_suffix(&port)).unwrap_or(authority);
     let slash = if path.starts_with('/') { "" } else { "/" };
     Ok(Target {
         address: Address::Tcp(resolve(&with_port)?),
         dialect,
+        is_secure,
         host: host.to_owned(),
         path: format!("{slash}{path}"),
     })

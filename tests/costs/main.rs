@@ -9,6 +9,7 @@ mod cap;
 mod certs;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod load;
 mod memory;
 mod server;
 mod syscalls;

@@ -5,7 +5,7 @@ use crate::server::{Server, ask, echo, frames, upgrade};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) type Counts = BTreeMap<String, i64>;
 
@@ -18,7 +18,12 @@ pub(crate) fn trace(name: &str, url: &str, client: impl FnOnce(&Server)) -> Coun
     let server = Server::start_traced(&log, url);
     client(&server);
     server.stop();
-    let text = std::fs::read_to_string(&log).expect("strace wrote its log");
+    counts_in(&log)
+}
+
+/// How often each syscall stands in a log of strace's.
+pub(crate) fn counts_in(log: &Path) -> Counts {
+    let text = std::fs::read_to_string(log).expect("strace wrote its log");
     let mut counts = Counts::new();
     for line in text.lines().filter(|line| !line.contains(" resumed>")) {
         // "PID name(arguments) = result"

@@ -2,12 +2,20 @@
 //! injected, exactly.
 #![cfg(feature = "cli")]
 
+#[cfg(feature = "tls")]
+#[path = "../server/certs.rs"]
+#[expect(dead_code, reason = "it has clients too, and here the load is one")]
+mod certs;
 mod datagrams;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod fates;
 mod http;
 mod messages;
 mod paced;
 mod servers;
+#[cfg(feature = "tls")]
+mod tls;
 mod tool;
 mod ws;
 

@@ -151,7 +151,7 @@ fn http_is_reported_in_its_own_words() {
 #[test]
 fn what_cannot_work_is_said_in_one_line_and_ends_with_status_2() {
     let url = "tcp://127.0.0.1:9";
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 20] = [
         (&["tpc://127.0.0.1:9"], "did you mean `tcp`"),
         (&[url, "-c", "0"], "'0'"),
         (&[url, "--size", "many"], "4KiB"),
@@ -160,7 +160,10 @@ fn what_cannot_work_is_said_in_one_line_and_ends_with_status_2() {
         (&[url, "--source", "::1"], "give an IPv4 address"),
         (&[url, "--json", "/no/such/directory/x.json"], "name a file"),
         (&["udp://127.0.0.1:9", "--size", "8"], "16 to 65507"),
-        (&["htps://127.0.0.1/"], "did you mean `http`"),
+        (&["htps://127.0.0.1/"], "did you mean `https`"),
+        (&["wss://127.0.0.1/"], "--tls-ca"),
+        (&["wss://127.0.0.1/", "--tls-ca", "x", "--tls-insecure"], "give one of the two"),
+        (&["http://127.0.0.1/", "--deflate"], "ws://"),
         (&["ws://:7080/echo"], "no host"),
         (&["http://127.0.0.1/", "--method", "POTS"], "did you mean `POST`"),
         (&["http://127.0.0.1/", "--mirror"], "ws://"),

@@ -15,13 +15,17 @@ pub(crate) const CLOSE: u8 = 0x88;
 
 pub(crate) fn target(address: &Address, dialect: Dialect, path: &str) -> Target {
     let Address::Tcp(at) = address else { panic!("not TCP") };
-    let (address, host, path) = (address.clone(), at.to_string(), path.to_owned());
-    Target { address, dialect, host, path }
+    let (host, path) = (at.to_string(), path.to_owned());
+    Target { dialect, host, path, ..Target::from(address.clone()) }
 }
 
 /// Our own server, until the test is over; gives its address and how to end it.
 pub(crate) fn site(limits: Limits) -> (Address, impl FnOnce()) {
-    let at = Endpoint::parse("http://127.0.0.1:0").expect("a URL");
+    site_on("http://127.0.0.1:0", limits)
+}
+
+pub(crate) fn site_on(url: &str, limits: Limits) -> (Address, impl FnOnce() + use<>) {
+    let at = Endpoint::parse(url).expect("a URL");
     let paths = Builtin::ALL.map(|service| (format!("/{}", service.name()), service));
     let limits = Limits { nofile: Nofile::Keep, ..limits };
     let server = Server::builder().limits(limits).site(at, paths.into()).bind().expect("binds");
@@ -47,7 +51,7 @@ fn read_request(stream: &mut TcpStream) -> String {
 }
 
 /// Accepts the upgrade properly, with these headers beside.
-fn upgrade(stream: &mut TcpStream, more: &str) {
+pub(crate) fn upgrade(stream: &mut TcpStream, more: &str) {
     let key = read_request(stream);
     let accept = Accept::of(key.as_bytes());
     let accept = str::from_utf8(accept.as_bytes()).expect("base64");
@@ -59,7 +63,7 @@ fn upgrade(stream: &mut TcpStream, more: &str) {
 }
 
 /// A client's frame of up to 125 bytes: its first byte and its payload. `None` at the end.
-fn read_frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+pub(crate) fn read_frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     let mut head = [0; 6];
     stream.read_exact(&mut head).ok()?;
     let [first, length, key @ ..] = head;
@@ -84,7 +88,10 @@ fn echo(mut stream: TcpStream) {
 }
 
 /// Runs three connections against `serve`, which is given each after `/x?y` was asked for.
-fn against(serve: impl Fn(TcpStream) + Send + Sync + 'static, patience_ms: u64) -> Report {
+pub(crate) fn against(
+    serve: impl Fn(TcpStream) + Send + Sync + 'static,
+    patience_ms: u64,
+) -> Report {
     let server = servers::tcp(move |_, stream| serve(stream));
     let target = target(&server, Dialect::WebSocket, "/x?y");
     run(&Scenario {
@@ -97,7 +104,7 @@ fn against(serve: impl Fn(TcpStream) + Send + Sync + 'static, patience_ms: u64) 
 
 /// All three failed, for this reason and in this phase.
 #[track_caller]
-fn assert_failed(report: &Report, reason: &str, phase: &str) {
+pub(crate) fn assert_failed(report: &Report, reason: &str, phase: &str) {
     let connections = &report.connections;
     assert_eq!(connections.failed, 3, "{connections:?}");
     assert_eq!(connections.reasons.get(reason), Some(&3), "{connections:?}");

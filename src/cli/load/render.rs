@@ -13,7 +13,7 @@
 
 use crate::limits::words::{bytes, grouped};
 use crate::load::{Report, Scenario};
-use crate::net::Address;
+use crate::net::{Address, Trust};
 use comfy_table::{CellAlignment, Table, presets};
 
 /// A name and its figure.
@@ -22,6 +22,9 @@ type Line = (&'static str, String);
 /// The report of a run of `scenario`.
 pub(super) fn text(report: &Report, scenario: &Scenario) -> String {
     let mut text = format!("\n{}\n\n{}\n", verdict(report, scenario), table(report, scenario));
+    if scenario.target.is_secure && scenario.trust == Some(Trust::Anybody) {
+        text.push_str("\nTLS: nobody looked whose certificate it is (--tls-insecure).\n");
+    }
     let mut list = |title: &str, lines: &mut dyn Iterator<Item = (String, u64)>| {
         for (index, (name, count)) in lines.filter(|(_, count)| *count > 0).enumerate() {
             if index == 0 {

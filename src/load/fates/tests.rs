@@ -41,7 +41,7 @@ fn fates_add_up_and_merge() {
     assert_eq!(two.attempted, 24);
     assert_eq!(two.by_fate().map(|(_, count)| count), [10, 2, 2, 2, 2, 2, 2, 2]);
     assert_eq!(two.reasons["full"], 2);
-    assert_eq!(two.phases.by_name().map(|(_, count)| count), [0, 0, 0, 14, 0]);
+    assert_eq!(two.phases.by_name().map(|(_, count)| count), [0, 0, 0, 0, 14, 0]);
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! A WebSocket from the client's side, from the upgrade to the closing handshake.
 //!
 //! **What.** [`WebSocket`] asks for the upgrade, sends messages, compares those that come back,
-//! answers pings, and closes as RFC 6455 wants it. As a mirror it asks nothing and sends back
-//! whatever comes: that is how the Autobahn testsuite examines it.
+//! answers pings, and closes as RFC 6455 wants it; compressed, where both sides agree. As a mirror
+//! it asks nothing and sends back whatever comes: so the Autobahn testsuite examines it.
 //!
 //! **Why this way.** The decoder is the server's own, told that it is the client: it refuses masks
 //! and everything else that no server may send. A message of more than 64 KiB goes in fragments, so
-//! that none is ever held whole on its way out. Whoever said or heard the last word waits for the
-//! server to end the connection (7.1.1), and its fate is kept until then.
+//! that none is ever held whole on its way out; so it is not compressed either. Whoever said or
+//! heard the last word waits for the server to end the connection (7.1.1), and its fate is kept
+//! until then.
 //!
 //! **Costs.** A message is copied once and masked there; an answer that lies whole in the read is
-//! compared where it lies. 40 bytes a connection, and a box while it is being upgraded.
+//! compared where it lies. 56 bytes a connection, and a box while it is being upgraded.
 //!
 //! **Read next.** `src/proto/ws/mod.rs`, `src/load/keys.rs`.
 
@@ -22,7 +23,8 @@ use crate::load::fates::{Fate, Phase};
 use crate::load::in_flight::InFlight;
 use crate::load::keys::Keys;
 use crate::load::pattern::SPAN_BYTES;
-use crate::proto::http1::{Limits, ReplyPart, ReplyReader, Slots};
+use crate::proto::http1::{Limits, Reply, ReplyPart, ReplyReader, Slots};
+use crate::proto::ws::deflate::{Codec, Params};
 use crate::proto::ws::encode::{self, First};
 use crate::proto::ws::frame::OpCode;
 use crate::proto::ws::handshake::client::{self, Key};
@@ -34,6 +36,9 @@ use std::ops::ControlFlow::{Break, Continue};
 const MESSAGE_BYTES: usize = 16 << 20;
 /// Fragments of a message; the same suite cuts that into pieces of 64 bytes.
 const FRAGMENTS_MAX: u32 = 300_000;
+
+/// The extension that is asked for, if any is.
+const EXTENSION: &str = "permessage-deflate";
 
 /// What a server's messages may use up, if `size_bytes` are sent in one.
 pub(in crate::load) fn limits(size_bytes: u64) -> ws::Limits {
@@ -57,6 +62,9 @@ enum State {
     Over(Box<Fate>),
 }
 
+/// How messages are compressed, if they are.
+type Agreed = Option<Params>;
+
 /// An upgrade under way.
 struct Opening {
     key: Key,
@@ -71,6 +79,8 @@ struct Opening {
 pub(in crate::load) struct WebSocket {
     state: State,
     decoder: Decoder,
+    /// If both sides have agreed to compress.
+    codec: Option<Codec>,
     /// Position in the stream of all messages: what was said. At most `asked` of them.
     written: u64,
     /// It was upgraded, and sends back what comes.
@@ -87,15 +97,19 @@ impl WebSocket {
         };
         let state = State::Opening(Box::new(opening));
         let decoder = Decoder::new(Role::Client);
-        Continue(WebSocket { state, decoder, written: 0, is_mirror: false })
+        Continue(WebSocket { state, decoder, codec: None, written: 0, is_mirror: false })
     }
 
     /// Takes bytes that came in.
     pub(super) fn receive(&mut self, fresh: &mut [u8], desk: &mut Desk<'_>) -> Life {
         let read_away = match &mut self.state {
             State::Opening(opening) => match opening.read(fresh, desk)? {
-                Some(read) => read,
                 None => return Continue(()),
+                Some((read, agreed)) => {
+                    let shared = &mut desk.shared.deflate;
+                    self.codec = agreed.map(|agreed| Codec::new(agreed, Role::Client, shared));
+                    read
+                }
             },
             State::Open | State::Leaving => 0,
             State::Over(_) => return Continue(()),
@@ -103,6 +117,9 @@ impl WebSocket {
         if matches!(self.state, State::Opening(_)) {
             self.state = State::Open;
             self.is_mirror = desk.shared.mirror;
+            if self.codec.is_some() {
+                self.decoder.expect_compressed();
+            }
             if !self.is_mirror {
                 desk.ask();
             }
@@ -113,14 +130,27 @@ impl WebSocket {
     fn receive_frames(&mut self, fresh: &mut [u8], desk: &mut Desk<'_>) -> Life {
         let mut rest = fresh;
         loop {
-            let Shared { assembly, pool, out, keys, words, tally, .. } = &mut *desk.shared;
-            match self.decoder.next(&mut rest, assembly, pool) {
+            let Shared { assembly, pool, out, keys, words, tally, deflate, .. } = &mut *desk.shared;
+            let event = match (self.decoder.next(&mut rest, assembly, pool), &mut self.codec) {
+                (Ok(Some(Event::Compressed(kind, payload))), Some(codec)) => {
+                    let bytes_max = limits(words.size_bytes).message_bytes_max;
+                    let message = codec.decode(kind, payload, bytes_max, &mut deflate.inflating);
+                    message.map(|message| Some(Event::Message(kind, message)))
+                }
+                (event, _) => event,
+            };
+            match event {
                 Ok(None) => return Continue(()),
                 Ok(Some(Event::Message(kind, message))) if self.is_mirror => {
                     tally.messages.sent += 1;
                     tally.messages.received += 1;
-                    if matches!(self.state, State::Open) {
-                        encode::message(kind, message, Some(keys.take()?), out);
+                    let key = Some(keys.take()?);
+                    match &mut self.codec {
+                        _ if !matches!(self.state, State::Open) => {}
+                        Some(codec) => {
+                            codec.encode(kind, message, key, &mut deflate.compressing, out);
+                        }
+                        None => encode::message(kind, message, key, out),
                     }
                 }
                 Ok(Some(Event::Message(kind, message))) => {
@@ -139,7 +169,7 @@ impl WebSocket {
                         encode::pong(payload, Some(keys.take()?), out);
                     }
                 }
-                // Compressed: nothing was agreed on, so the decoder knows only plain messages.
+                // Compressed: only a decoder that was told so expects them.
                 Ok(Some(Event::Pong(_) | Event::Compressed(..))) => {}
                 Ok(Some(Event::Close(code, reason))) => {
                     let fate = self.judge_close(code, reason);
@@ -155,6 +185,7 @@ impl WebSocket {
                         encode::close(Some(error.close_code()), error.reason(), key, out);
                     }
                     self.state = State::Over(Box::new(failed(error)));
+                    return Continue(());
                 }
             }
         }
@@ -173,10 +204,10 @@ impl WebSocket {
 
     /// Appends what is due: the request for the upgrade, or frames for one write.
     pub(super) fn say(&mut self, id: ConnId, in_flight: &InFlight, shared: &mut Shared) -> Life {
-        let Shared { target, words, keys, out, .. } = shared;
+        let Shared { target, words, keys, out, offer, deflate, .. } = shared;
         if let State::Opening(opening) = &mut self.state {
             if !std::mem::replace(&mut opening.is_asked, true) {
-                client::request(&target.host, &target.path, &opening.key, &[], out);
+                client::request(&target.host, &target.path, &opening.key, &[], offer, out);
             }
             return Continue(());
         }
@@ -188,10 +219,15 @@ impl WebSocket {
             let within = self.written % words.size_bytes;
             let stretch = words.at(id, self.written);
             let n = (words.size_bytes - within).min(stretch.len() as u64);
+            self.written += n;
+            if let Some(codec) = self.codec.as_mut().filter(|_| n == words.size_bytes) {
+                let (key, message) = (Some(keys.take()?), &stretch[..n as usize]);
+                codec.encode(Kind::Binary, message, key, &mut deflate.compressing, out);
+                continue;
+            }
             let opcode = if within == 0 { OpCode::Binary } else { OpCode::Continuation };
             let first = First { fin: within + n == words.size_bytes, rsv1: false, opcode };
             encode::frame(first, &stretch[..n as usize], Some(keys.take()?), out);
-            self.written += n;
         }
         Continue(())
     }
@@ -259,6 +295,9 @@ impl WebSocket {
 
     pub(super) fn clear(&mut self, shared: &mut Shared) {
         self.decoder.clear(&mut shared.assembly, &mut shared.pool);
+        if let Some(codec) = self.codec.take() {
+            codec.clear(&mut shared.deflate);
+        }
         if let State::Opening(opening) = &mut self.state {
             opening.reader.clear(&mut shared.pool);
         }
@@ -266,19 +305,22 @@ impl WebSocket {
 }
 
 impl Opening {
-    /// Reads the answer; how many of the fresh bytes were its own, once it is a proper yes.
-    fn read(&mut self, fresh: &[u8], desk: &mut Desk<'_>) -> Life<Option<usize>> {
-        let (mut rest, pool) = (fresh, &mut desk.shared.pool);
-        loop {
+    /// Reads the answer. Once it is a proper yes: how many of the fresh bytes were its own, and
+    /// what was agreed on.
+    fn read(&mut self, fresh: &[u8], desk: &mut Desk<'_>) -> Life<Option<(usize, Agreed)>> {
+        let Shared { pool, offer, deflate, .. } = &mut *desk.shared;
+        let mut rest = fresh;
+        let agreed = loop {
             let mut slots = Slots::new();
             match self.reader.next(&mut rest, false, &Limits::default(), pool, &mut slots) {
                 Err(error) => return Break(opening_failed(error)),
                 Ok(ReplyPart::More) => return Continue(None),
                 Ok(ReplyPart::Head(reply)) if reply.status == 101 => {
-                    let headers = reply.headers();
-                    match client::verify(101, headers, &self.key, &[], &[]) {
+                    let asked = if offer.is_empty() { &[][..] } else { &[EXTENSION] };
+                    let is_good = client::verify(101, reply.headers(), &self.key, &[], asked);
+                    match is_good.and_then(|_| deflate.verify(extensions(&reply))) {
                         Err(mismatch) => return Break(opening_failed(mismatch)),
-                        Ok(_) => break,
+                        Ok(agreed) => break agreed,
                     }
                 }
                 Ok(ReplyPart::Head(reply)) if reply.status < 200 => {}
@@ -294,11 +336,17 @@ impl Opening {
                     }
                 }
             }
-        }
+        };
         let read = fresh.len() - rest.len();
         self.reader.clear(pool);
-        Continue(Some(read))
+        Continue(Some((read, agreed)))
     }
+}
+
+/// What the server says of extensions.
+fn extensions<'a>(reply: &Reply<'a>) -> impl Iterator<Item = &'a [u8]> {
+    let named = |(name, _): &(&str, _)| name.eq_ignore_ascii_case("sec-websocket-extensions");
+    reply.headers().filter(named).map(|(_, value)| value)
 }
 
 fn failed(error: WsError) -> Fate {

@@ -17,6 +17,9 @@ fn ports_paths_and_names_are_what_the_url_says() {
         ("ws://[::1]/", "[::1]:80", "[::1]", "/"),
         ("ws://[::1]:443/", "[::1]:443", "[::1]:443", "/"),
         ("http://127.0.0.1:8/%20", "127.0.0.1:8", "127.0.0.1:8", "/%20"),
+        ("https://127.0.0.1", "127.0.0.1:443", "127.0.0.1", "/"),
+        ("wss://[::1]:80/a", "[::1]:80", "[::1]:80", "/a"),
+        ("tls://127.0.0.1:443", "127.0.0.1:443", "127.0.0.1:443", "/"),
     ];
     for (url, address, host, path) in cases {
         assert_eq!(parsed(url), (address.into(), host.into(), path.into()), "{url}");
@@ -32,6 +35,9 @@ fn a_url_survives_being_shown() {
         "unix:///run/x.sock",
         "ws://127.0.0.1:7080/echo?a=b",
         "http://[::1]:8080/",
+        "https://127.0.0.1/",
+        "wss://127.0.0.1:80/a",
+        "tls://[::1]:443",
     ] {
         assert_eq!(Target::parse(url).expect(url).to_string(), url);
     }
@@ -51,9 +57,27 @@ fn what_cannot_be_is_said_with_the_fix() {
         ("ws://127.0.0.1:99999/", "not HOST:PORT"),
         ("ws://::1/", "[::1]"),
         ("tcp://127.0.0.1", "has no port"),
+        ("tls://127.0.0.1", "has no port"),
+        ("tls://127.0.0.1:443/echo", "leave it out"),
+        ("wsss://127.0.0.1/", "did you mean `wss`"),
     ];
     for (url, word) in cases {
         let error = Target::parse(url).expect_err(url).to_string();
         assert!(error.contains(word) && error.starts_with(&format!("`{url}`: ")), "{error}");
+    }
+}
+
+#[test]
+fn a_certificate_is_for_the_host_without_its_port() {
+    let cases = [
+        ("wss://127.0.0.1:7443/", "127.0.0.1"),
+        ("https://[::1]:7443/", "::1"),
+        ("https://[::1]/", "::1"),
+        ("tls://localhost:1", "localhost"),
+    ];
+    for (url, name) in cases {
+        let target = Target::parse(url).expect(url);
+        assert!(target.is_secure, "{url}");
+        assert_eq!(target.host_name(), name, "{url}");
     }
 }

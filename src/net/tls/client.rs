@@ -12,23 +12,15 @@
 
 use super::server::setup;
 use super::{Side, Tls, TlsSetupError, provider};
+use crate::net::Trust;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-
-/// Which certificates are good.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// Those signed by one in this PEM file, or in it themselves.
-    File(PathBuf),
-    /// All: who answers may be anybody.
-    Anybody,
-}
 
 /// The client's side of TLS for connections to one host.
 #[derive(Clone)]

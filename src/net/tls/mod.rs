@@ -20,7 +20,7 @@ mod framer;
 mod self_signed;
 mod server;
 
-pub use client::{TlsClient, Trust};
+pub use client::TlsClient;
 pub use server::TlsServer;
 
 use super::link::{ReceiveError, Received, SendError, read_once};
@@ -32,7 +32,7 @@ use rustls::client::UnbufferedClientConnection;
 use rustls::crypto::CryptoProvider;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
-use rustls::{CommonState, Error, HandshakeKind};
+use rustls::{CertificateError, CommonState, Error, HandshakeKind};
 use std::sync::Arc;
 
 /// Ciphertext that may wait for more: a record, or a handshake message of several (a certificate
@@ -176,7 +176,7 @@ impl Tls {
         let fresh = &fresh[..len];
         if self.stage == Stage::New {
             self.stage = Stage::Begun;
-            if matches!(self.side, Side::Server(_)) && is_text(fresh[0]) {
+            if is_text(fresh[0]) {
                 return Err(ReceiveError::PlainOnTls);
             }
         }
@@ -393,6 +393,9 @@ fn fault(error: &Error) -> TlsFault {
         | Error::InappropriateMessage { .. }
         | Error::InappropriateHandshakeMessage { .. } => TlsFault::Misbehaved,
         Error::DecryptError => TlsFault::Undecipherable,
+        Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => TlsFault::CertificateName,
         Error::InvalidCertificate(_) | Error::NoCertificatesPresented => TlsFault::Certificate,
         _ => TlsFault::Other,
     }

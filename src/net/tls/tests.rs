@@ -4,7 +4,7 @@
 mod files;
 
 use super::*;
-use crate::net::{Endpoint, Link, LinkIo, SendError, Sent, Stream};
+use crate::net::{Endpoint, Link, LinkIo, SendError, Sent, Stream, Trust};
 use mio::event::Source;
 use mio::{Interest, Poll, Token};
 use rustls::crypto::cipher::{MessageEncrypter, OutboundPlainMessage};

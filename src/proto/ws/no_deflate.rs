@@ -11,6 +11,7 @@
 //! **Read next.** `src/proto/ws/deflate/mod.rs`.
 
 use super::encode::Key;
+use super::handshake::client::Mismatch;
 use super::{Kind, Role, WsError};
 use crate::metrics::Deflated;
 
@@ -60,6 +61,25 @@ impl Shared {
     /// Declines.
     pub fn accept<'h>(&self, _values: impl Iterator<Item = &'h [u8]>) -> Option<Params> {
         None
+    }
+
+    /// Whatever is wanted.
+    pub fn offering(_is_on: bool) -> Shared {
+        Shared { inflating: Inflating, compressing: Compressing }
+    }
+
+    /// Asks for nothing.
+    pub fn offer(&self, _out: &mut Vec<u8>) {}
+
+    /// Nothing was asked for.
+    ///
+    /// # Errors
+    /// None.
+    pub fn verify<'h>(
+        &self,
+        _values: impl Iterator<Item = &'h [u8]>,
+    ) -> Result<Option<Params>, Mismatch> {
+        Ok(None)
     }
 
     /// Nothing ever is.

@@ -16,6 +16,7 @@ use super::negotiate;
 use super::{Compressor, Flow, Inflater, Params};
 use crate::metrics::Deflated;
 use crate::proto::ws::WsError;
+use crate::proto::ws::handshake::client::Mismatch;
 
 /// The shortest message worth compressing by itself, bytes. One of 64 bytes gains nothing, one of
 /// 128 a sixth, one of 256 a third.
@@ -71,6 +72,14 @@ impl Shared {
         shared
     }
 
+    /// For a client that offers to compress or does not. Context is not taken over, in either
+    /// direction: then neither end keeps anything for the connection.
+    pub fn offering(is_on: bool) -> Shared {
+        let mut shared = Shared::new(Params::default(), 0);
+        shared.wish = is_on.then_some(Params::default());
+        shared
+    }
+
     /// What to wish for on the next connection: to be given to [`negotiate`].
     pub fn wish(&self) -> Option<Params> {
         let no_takeover = self.takeovers >= self.takeovers_max;
@@ -84,6 +93,25 @@ impl Shared {
     /// What to answer to the values of a client's `Sec-WebSocket-Extensions`, if anything.
     pub fn accept<'h>(&self, values: impl Iterator<Item = &'h [u8]>) -> Option<Params> {
         negotiate::accept(values, &self.wish()?)
+    }
+
+    /// Appends what to ask a server for in `Sec-WebSocket-Extensions`, if anything.
+    pub fn offer(&self, out: &mut Vec<u8>) {
+        if let Some(wish) = self.wish() {
+            negotiate::offer(&wish, out);
+        }
+    }
+
+    /// What holds after a server's `Sec-WebSocket-Extensions`, in answer to our
+    /// [`offer`](Shared::offer).
+    ///
+    /// # Errors
+    /// As [`negotiate::verify`].
+    pub fn verify<'h>(
+        &self,
+        values: impl Iterator<Item = &'h [u8]>,
+    ) -> Result<Option<Params>, Mismatch> {
+        self.wish().map_or(Ok(None), |wish| negotiate::verify(values, &wish))
     }
 
     /// There is memory that should go back to the kernel, in a while: a large message has left its

@@ -65,8 +65,15 @@ impl fmt::Display for Mismatch {
 }
 
 /// Appends the request for `path` (with its query, beginning with `/`) on `host` (with its port,
-/// unless that is the scheme's own).
-pub fn request(host: &str, path: &str, key: &Key, protocols: &[&str], out: &mut Vec<u8>) {
+/// unless that is the scheme's own). `extensions` is the value of that field; empty: none.
+pub fn request(
+    host: &str,
+    path: &str,
+    key: &Key,
+    protocols: &[&str],
+    extensions: &[u8],
+    out: &mut Vec<u8>,
+) {
     let mut put = |text: &str| out.extend_from_slice(text.as_bytes());
     put("GET ");
     put(path);
@@ -79,6 +86,10 @@ pub fn request(host: &str, path: &str, key: &Key, protocols: &[&str], out: &mut 
     }
     put(if protocols.is_empty() { "Sec-WebSocket-Key: " } else { "\r\nSec-WebSocket-Key: " });
     out.extend_from_slice(key.as_bytes());
+    if !extensions.is_empty() {
+        out.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
+        out.extend_from_slice(extensions);
+    }
     out.extend_from_slice(b"\r\n\r\n");
 }
 

@@ -20,11 +20,19 @@ fn with(name: &str, value: &str) -> Result<Option<&'static str>, Mismatch> {
 #[test]
 fn the_request_is_what_the_server_wants() {
     let mut request_bytes = Vec::new();
-    request("a.example:81", "/chat?x=1", &Key::new(NONCE), &["chat", "mqtt"], &mut request_bytes);
+    request(
+        "a.example:81",
+        "/chat?x=1",
+        &Key::new(NONCE),
+        &["chat", "mqtt"],
+        b"x-a; b=1",
+        &mut request_bytes,
+    );
     let expected = "GET /chat?x=1 HTTP/1.1\r\nHost: a.example:81\r\nUpgrade: websocket\r\n\
                     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                     Sec-WebSocket-Protocol: chat, mqtt\r\n\
-                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                    Sec-WebSocket-Extensions: x-a; b=1\r\n\r\n";
     assert_eq!(String::from_utf8_lossy(&request_bytes), expected);
 
     let fields = expected.lines().skip(1).filter_map(|line| line.split_once(": "));
@@ -33,7 +41,7 @@ fn the_request_is_what_the_server_wants() {
     assert_eq!(upgrade.protocol, Some("mqtt"));
 
     request_bytes.clear();
-    request("a.example", "/", &Key::new(NONCE), &[], &mut request_bytes);
+    request("a.example", "/", &Key::new(NONCE), &[], b"", &mut request_bytes);
     assert!(!String::from_utf8_lossy(&request_bytes).contains("Protocol"));
     assert!(request_bytes.ends_with(b"13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"));
 }
