@@ -11,12 +11,13 @@
 //! **Read next.** `src/load/mod.rs`; `src/cli/load/render.rs`, `src/cli/load/progress.rs`.
 
 mod progress;
-mod render;
+pub(super) mod render;
 
 use super::{Failure, print};
 use crate::load::{self, LoadError, Messages, Report, Scenario};
 use crate::net::{Target, parse_bytes, unknown};
 use crate::proto::http1::Method;
+use crate::report::{Environment, Run};
 use clap::builder::FalseyValueParser;
 use progress::Progress;
 use std::fs::File;
@@ -127,10 +128,17 @@ pub(super) struct Load {
 }
 
 /// Where the JSON goes.
-enum Sink {
+pub(super) enum Sink {
     Nowhere,
     Stdout,
     File(PathBuf, File),
+}
+
+/// The scenario of a report that was read, as far as its table has to know.
+pub(super) fn scenario_of(report: &Report) -> Result<Scenario, String> {
+    let target = target(&report.url).map_err(|error| format!("field `url`: {error}"))?;
+    let method = report.method.and_then(Method::from_name).unwrap_or(Method::Get);
+    Ok(Scenario { hold: report.hold, method, ..Scenario::new(target) })
 }
 
 /// Somebody was served, and nobody got a wrong byte.
@@ -165,11 +173,12 @@ impl Load {
         })?;
         progress.end();
         report.command = command();
-        sink.write(&report)?;
+        let run = Run::new(report, Environment::read());
+        sink.write(&run)?;
         if !matches!(sink, Sink::Stdout) {
-            print(render::text(&report, &scenario).as_bytes())?;
+            print(render::text(&run.report, &scenario).as_bytes())?;
         }
-        Ok(ExitCode::from(u8::from(!is_good(&report))))
+        Ok(ExitCode::from(u8::from(!is_good(&run.report))))
     }
 
     fn scenario(&self) -> Scenario {
@@ -195,7 +204,7 @@ impl Load {
 
 impl Sink {
     /// Opens the file before the run, for it is too late afterwards.
-    fn open(path: Option<&Path>) -> Result<Sink, Failure> {
+    pub(super) fn open(path: Option<&Path>) -> Result<Sink, Failure> {
         match path {
             None => Ok(Sink::Nowhere),
             Some(path) if path == Path::new("-") => Ok(Sink::Stdout),
@@ -209,20 +218,20 @@ impl Sink {
         }
     }
 
-    fn write(&mut self, report: &Report) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(report)
-            .map_err(|error| Failure::Run(format!("json: {error}")))?;
+    pub(super) fn write(&mut self, run: &Run) -> Result<(), Failure> {
+        let text = run.to_json().map_err(|error| Failure::Run(format!("json: {error}")))?;
         match self {
             Sink::Nowhere => Ok(()),
-            Sink::Stdout => print(format!("{text}\n").as_bytes()),
-            Sink::File(path, file) => writeln!(file, "{text}")
+            Sink::Stdout => print(text.as_bytes()),
+            Sink::File(path, file) => file
+                .write_all(text.as_bytes())
                 .map_err(|error| Failure::Run(format!("json {}: {error}", path.display()))),
         }
     }
 }
 
 /// What was typed, quoted so that a shell would take it again.
-fn command() -> String {
+pub(super) fn command() -> String {
     let plain = |word: &str| word.chars().all(|c| c.is_alphanumeric() || "-_=+:/.,@[]".contains(c));
     let quoted = |word: String| match plain(&word) {
         true => word,

@@ -15,6 +15,7 @@ use super::fates::{Fate, Phase};
 use super::keys::Keys;
 use super::pattern::{Pattern, SPAN_BYTES};
 use super::report::{Messages, latencies};
+use super::series::Series;
 use super::sources::Sources;
 use super::speech::{Requests, websocket_limits};
 use super::{LoadError, Scenario};
@@ -110,19 +111,23 @@ pub(super) struct Tally {
     pub(super) reopened: u64,
     /// Nanoseconds from a message to its answer.
     pub(super) latency: Histogram<u64>,
+    /// The measured time, row by row.
+    pub(super) series: Series,
 }
 
 impl Tally {
-    fn new() -> Tally {
+    fn new(series: Series) -> Tally {
         let statuses = vec![0; 1000].into_boxed_slice();
-        Tally { messages: Messages::default(), statuses, reopened: 0, latency: latencies() }
+        Tally { messages: Messages::default(), statuses, reopened: 0, latency: latencies(), series }
     }
 
     /// Books the answer to a message that was sent at `sent_at`.
     pub(super) fn count_answer(&mut self, right: bool, sent_at: Time, now: Time) {
         if right {
             self.messages.received += 1;
-            self.latency.saturating_record(now.since(sent_at).as_nanos() as u64);
+            let latency_ns = now.since(sent_at).as_nanos() as u64;
+            self.latency.saturating_record(latency_ns);
+            self.series.record(latency_ns);
         } else {
             self.messages.wrong += 1;
         }
@@ -175,6 +180,7 @@ impl Shared {
     pub(super) fn new(scenario: &Scenario, clock: Clock) -> Result<Shared, LoadError> {
         let target = scenario.target.clone();
         let address = &target.address;
+        let series = Series::new(address, scenario.duration_ms);
         let size_bytes = scenario.ask.as_ref().map_or(scenario.size_bytes, Vec::len) as u64;
         let ask = scenario.ask.clone();
         Ok(Shared {
@@ -196,7 +202,7 @@ impl Shared {
             tls: TlsScratch::default(),
             assembly: Assembly::new(websocket_limits(size_bytes)),
             keys: Keys::new(),
-            tally: Tally::new(),
+            tally: Tally::new(series),
             bytes_sent: 0,
             bytes_received: 0,
         })
@@ -214,4 +220,4 @@ pub(super) fn timer_of(id: ConnId) -> TimerKey {
 }
 
 /// Timers that belong to the run and to no connection.
-pub(super) const OWN_TIMERS: u32 = 3;
+pub(super) const OWN_TIMERS: u32 = 4;

@@ -43,7 +43,9 @@ const END: TimerKey = TimerKey(0);
 const TICK: TimerKey = TimerKey(1);
 /// Wakes the loop to open connections.
 const OPEN: TimerKey = TimerKey(2);
-const _: () = assert!(OPEN.0 < OWN_TIMERS);
+/// The end of a row of the series.
+const ROW: TimerKey = TimerKey(3);
+const _: () = assert!(ROW.0 < OWN_TIMERS);
 
 /// A client, and what the run knows of it.
 struct Seat<C> {
@@ -275,6 +277,7 @@ impl<C: Client> Load<C> {
             self.shared.tally.latency.reset();
             self.shared.sends = true;
             self.answers_before = self.shared.tally.messages.received;
+            cx.timers.arm(ROW, self.shared.tally.series.begin(cx.now));
         }
     }
 
@@ -282,6 +285,7 @@ impl<C: Client> Load<C> {
     fn wind_up(&mut self, cx: &mut Cx<'_>, patience_ms: u64) {
         if self.stage == Stage::Measuring {
             self.measured_until = Some((cx.now, self.shared.tally.messages.received));
+            self.shared.tally.series.end(cx.now);
         }
         self.stage = Stage::Ending;
         self.patience_ms = patience_ms;
@@ -332,7 +336,7 @@ impl<C: Client> Load<C> {
     pub(super) fn report(&self, scenario: &Scenario, now: Time) -> Report {
         let mut connections = self.connections.clone();
         connections.count_connected(u64::from(self.settled));
-        let Tally { messages, statuses, reopened, latency } = &self.shared.tally;
+        let Tally { messages, statuses, reopened, latency, series } = &self.shared.tally;
         let mut messages = *messages;
         connections.reopened = *reopened;
         let counted = statuses.iter().enumerate().filter(|(_, count)| **count > 0);
@@ -349,6 +353,8 @@ impl<C: Client> Load<C> {
             method: scenario.is_http().then(|| scenario.method.name()),
             size_bytes: scenario.message_bytes(),
             depth: scenario.depth,
+            hold: scenario.hold,
+            measured_from_unix_ms: self.shared.clock.unix_ms(settled_at),
             settle: settled_at.since(Time::ZERO),
             measured: until.since(settled_at),
             measured_answers: answers - self.answers_before,
@@ -359,6 +365,7 @@ impl<C: Client> Load<C> {
             bytes_received: self.shared.bytes_received,
             cpu: process::cpu_time().unwrap_or_default(),
             latency: latency.clone(),
+            rows: series.rows(),
         }
     }
 }
@@ -385,6 +392,10 @@ impl<C: Client> Handler for Load<C> {
             (TICK, _) => {
                 self.ticked = true;
                 self.tick_ms.inspect(|&ms| cx.timers.arm(TICK, cx.now.plus_ms(ms)));
+            }
+            (ROW, _) => {
+                let next = self.shared.tally.series.end_row(cx.now);
+                next.inspect(|&next| cx.timers.arm(ROW, next));
             }
             (END, Stage::Ending) => self.close(cx),
             (END, Stage::Closing) => self.give_up(cx),

@@ -24,13 +24,15 @@ mod in_flight;
 mod keys;
 mod pattern;
 mod report;
+mod series;
 mod sources;
 mod speech;
 mod stops;
 mod stream;
 
 pub use fates::{Connections, Phases};
-pub use report::{Messages, Report};
+pub use report::{Messages, Report, field};
+pub use series::Row;
 
 use crate::net::{Address, Dialect, Target};
 use crate::proto::http1::Method;

@@ -1,7 +1,8 @@
 //! What a run found.
 //!
 //! **What.** A [`Report`] holds the counts and the whole histogram of latencies; it becomes JSON
-//! (`serde`) and can be [merged](Report::merge) with those of other generators.
+//! (`serde`), [comes back](Report::from_json) from it, and can be [merged](Report::merge) with
+//! those of other generators.
 //!
 //! **Why this way.** Percentiles cannot be averaged, so the histogram is kept until the end. The
 //! books balance: messages sent = received + wrong + refused + lost. Rate and latency are of the
@@ -12,18 +13,23 @@
 //!
 //! **Read next.** `src/load/fates.rs`, `src/cli/load/render.rs`.
 
+mod read;
+
 use super::fates::Connections;
+use super::series::Row;
 use hdrhistogram::Histogram;
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use read::encoded;
+pub use read::field;
+use serde::ser::{Error, SerializeStruct};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The largest latency that is told apart, in nanoseconds.
-const LATENCY_NS_MAX: u64 = 3_600 * 1_000_000_000;
+pub(super) const LATENCY_NS_MAX: u64 = 3_600 * 1_000_000_000;
 
 /// What became of messages: sent = received + wrong + refused + lost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Messages {
     /// Messages sent.
     pub sent: u64,
@@ -71,6 +77,10 @@ pub struct Report {
     pub size_bytes: u64,
     /// Messages in flight on each connection.
     pub depth: u32,
+    /// The connections were held, and nothing was measured.
+    pub hold: bool,
+    /// When the measured time began, in milliseconds since 1970.
+    pub measured_from_unix_ms: u64,
     /// From the start until the fate of every connection was known.
     pub settle: Duration,
     /// The measured time: from then until the last message was sent. Zero with `hold`.
@@ -92,6 +102,9 @@ pub struct Report {
     /// Nanoseconds from sending a message to its last byte coming back, for the right answers of
     /// the measured time and after; with `hold`, for the one message of each connection.
     pub(super) latency: Histogram<u64>,
+    /// The measured time, row by row. Not in the JSON, and not merged: percentiles of the same
+    /// second do not add up.
+    pub rows: Vec<Row>,
 }
 
 impl Report {
@@ -114,9 +127,15 @@ impl Report {
         (!self.latency.is_empty()).then(|| us(self.latency.max()))
     }
 
+    /// Nanoseconds from sending a message to its last byte coming back, for all right answers.
+    pub fn latency_ns(&self) -> &Histogram<u64> {
+        &self.latency
+    }
+
     /// Adds the figures of a generator that ran at the same time.
     pub fn merge(&mut self, other: &Report) {
         self.settle = self.settle.max(other.settle);
+        self.measured_from_unix_ms = self.measured_from_unix_ms.min(other.measured_from_unix_ms);
         self.measured = self.measured.max(other.measured);
         self.measured_answers += other.measured_answers;
         self.connections.merge(&other.connections);
@@ -155,7 +174,7 @@ impl Serialize for Report {
             p999: self.latency_us(0.999),
             max: self.latency_max_us(),
         };
-        let mut json = serializer.serialize_struct("Report", 15)?;
+        let mut json = serializer.serialize_struct("Report", 19)?;
         match self.command.is_empty() {
             true => json.skip_field("command")?,
             false => json.serialize_field("command", &self.command)?,
@@ -167,6 +186,10 @@ impl Serialize for Report {
         }
         json.serialize_field("size_bytes", &self.size_bytes)?;
         json.serialize_field("depth", &self.depth)?;
+        json.serialize_field("hold", &self.hold)?;
+        let from_s = self.measured_from_unix_ms as f64 / 1_000.0;
+        json.serialize_field("measured_from_unix_s", &from_s)?;
+        json.serialize_field("measured_answers", &self.measured_answers)?;
         json.serialize_field("settle_s", &self.settle.as_secs_f64())?;
         json.serialize_field("duration_s", &self.measured.as_secs_f64())?;
         json.serialize_field("connections", &self.connections)?;
@@ -180,6 +203,8 @@ impl Serialize for Report {
         json.serialize_field("bytes_sent", &self.bytes_sent)?;
         json.serialize_field("bytes_received", &self.bytes_received)?;
         json.serialize_field("cpu_s", &self.cpu.as_secs_f64())?;
+        let histogram = encoded(&self.latency).map_err(S::Error::custom)?;
+        json.serialize_field("latency_ns_histogram", &histogram)?;
         json.end()
     }
 }

@@ -6,6 +6,7 @@ mod datagrams;
 mod fates;
 mod http;
 mod messages;
+mod results;
 mod servers;
 mod tool;
 mod ws;

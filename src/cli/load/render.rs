@@ -20,7 +20,7 @@ use comfy_table::{CellAlignment, Table, presets};
 type Line = (&'static str, String);
 
 /// The report of a run of `scenario`.
-pub(super) fn text(report: &Report, scenario: &Scenario) -> String {
+pub(in crate::cli) fn text(report: &Report, scenario: &Scenario) -> String {
     let mut text = format!("\n{}\n\n{}\n", verdict(report, scenario), table(report, scenario));
     let mut list = |title: &str, lines: &mut dyn Iterator<Item = (String, u64)>| {
         for (index, (name, count)) in lines.filter(|(_, count)| *count > 0).enumerate() {
@@ -167,7 +167,7 @@ fn figure(count: u64) -> String {
 }
 
 /// Microseconds with three digits and a unit that fits.
-pub(super) fn latency(us: f64) -> String {
+pub(in crate::cli) fn latency(us: f64) -> String {
     let (value, unit) = match us {
         us if us < 1_000.0 => (us, "us"),
         us if us < 1_000_000.0 => (us / 1_000.0, "ms"),

@@ -1,0 +1,141 @@
+//! What becomes of the files that loads write: from the load to the sum.
+
+use crate::servers;
+use oneloop::net::Address;
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// A directory that goes away.
+struct Place(PathBuf);
+
+impl Place {
+    fn new() -> Place {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("results-{}-{number}", std::process::id());
+        let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&place).expect("a writable target directory");
+        Place(place)
+    }
+
+    /// A file in it, as an argument.
+    fn at(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("text").to_owned()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn oneloop(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oneloop"));
+    command.args(arguments).stdin(Stdio::null()).output().expect("the tool runs")
+}
+
+/// Standard output of a run that went well.
+fn stdout(arguments: &[&str]) -> String {
+    let out = oneloop(arguments);
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(0), "{arguments:?}: {stderr}");
+    String::from_utf8(out.stdout).expect("UTF-8")
+}
+
+/// The line of a run that was refused.
+fn refusal(arguments: &[&str]) -> String {
+    let out = oneloop(arguments);
+    let stderr = String::from_utf8(out.stderr).expect("UTF-8");
+    assert_eq!(out.status.code(), Some(2), "{arguments:?}: {stderr}");
+    assert!(stderr.starts_with("error: ") && stderr.lines().count() == 1, "{stderr}");
+    assert!(out.stdout.is_empty(), "{arguments:?}");
+    stderr
+}
+
+/// An echo server that takes `delay` for an answer to every second connection and no time for the
+/// others, as a URL: the first of two loads of one connection is quick, the second slow.
+fn uneven_server(delay: Duration) -> String {
+    let address = servers::tcp(move |n, stream| {
+        let (_silent, nothing) = mpsc::channel::<()>();
+        servers::echo_changed(stream, |_, _| {
+            if n % 2 == 1 {
+                // The delay is what is measured, and no waiting for something.
+                let _ = nothing.recv_timeout(delay);
+            }
+        });
+    });
+    match address {
+        Address::Tcp(address) => format!("tcp://{address}"),
+        other => panic!("not TCP: {other:?}"),
+    }
+}
+
+fn json(path: &str) -> Value {
+    serde_json::from_slice(&fs::read(path).expect("written")).expect("JSON")
+}
+
+#[test]
+fn two_loads_are_merged() {
+    let url = uneven_server(Duration::from_millis(20));
+    let place = Place::new();
+    let files = [place.at("a.json"), place.at("b.json")];
+    for file in &files {
+        stdout(&["load", &url, "-c", "1", "-d", "300ms", "-q", "--json", file]);
+    }
+    let [a, b] = &files;
+    let sum: Value = serde_json::from_str(&stdout(&["merge", a, b, "--json", "-"])).expect("JSON");
+    let parts = [json(a), json(b)];
+    for pointer in ["/messages/sent", "/messages/received", "/connections/attempted", "/bytes_sent"]
+    {
+        let [a, b] = parts.each_ref().map(|part| part.pointer(pointer).and_then(Value::as_u64));
+        let sum = sum.pointer(pointer).and_then(Value::as_u64);
+        assert_eq!(sum, a.zip(b).map(|(a, b)| a + b), "{pointer}");
+        assert!(sum > Some(0), "{pointer}");
+    }
+    let of = |json: &Value, name: &str| json["latency_us"][name].as_f64().expect("a time");
+    let [quick, slow] = &parts;
+    assert!(of(slow, "p50") >= 20_000.0, "the delay is there: {}", of(slow, "p50"));
+    for name in ["p50", "p99"] {
+        let between = of(quick, name)..=of(slow, name);
+        assert!(between.contains(&of(&sum, name)), "{name}: {} {between:?}", of(&sum, name));
+    }
+    assert_eq!(of(&sum, "max"), of(quick, "max").max(of(slow, "max")));
+    // They took turns, so the rate is over the time of both.
+    let seconds = |json: &Value| json["duration_s"].as_f64().expect("a time");
+    let both = seconds(quick) + seconds(slow);
+    assert!((seconds(&sum) - both).abs() < 0.02, "{} {both}", seconds(&sum));
+    assert_eq!(sum["generators"].as_array().map(Vec::len), Some(2));
+    let rows = parts[0]["generators"][0]["rows"].as_array().expect("rows");
+    let counted: u64 = rows.iter().filter_map(|row| row["answers"].as_u64()).sum();
+    assert!(counted > 0 && Some(counted) <= parts[0]["messages"]["received"].as_u64());
+
+    let out = oneloop(&["merge", a, b]);
+    let warning = String::from_utf8_lossy(&out.stderr);
+    assert!(warning.starts_with("warning: all measured at the same time for 0.0"), "{warning}");
+    let table = String::from_utf8_lossy(&out.stdout);
+    assert!(table.contains("messages a second on 2 connections"), "{table}");
+}
+
+#[test]
+fn what_cannot_be_added_is_refused_with_file_field_and_reason() {
+    let url = uneven_server(Duration::ZERO);
+    let place = Place::new();
+    let (a, cut, other) = (place.at("a.json"), place.at("cut.json"), place.at("other.json"));
+    stdout(&["load", &url, "-c", "1", "-d", "50ms", "-q", "--json", &a]);
+    stdout(&["load", &url, "-c", "1", "-d", "50ms", "--depth", "2", "-q", "--json", &other]);
+    let text = fs::read_to_string(&a).expect("written");
+    fs::write(&cut, &text[..text.len() / 2]).expect("writable");
+    let missing = place.at("missing.json");
+    assert!(refusal(&["merge", &a, &missing]).contains("missing.json: No such file"));
+    assert!(refusal(&["merge", &a, &cut]).contains("cut.json: is cut off"));
+    assert!(refusal(&["merge", &a, &other]).contains("other.json: field `depth`: 2, but 1 in"));
+    assert!(refusal(&["merge", &a, &a]).contains("its run is in the sum already"));
+    fs::write(&cut, text.replace("oneloop-load-1", "oneloop-load-9")).expect("writable");
+    assert!(refusal(&["merge", &a, &cut]).contains("field `format`: \"oneloop-load-9\""));
+}
