@@ -17,7 +17,7 @@ use super::{Failure, print};
 use crate::load::{self, LoadError, Messages, Report, Scenario};
 use crate::net::{Target, parse_bytes, unknown};
 use crate::proto::http1::Method;
-use crate::report::{Environment, Run};
+use crate::report::{self, Environment, Run, Side};
 use clap::builder::FalseyValueParser;
 use progress::Progress;
 use std::fs::File;
@@ -90,6 +90,11 @@ pub(super) struct Load {
     #[arg(long, value_name = "FILE|-", env = "ONELOOP_LOAD_JSON", hide_env_values = true)]
     json: Option<PathBuf>,
 
+    /// Draw the results as one HTML file that needs nothing else
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath,
+        env = "ONELOOP_LOAD_REPORT", hide_env_values = true)]
+    report: Option<PathBuf>,
+
     /// Connect from this address; repeat it to share the connections among several, for one address
     /// has ports for about 28,000 connections to a server, and is slow beyond half of them
     #[arg(
@@ -131,7 +136,14 @@ pub(super) struct Load {
 pub(super) enum Sink {
     Nowhere,
     Stdout,
-    File(PathBuf, File),
+    File(Output),
+}
+
+/// A file that was opened before the run, for it is too late afterwards.
+pub(super) struct Output {
+    flag: &'static str,
+    path: PathBuf,
+    file: File,
 }
 
 /// The scenario of a report that was read, as far as its table has to know.
@@ -161,7 +173,8 @@ fn method(name: &str) -> Result<Method, String> {
 impl Load {
     /// Runs the load and prints what came of it.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let mut sink = Sink::open(self.json.as_deref())?;
+        let sink = Sink::open(self.json.as_deref())?;
+        let page = self.report.as_deref().map(|path| Output::open("report", path)).transpose()?;
         let scenario = self.scenario();
         if let Some(advice) = scenario.advice() {
             let _ = writeln!(io::stderr(), "warning: {advice}");
@@ -174,8 +187,10 @@ impl Load {
         progress.end();
         report.command = command();
         let run = Run::new(report, Environment::read());
-        sink.write(&run)?;
-        if !matches!(sink, Sink::Stdout) {
+        if let Some(page) = page {
+            page.write(&report::page(&[Side::of(run.clone())]))?;
+        }
+        if !sink.write(&run)? {
             print(render::text(&run.report, &scenario).as_bytes())?;
         }
         Ok(ExitCode::from(u8::from(!is_good(&run.report))))
@@ -202,30 +217,38 @@ impl Load {
     }
 }
 
+impl Output {
+    pub(super) fn open(flag: &'static str, path: &Path) -> Result<Output, Failure> {
+        let file = File::create(path).map_err(|error| {
+            let name = path.display();
+            Failure::Usage(format!("{flag} {name}: {error}; name a file you may write"))
+        })?;
+        Ok(Output { flag, path: path.to_owned(), file })
+    }
+
+    pub(super) fn write(mut self, text: &str) -> Result<(), Failure> {
+        self.file.write_all(text.as_bytes()).map_err(|error| {
+            Failure::Run(format!("{} {}: {error}", self.flag, self.path.display()))
+        })
+    }
+}
+
 impl Sink {
-    /// Opens the file before the run, for it is too late afterwards.
     pub(super) fn open(path: Option<&Path>) -> Result<Sink, Failure> {
         match path {
             None => Ok(Sink::Nowhere),
             Some(path) if path == Path::new("-") => Ok(Sink::Stdout),
-            Some(path) => {
-                let file = File::create(path).map_err(|error| {
-                    let name = path.display();
-                    Failure::Usage(format!("json {name}: {error}; name a file you may write"))
-                })?;
-                Ok(Sink::File(path.to_owned(), file))
-            }
+            Some(path) => Output::open("json", path).map(Sink::File),
         }
     }
 
-    pub(super) fn write(&mut self, run: &Run) -> Result<(), Failure> {
+    /// Writes the JSON. Whether standard output has it, and no room for a table.
+    pub(super) fn write(self, run: &Run) -> Result<bool, Failure> {
         let text = run.to_json().map_err(|error| Failure::Run(format!("json: {error}")))?;
         match self {
-            Sink::Nowhere => Ok(()),
-            Sink::Stdout => print(text.as_bytes()),
-            Sink::File(path, file) => file
-                .write_all(text.as_bytes())
-                .map_err(|error| Failure::Run(format!("json {}: {error}", path.display()))),
+            Sink::Nowhere => Ok(false),
+            Sink::Stdout => print(text.as_bytes()).map(|()| true),
+            Sink::File(output) => output.write(&text).map(|()| false),
         }
     }
 }

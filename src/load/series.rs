@@ -10,7 +10,7 @@
 //!
 //! **Costs.** A second recording an answer (some 5 ns); a `getrusage` and a small file a second.
 //!
-//! **Read next.** `src/report/run.rs`, which keeps them.
+//! **Read next.** `src/report/compare.rs`, which takes its noise from them.
 
 use super::report::LATENCY_NS_MAX;
 use crate::clock::Time;

@@ -139,3 +139,46 @@ fn what_cannot_be_added_is_refused_with_file_field_and_reason() {
     fs::write(&cut, text.replace("oneloop-load-1", "oneloop-load-9")).expect("writable");
     assert!(refusal(&["merge", &a, &cut]).contains("field `format`: \"oneloop-load-9\""));
 }
+
+#[test]
+fn a_load_and_a_file_become_the_same_page() {
+    let url = uneven_server(Duration::ZERO);
+    let place = Place::new();
+    let (a, page, again) = (place.at("a.json"), place.at("a.html"), place.at("b.html"));
+    stdout(&["load", &url, "-c", "2", "-d", "100ms", "-q", "--json", &a, "--report", &page]);
+    assert_eq!(stdout(&["report", &a, "-o", &again]), "");
+    let [page, again] = [page, again].map(|path| fs::read_to_string(path).expect("written"));
+    assert!(page == again, "{a} says what the run said");
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</footer>\n"));
+    for heading in ["Latency by percentile", "Rate over time", "CPU", "Where it ran"] {
+        assert!(page.contains(&format!("<h2>{heading}</h2>")), "{heading}");
+    }
+    let nowhere = "/no/such/directory/x.html";
+    assert!(refusal(&["load", &url, "--report", nowhere]).contains("name a file you may write"));
+    assert!(refusal(&["report", &a, "-o", nowhere]).contains("out /no/such/directory/x.html"));
+    assert!(refusal(&["report", "/no/such/file", "-o", &a]).contains("/no/such/file: No such"));
+}
+
+#[test]
+fn files_are_compared() {
+    let url = uneven_server(Duration::from_millis(20));
+    let place = Place::new();
+    let names = ["quick1", "slow1", "quick2", "slow2"];
+    let files = names.map(|name| place.at(&format!("{name}.json")));
+    for file in &files {
+        stdout(&["load", &url, "-c", "1", "-d", "100ms", "-q", "--json", file]);
+    }
+    let label = |label: &str, n: usize| format!("{label}={}", files[n]);
+    let [a, b, c, d] = [label("quick", 0), label("slow", 1), label("quick", 2), label("slow", 3)];
+    let page = place.at("c.html");
+    let text = stdout(&["compare", &a, &b, &c, &d, "-o", &page]);
+    assert!(text.contains("quick: between 2 repetitions; slow: between 2 repetitions"), "{text}");
+    assert!(text.contains("slow against quick: "), "{text}");
+    let page = fs::read_to_string(page).expect("written");
+    assert!(page.contains("2 runs compared") && page.contains("</svg>slow</li>"), "{page}");
+    let text = stdout(&["compare", &files[0], &files[1]]);
+    assert!(text.contains("slow1 against quick1: "), "a file is called as it is: {text}");
+    assert!(refusal(&["compare", &files[0]]).contains("name two files"));
+    assert!(refusal(&["compare", &a, &a, &b]).contains("its run is in the sum already"));
+    assert!(refusal(&["compare", &a, "x=/no/such/file"]).contains("/no/such/file: No such"));
+}
