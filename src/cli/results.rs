@@ -26,7 +26,7 @@ use std::process::ExitCode;
   wait; oneloop merge a.json b.json")]
 pub(super) struct Merge {
     /// Files of oneloop load --json, or of a merge
-    #[arg(value_name = "FILE", required = true, value_hint = clap::ValueHint::FilePath)]
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     files: Vec<PathBuf>,
 
     /// Write all figures as JSON to this file, or with - to standard output in place of the table
@@ -88,7 +88,7 @@ impl Merge {
 pub(super) struct Compare {
     /// Files of oneloop load --json, or of a merge; the first is what the others are compared with.
     /// Without a label a file is called as it is
-    #[arg(value_name = "[LABEL=]FILE", required = true, num_args = 1..)]
+    #[arg(value_name = "[LABEL=]FILE")]
     files: Vec<String>,
 
     /// Draw the comparison as one HTML file that needs nothing else
@@ -121,8 +121,8 @@ impl Compare {
                 None => labelled.push((label, vec![run])),
             }
         }
-        if let [_] = labelled[..] {
-            let line = "compare: there is one label only; name two files, or more".to_owned();
+        if labelled.len() < 2 {
+            let line = "compare: needs two labels or more; name a file for each".to_owned();
             return Err(Failure::Usage(line));
         }
         let sides = labelled.into_iter().map(|(label, runs)| Side::new(label, runs));

@@ -49,8 +49,8 @@ pub(super) fn process_name(pid: u32) -> String {
 
 fn holds(process: &Path, targets: &[String]) -> bool {
     let Ok(descriptors) = fs::read_dir(process.join("fd")) else { return false };
-    let links = descriptors.flatten().filter_map(|fd| fs::read_link(fd.path()).ok());
-    links.into_iter().any(|link| targets.iter().any(|target| link.as_os_str() == target.as_str()))
+    let mut links = descriptors.flatten().filter_map(|fd| fs::read_link(fd.path()).ok());
+    links.any(|link| targets.iter().any(|target| link.as_os_str() == target.as_str()))
 }
 
 /// The inodes of the sockets that listen in `address`'s way, from a table as `proc_pid_net(5)`

@@ -178,7 +178,9 @@ fn files_are_compared() {
     assert!(page.contains("2 runs compared") && page.contains("</svg>slow</li>"), "{page}");
     let text = stdout(&["compare", &files[0], &files[1]]);
     assert!(text.contains("slow1 against quick1: "), "a file is called as it is: {text}");
-    assert!(refusal(&["compare", &files[0]]).contains("name two files"));
+    assert!(refusal(&["compare", &files[0]]).contains("needs two labels"));
+    assert!(refusal(&["compare"]).contains("needs two labels"));
+    assert!(refusal(&["merge"]).contains("no file: name at least one"));
     assert!(refusal(&["compare", &a, &a, &b]).contains("its run is in the sum already"));
     assert!(refusal(&["compare", &a, "x=/no/such/file"]).contains("/no/such/file: No such"));
 }
