@@ -60,7 +60,8 @@ fn bytes_allocate_nothing() {
             });
         }
     });
-    assert_none(Target::from(address), Method::Get);
+    assert_none(Target::from(address.clone()), Method::Get);
+    assert_none_at(Some(10_000), Target::from(address), Method::Get);
 }
 
 /// Against our server, which is a thread beside.
@@ -79,13 +80,19 @@ fn websockets_and_http_allocate_nothing() {
     assert_none(target("ws://"), Method::Get);
     assert_none(target("http://"), Method::Post);
     assert_none(target("http://"), Method::Get);
+    assert_none_at(Some(10_000), target("http://"), Method::Post);
+    assert_none_at(Some(10_000), target("ws://"), Method::Get);
     stopper.stop().expect("is told");
     thread.join().expect("no panic").expect("runs");
 }
 
 fn assert_none(target: Target, method: Method) {
+    assert_none_at(None, target, method);
+}
+
+fn assert_none_at(rate_per_s: Option<u64>, target: Target, method: Method) {
     let quick = Scenario { connections: 8, depth: 4, duration_ms: 500, ..Scenario::new(target) };
-    let scenario = Scenario { method, ..quick };
+    let scenario = Scenario { method, rate_per_s, ..quick };
     let mut observer = AtSettled(0);
     let report = load::run(&scenario, &mut observer).expect("runs");
     let during = COUNT.with(Cell::get) - observer.0;

@@ -12,6 +12,7 @@
 
 mod progress;
 pub(super) mod render;
+mod steps;
 
 use super::{Failure, print};
 use crate::load::{self, LoadError, Messages, Report, Scenario};
@@ -26,6 +27,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use steps::Steps;
 
 /// Drive an echo server, or any HTTP server, and say what its clients saw.
 ///
@@ -35,7 +37,8 @@ use std::time::Duration;
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "\
 Exit status: 0 if all went well; 1 if nothing connected, a wrong byte came back, every answer had \
-a status of 400 or above, or the system refused; 2 if the command cannot work.")]
+a status of 400 or above, or the system refused; 2 if the command cannot work; 3 if nothing of \
+that happened but the run is INVALID: its figures may be the generator's own.")]
 pub(super) struct Load {
     /// Whom to load: tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH, ws://HOST[:PORT]/PATH or
     /// http://HOST[:PORT]/PATH. All but http must echo; that is asked with
@@ -63,6 +66,26 @@ pub(super) struct Load {
         value_parser = clap::value_parser!(u32).range(1..=65_536),
         env = "ONELOOP_LOAD_DEPTH", hide_env_values = true)]
     depth: u32,
+
+    /// Messages a second, over all connections (500, 10k, 1M): each is sent when it is due and not
+    /// when an answer came, waits if no connection is free, and its latency counts from when it was
+    /// due. --depth is how many a connection may have in flight then. Without it: a closed loop,
+    /// which sends nothing while it waits and so hides waiting
+    #[arg(long, value_name = "N", value_parser = rate, env = "ONELOOP_LOAD_RATE",
+        hide_env_values = true)]
+    rate: Option<u64>,
+
+    /// Several rates, one after the other, for --duration each: a row of the table for each of them
+    /// (--steps 10k,20k,40k -d 10s)
+    #[arg(long, value_name = "N,N", value_parser = rate, value_delimiter = ',',
+        env = "ONELOOP_LOAD_STEPS", hide_env_values = true)]
+    steps: Vec<u64>,
+
+    /// Open so many connections a second (500, 2k), for a server that is to see them come one by
+    /// one. Without it: as fast as it answers them
+    #[arg(long, value_name = "N", value_parser = rate, env = "ONELOOP_LOAD_CONNECT_RATE",
+        hide_env_values = true)]
+    connect_rate: Option<u64>,
 
     /// Over HTTP: GET, HEAD, DELETE and OPTIONS have no body; POST, PUT and PATCH bring --size
     /// bytes, which must come back from a path that ends in /echo
@@ -132,6 +155,9 @@ pub(super) struct Load {
     quiet: bool,
 }
 
+/// The exit status of a run that went well and is not to be believed.
+const STATUS_INVALID: u8 = 3;
+
 /// Where the JSON goes.
 pub(super) enum Sink {
     Nowhere,
@@ -150,7 +176,8 @@ pub(super) struct Output {
 pub(super) fn scenario_of(report: &Report) -> Result<Scenario, String> {
     let target = target(&report.url).map_err(|error| format!("field `url`: {error}"))?;
     let method = report.method.and_then(Method::from_name).unwrap_or(Method::Get);
-    Ok(Scenario { hold: report.hold, method, ..Scenario::new(target) })
+    let rate_per_s = report.paced.as_ref().map(|paced| paced.rate_per_s);
+    Ok(Scenario { hold: report.hold, method, rate_per_s, ..Scenario::new(target) })
 }
 
 /// Somebody was served, and nobody got a wrong byte.
@@ -158,6 +185,22 @@ fn is_good(report: &Report) -> bool {
     let Messages { received, wrong, refused, .. } = report.messages;
     let all_refused = refused > 0 && received == 0;
     report.connections.connected > 0 && wrong == 0 && !all_refused
+}
+
+/// Figures that are no JSON, which ours are.
+pub(super) fn unwritable(error: serde_json::Error) -> Failure {
+    Failure::Run(format!("json: {error}"))
+}
+
+/// What scripts are told: the worst of what happened.
+fn status(reports: &[Report]) -> ExitCode {
+    let of = |report: &Report| match (is_good(report), report.doubts().is_empty()) {
+        (false, _) => 1,
+        (true, false) => STATUS_INVALID,
+        (true, true) => 0,
+    };
+    let is_any = |status| reports.iter().any(|report| of(report) == status);
+    ExitCode::from([1, STATUS_INVALID].into_iter().find(|&status| is_any(status)).unwrap_or(0))
 }
 
 /// Whom the generator can drive.
@@ -179,21 +222,55 @@ impl Load {
         if let Some(advice) = scenario.advice() {
             let _ = writeln!(io::stderr(), "warning: {advice}");
         }
-        let mut progress = Progress::new(&scenario, self.quiet);
-        let mut report = load::run(&scenario, &mut progress).map_err(|error| match error {
-            LoadError::Usage(line) => Failure::Usage(line),
-            LoadError::System(error) => Failure::Run(format!("the system refused: {error}")),
-        })?;
-        progress.end();
+        if !self.steps.is_empty() {
+            return self.run_steps(scenario, sink);
+        }
+        let mut report = self.measure(&scenario)?;
         report.command = command();
         let run = Run::new(report, Environment::read());
         if let Some(page) = page {
             page.write(&report::page(&[Side::of(run.clone())]))?;
         }
-        if !sink.write(&run)? {
+        if !sink.write(&run.to_json().map_err(unwritable)?)? {
             print(render::text(&run.report, &scenario).as_bytes())?;
         }
-        Ok(ExitCode::from(u8::from(!is_good(&run.report))))
+        Ok(status(&[run.report]))
+    }
+
+    /// Runs one scenario, and shows how it goes.
+    fn measure(&self, scenario: &Scenario) -> Result<Report, Failure> {
+        let mut progress = Progress::new(scenario, self.quiet);
+        let report = load::run(scenario, &mut progress).map_err(|error| match error {
+            LoadError::Usage(line) => Failure::Usage(line),
+            LoadError::System(error) => Failure::Run(format!("the system refused: {error}")),
+        })?;
+        progress.end();
+        Ok(report)
+    }
+
+    /// Runs one rate after the other. A step that was cut short is the last.
+    fn run_steps(&self, scenario: Scenario, sink: Sink) -> Result<ExitCode, Failure> {
+        if self.rate.is_some() {
+            return Err(Failure::Usage("steps: they are the rates; leave --rate out".to_owned()));
+        }
+        if self.report.is_some() {
+            return Err(Failure::Usage("report: draws one run; leave --steps out".to_owned()));
+        }
+        let mut taken = Steps { command: command(), steps: Vec::new() };
+        for rate in &self.steps {
+            let step = Scenario { rate_per_s: Some(*rate), ..scenario.clone() };
+            let report = self.measure(&step)?;
+            let is_whole = report.measured >= self.duration;
+            taken.steps.push(report);
+            if !is_whole {
+                break;
+            }
+        }
+        let json = serde_json::to_string_pretty(&taken).map_err(unwritable)?;
+        if !sink.write(&(json + "\n"))? {
+            print(taken.text().as_bytes())?;
+        }
+        Ok(status(&taken.steps))
     }
 
     fn scenario(&self) -> Scenario {
@@ -202,6 +279,8 @@ impl Load {
             connections: self.connections,
             size_bytes: self.size,
             depth: self.depth,
+            rate_per_s: self.rate,
+            connect_rate_per_s: self.connect_rate,
             duration_ms: ms(self.duration),
             connect_timeout_ms: ms(self.connect_timeout),
             answer_timeout_ms: ms(self.answer_timeout),
@@ -243,12 +322,11 @@ impl Sink {
     }
 
     /// Writes the JSON. Whether standard output has it, and no room for a table.
-    pub(super) fn write(self, run: &Run) -> Result<bool, Failure> {
-        let text = run.to_json().map_err(|error| Failure::Run(format!("json: {error}")))?;
+    pub(super) fn write(self, text: &str) -> Result<bool, Failure> {
         match self {
             Sink::Nowhere => Ok(false),
             Sink::Stdout => print(text.as_bytes()).map(|()| true),
-            Sink::File(output) => output.write(&text).map(|()| false),
+            Sink::File(output) => output.write(text).map(|()| false),
         }
     }
 }
@@ -295,6 +373,20 @@ fn bytes(text: &str) -> Result<usize, String> {
 
 /// The largest message. Nothing holds one whole, so this is only to catch typing errors.
 const SIZE_BYTES_MAX: usize = 1 << 30;
+
+/// Messages a second.
+fn rate(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.strip_suffix(['k', 'K']) {
+        Some(number) => (number, 1_000),
+        None => match text.strip_suffix('M') {
+            Some(number) => (number, 1_000_000),
+            None => (text, 1),
+        },
+    };
+    let rate = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    rate.filter(|rate| (1..=10_000_000).contains(rate))
+        .ok_or_else(|| "write messages a second from 1 to 10M: 500, 10k, 1M".to_owned())
+}
 
 fn time(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)

@@ -46,7 +46,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
-    Load(load::Load),
+    Load(Box<load::Load>),
     Merge(results::Merge),
     Report(results::Report),
     Compare(results::Compare),

@@ -9,7 +9,7 @@
 //!
 //! **Read next.** `src/report/mod.rs`.
 
-use super::load::{Output, Sink, command, render, scenario_of};
+use super::load::{Output, Sink, command, render, scenario_of, unwritable};
 use super::{Failure, print};
 use crate::report::{self, Run, Side};
 use std::io::{self, Write};
@@ -68,7 +68,7 @@ impl Merge {
             let _ = writeln!(io::stderr(), "warning: {doubt}");
         }
         let sink = Sink::open(self.json.as_deref())?;
-        if !sink.write(&merged.run)? {
+        if !sink.write(&merged.run.to_json().map_err(unwritable)?)? {
             let scenario = scenario_of(&merged.run.report).map_err(Failure::Usage)?;
             print(render::text(&merged.run.report, &scenario).as_bytes())?;
         }

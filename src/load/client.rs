@@ -12,9 +12,11 @@
 //! **Read next.** `src/load/stream.rs`, `src/load/datagram.rs`, then `src/load/handler.rs`.
 
 use super::fates::{Fate, Phase};
+use super::in_flight::Stamp;
 use super::keys::Keys;
+use super::pacer::Pacer;
 use super::pattern::{Pattern, SPAN_BYTES};
-use super::report::{Messages, latencies};
+use super::report::{Messages, Paced, latencies};
 use super::series::Series;
 use super::sources::Sources;
 use super::speech::{Requests, websocket_limits};
@@ -41,6 +43,15 @@ pub(super) enum Opened<C> {
     Busy,
 }
 
+/// What a connection may take of the messages that are in line.
+#[derive(Clone, Copy)]
+pub(super) struct Share {
+    /// At most so many.
+    pub(super) messages: u64,
+    /// Since when the connection could have taken one.
+    pub(super) free_since: Time,
+}
+
 /// One connection.
 pub(super) trait Client: Sized {
     /// Begins to connect and registers the socket. The timer is the caller's to arm.
@@ -52,6 +63,11 @@ pub(super) trait Client: Sized {
     fn look(&mut self, id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>>;
     /// Keep `depth` messages in flight from now on. The caller looks at it afterwards.
     fn begin(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life;
+    /// It can take a message at once.
+    fn has_room(&self, shared: &Shared) -> bool;
+    /// At a constant rate, where it [has room](Client::has_room): takes its share of what is in
+    /// line, and sends it. The caller sees to it that its timer runs.
+    fn send_due(&mut self, id: ConnId, share: Share, shared: &mut Shared, cx: &mut Cx<'_>) -> Life;
     /// The run is over: says goodbye. Whether that is to be answered; until then it is not over.
     fn leave(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx<'_>) -> Life<bool> {
         Continue(false)
@@ -109,25 +125,31 @@ pub(super) struct Tally {
     pub(super) statuses: Box<[u64]>,
     /// Connections that were opened in place of one that the server ended in agreement.
     pub(super) reopened: u64,
-    /// Nanoseconds from a message to its answer.
+    /// Nanoseconds from when a message was due to its answer.
     pub(super) latency: Histogram<u64>,
     /// The measured time, row by row.
     pub(super) series: Series,
+    /// At a constant rate, what that leaves out.
+    pub(super) paced: Option<Paced>,
 }
 
 impl Tally {
     fn new(series: Series) -> Tally {
         let statuses = vec![0; 1000].into_boxed_slice();
-        Tally { messages: Messages::default(), statuses, reopened: 0, latency: latencies(), series }
+        let (messages, latency) = (Messages::default(), latencies());
+        Tally { messages, statuses, reopened: 0, latency, series, paced: None }
     }
 
-    /// Books the answer to a message that was sent at `sent_at`.
-    pub(super) fn count_answer(&mut self, right: bool, sent_at: Time, now: Time) {
+    /// Books the answer to a message.
+    pub(super) fn count_answer(&mut self, right: bool, stamp: Stamp, now: Time) {
         if right {
             self.messages.received += 1;
-            let latency_ns = now.since(sent_at).as_nanos() as u64;
+            let latency_ns = ns(stamp.due_at, now);
             self.latency.saturating_record(latency_ns);
             self.series.record(latency_ns);
+            if let Some(paced) = &mut self.paced {
+                paced.service.saturating_record(ns(stamp.sent_at, now));
+            }
         } else {
             self.messages.wrong += 1;
         }
@@ -139,6 +161,10 @@ impl Tally {
             *count += 1;
         }
     }
+}
+
+fn ns(from: Time, until: Time) -> u64 {
+    until.as_ns().saturating_sub(from.as_ns())
 }
 
 /// What the clients of a run share.
@@ -172,6 +198,8 @@ pub(super) struct Shared {
     pub(super) assembly: Assembly,
     pub(super) keys: Keys,
     pub(super) tally: Tally,
+    /// When messages are due, once a run at a constant rate measures; then `sends` is false.
+    pub(super) pacer: Option<Pacer>,
     pub(super) bytes_sent: u64,
     pub(super) bytes_received: u64,
 }
@@ -203,9 +231,20 @@ impl Shared {
             assembly: Assembly::new(websocket_limits(size_bytes)),
             keys: Keys::new(),
             tally: Tally::new(series),
+            pacer: None,
             bytes_sent: 0,
             bytes_received: 0,
         })
+    }
+
+    /// Takes the first message of the line, if one is due, for a connection that was free since
+    /// then: when it was due. The server is not to blame for what has passed since both.
+    pub(super) fn take_due(&mut self, now: Time, free_since: Time) -> Option<Time> {
+        let due = self.pacer.as_mut()?.take(now)?;
+        if let Some(paced) = &mut self.tally.paced {
+            paced.lateness.saturating_record(ns(due.max(free_since), now));
+        }
+        Some(due)
     }
 
     /// The address that connection `id` comes from, unless the system chooses.

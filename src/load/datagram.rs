@@ -9,12 +9,13 @@
 //! Retransmission was rejected: loss is what is to be measured, so a lost message is followed by
 //! the next one.
 //!
-//! **Costs.** One `recv` and one `send` a message; no allocation. 32 bytes a message in flight.
+//! **Costs.** One `recv` and one `send` a message; no allocation. 40 bytes a message in flight.
 //!
 //! **Read next.** `src/load/stream.rs`, its sibling.
 
-use super::client::{Client, Life, Opened, Shared};
+use super::client::{Client, Life, Opened, Share, Shared};
 use super::fates::{Fate, Phase};
+use super::in_flight::Stamp;
 use crate::clock::Time;
 use crate::net::{self, Address};
 use crate::reactor::{ConnId, Cx, Readiness, Source};
@@ -37,7 +38,7 @@ const LOSS_PART: u64 = 10;
 struct Slot {
     /// Number of the message that was last sent from here. Modulo `depth` it is the slot's own.
     number: u64,
-    sent_at: Time,
+    stamp: Stamp,
     /// Its answer is still expected.
     is_waiting: bool,
     /// Bit `n`: the message `n` rounds ago was given up and has not come since.
@@ -75,7 +76,8 @@ impl Client for DatagramClient {
             Err(error) => return Opened::Ended(Fate::of(&error)),
         };
         // The first message of slot i has number `depth + i`: number 0 is never sent.
-        let slot = |number| Slot { number, sent_at: Time::ZERO, is_waiting: false, given_up: 0 };
+        let stamp = Stamp::default();
+        let slot = |number| Slot { number, stamp, is_waiting: false, given_up: 0 };
         let mut client = DatagramClient {
             socket,
             slots: (0..shared.depth).map(slot).collect(),
@@ -85,7 +87,7 @@ impl Client for DatagramClient {
             is_full: false,
             is_queued: false,
         };
-        match client.send(0, id, shared) {
+        match client.send(0, None, id, shared) {
             Break(fate) => Opened::Ended(fate),
             Continue(()) => Opened::Client(client),
         }
@@ -111,7 +113,7 @@ impl Client for DatagramClient {
     fn look(&mut self, id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>> {
         let patience_ms = (shared.answer_timeout_ms / LOSS_PART).max(1);
         for slot in &mut self.slots {
-            if slot.is_waiting && slot.sent_at.plus_ms(patience_ms) <= now {
+            if slot.is_waiting && slot.stamp.sent_at.plus_ms(patience_ms) <= now {
                 slot.is_waiting = false;
                 slot.given_up |= 1;
                 self.waiting -= 1;
@@ -126,13 +128,40 @@ impl Client for DatagramClient {
         }
         self.fill(id, shared)?;
         let waiting = self.slots.iter().filter(|slot| slot.is_waiting);
-        let oldest = waiting.map(|slot| slot.sent_at).min().unwrap_or(now);
+        let oldest = waiting.map(|slot| slot.stamp.sent_at).min().unwrap_or(now);
         Continue(Some(oldest.plus_ms(patience_ms)))
     }
 
     fn begin(&mut self, id: ConnId, shared: &mut Shared, _cx: &mut Cx<'_>) -> Life {
         self.quiet_since = shared.clock.now();
         self.fill(id, shared)
+    }
+
+    fn has_room(&self, _shared: &Shared) -> bool {
+        !self.is_full && self.waiting < self.slots.len() as u64
+    }
+
+    fn send_due(
+        &mut self,
+        id: ConnId,
+        share: Share,
+        shared: &mut Shared,
+        _cx: &mut Cx<'_>,
+    ) -> Life {
+        if self.waiting == 0 {
+            self.quiet_since = shared.clock.now();
+        }
+        let mut left = share.messages;
+        for index in 0..self.slots.len() {
+            if left == 0 || self.is_full {
+                break;
+            }
+            if !self.slots[index].is_waiting {
+                left -= 1;
+                self.send(index, Some(share.free_since), id, shared)?;
+            }
+        }
+        Continue(())
     }
 
     fn is_settled(&self) -> bool {
@@ -159,14 +188,20 @@ impl DatagramClient {
         };
         for index in 0..slots {
             if !self.slots[index].is_waiting && !self.is_full {
-                self.send(index, id, shared)?;
+                self.send(index, None, id, shared)?;
             }
         }
         Continue(())
     }
 
-    /// Sends the next message of a slot.
-    fn send(&mut self, index: usize, id: ConnId, shared: &mut Shared) -> Life {
+    /// Sends the next message of a slot; of the line, if it is for a connection that was free.
+    fn send(
+        &mut self,
+        index: usize,
+        free_since: Option<Time>,
+        id: ConnId,
+        shared: &mut Shared,
+    ) -> Life {
         let number = self.slots[index].number + shared.depth;
         let size = shared.words.size_bytes as usize;
         let datagram = &mut shared.scratch[..size];
@@ -188,9 +223,10 @@ impl DatagramClient {
                 _ => return Break(Fate::of(&error)),
             },
         }
+        let due_at = free_since.and_then(|since| shared.take_due(now, since)).unwrap_or(now);
         let slot = &mut self.slots[index];
-        let given_up = slot.given_up << 1;
-        *slot = Slot { number, sent_at: now, is_waiting: true, given_up };
+        let stamp = Stamp { due_at, sent_at: now };
+        *slot = Slot { number, stamp, is_waiting: true, given_up: slot.given_up << 1 };
         self.waiting += 1;
         shared.tally.messages.sent += 1;
         shared.bytes_sent += size as u64;
@@ -212,7 +248,7 @@ impl DatagramClient {
             if let Some(index) = self.take(n, id, shared, now) {
                 self.was_answered = true;
                 if shared.sends {
-                    self.send(index, id, shared)?;
+                    self.send(index, None, id, shared)?;
                 }
             }
             if self.waiting == 0 {
@@ -246,7 +282,7 @@ impl DatagramClient {
             // Its header is damaged: it can only be taken for the answer to the oldest message.
             None => {
                 let waiting = (0..depth as usize).filter(|&index| self.slots[index].is_waiting);
-                waiting.min_by_key(|&index| self.slots[index].sent_at)?
+                waiting.min_by_key(|&index| self.slots[index].stamp.sent_at)?
             }
         };
         let slot = &mut self.slots[index];
@@ -256,9 +292,9 @@ impl DatagramClient {
             && datagram[8..HEADER_BYTES] == u64::from(id.slot).to_le_bytes()
             && datagram[HEADER_BYTES..] == body[..n - HEADER_BYTES];
         slot.is_waiting = false;
-        let sent_at = slot.sent_at;
+        let stamp = slot.stamp;
         self.waiting -= 1;
-        shared.tally.count_answer(right, sent_at, now);
+        shared.tally.count_answer(right, stamp, now);
         Some(index)
     }
 

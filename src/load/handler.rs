@@ -13,16 +13,20 @@
 //!
 //! **Costs.** A timer, a seat and a socket a connection.
 //!
-//! **Read next.** `src/load/report.rs`.
+//! **Read next.** `src/load/handler/paced.rs`, `src/load/report.rs`.
 
-use super::client::{Client, Life, OWN_TIMERS, Opened, Shared, Tally, timer_of};
+mod figures;
+mod paced;
+
+use super::client::{Client, Life, OWN_TIMERS, Opened, Shared, timer_of};
 use super::fates::{Connections, Fate, Phase};
-use super::report::Report;
+use super::pacer::Pacer;
 use super::stops::Stops;
-use super::{LoadError, Scenario, Snapshot, Stage};
+use super::{LoadError, Scenario, Stage};
 use crate::clock::{Clock, Time};
 use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
-use crate::sys::process;
+use figures::Cpu;
+use paced::Line;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -54,6 +58,8 @@ struct Seat<C> {
     crowds_until: Option<Time>,
     /// It has said goodbye and waits for the other side's.
     is_leaving: bool,
+    /// At a constant rate: since when it is on the list of those with room, if it is.
+    free_since: Option<Time>,
 }
 
 /// A run over clients of one kind.
@@ -69,6 +75,8 @@ pub(super) struct Load<C> {
     seats: Vec<Option<Seat<C>>>,
     /// Connections to open in all; lowered when the run is broken off.
     target: u32,
+    /// When each is to be opened, if there is a rate for it.
+    opens: Option<Pacer>,
     /// Seats in the crowd.
     crowd: u32,
     /// Seats without an answer.
@@ -89,6 +97,12 @@ pub(super) struct Load<C> {
     answers_before: u64,
     /// When the measured time ended, and the answers received until then.
     measured_until: Option<(Time, u64)>,
+    /// CPU time of this thread, and how long it waited for a CPU, when the measured time began, and
+    /// when it ended.
+    cpu_from: Cpu,
+    cpu_until: Option<Cpu>,
+    /// Messages are sent at a constant rate.
+    line: Option<Line>,
     /// When the last news was given, and the answers until then.
     last_tick: (Time, u64),
     /// News for the observer, to be taken after the turn.
@@ -106,6 +120,8 @@ impl<C: Client> Load<C> {
     ) -> Result<Load<C>, LoadError> {
         let shared = Shared::new(scenario, clock)?;
         let stops = Stops::watch(scenario, cx.registry)?;
+        let line =
+            scenario.rate_per_s.map(|rate| Line::new(rate, scenario.connections, cx.registry));
         cx.timers.arm(OPEN, cx.now);
         let tick_ms = tick.map(|tick| tick.as_millis().max(1) as u64);
         if let Some(ms) = tick_ms {
@@ -120,6 +136,9 @@ impl<C: Client> Load<C> {
             stage: Stage::Opening,
             seats: Vec::with_capacity(scenario.connections as usize),
             target: scenario.connections,
+            opens: scenario
+                .connect_rate_per_s
+                .map(|rate| Pacer::new(cx.now, rate, u64::from(scenario.connections))),
             crowd: 0,
             unsettled: 0,
             settled: 0,
@@ -131,6 +150,9 @@ impl<C: Client> Load<C> {
             settled_at: None,
             answers_before: 0,
             measured_until: None,
+            cpu_from: Cpu::default(),
+            cpu_until: None,
+            line: line.transpose()?,
             last_tick: (cx.now, 0),
             ticked: false,
             has_settled: false,
@@ -144,6 +166,12 @@ impl<C: Client> Load<C> {
             if slot >= self.target || self.crowd >= CROWD_MAX {
                 return false;
             }
+            if let Some(due) = self.opens.and_then(|opens| opens.next_due())
+                && due > cx.now
+            {
+                cx.timers.arm(OPEN, due);
+                return false;
+            }
             let id = id_of(slot);
             let seat = match C::open(id, &mut self.shared, cx) {
                 Opened::Client(client) => {
@@ -152,7 +180,12 @@ impl<C: Client> Load<C> {
                     self.unsettled += 1;
                     cx.timers.arm(timer_of(id), crowds_until);
                     self.busy_since = None;
-                    Some(Seat { client, crowds_until: Some(crowds_until), is_leaving: false })
+                    Some(Seat {
+                        client,
+                        crowds_until: Some(crowds_until),
+                        is_leaving: false,
+                        free_since: None,
+                    })
                 }
                 Opened::Ended(fate) => {
                     self.connections.count(fate, Phase::Connect);
@@ -168,6 +201,7 @@ impl<C: Client> Load<C> {
                     None
                 }
             };
+            self.opens.as_mut().and_then(|opens| opens.take(cx.now));
             self.seats.push(seat);
         }
         true
@@ -227,8 +261,9 @@ impl<C: Client> Load<C> {
         } else if !was_settled && life.is_continue() {
             return self.look(cx, id);
         }
-        if let ControlFlow::Break(fate) = life {
-            self.end(cx, id, fate);
+        match life {
+            ControlFlow::Break(fate) => self.end(cx, id, fate),
+            ControlFlow::Continue(()) => self.note_room(id, cx.now),
         }
     }
 
@@ -243,6 +278,7 @@ impl<C: Client> Load<C> {
             ControlFlow::Continue(due) => {
                 let next = due.into_iter().chain(seat.crowds_until).min();
                 next.inspect(|&next| cx.timers.arm(timer_of(id), next));
+                self.note_room(id, cx.now);
             }
             ControlFlow::Break(fate) => self.end(cx, id, fate),
         }
@@ -275,7 +311,8 @@ impl<C: Client> Load<C> {
         } else {
             self.stage = Stage::Measuring;
             self.shared.tally.latency.reset();
-            self.shared.sends = true;
+            self.cpu_from = Cpu::now();
+            self.shared.sends = !self.begin_pace(cx.now);
             self.answers_before = self.shared.tally.messages.received;
             cx.timers.arm(ROW, self.shared.tally.series.begin(cx.now));
         }
@@ -286,10 +323,15 @@ impl<C: Client> Load<C> {
         if self.stage == Stage::Measuring {
             self.measured_until = Some((cx.now, self.shared.tally.messages.received));
             self.shared.tally.series.end(cx.now);
+            self.cpu_until = Some(Cpu::now());
         }
         self.stage = Stage::Ending;
         self.patience_ms = patience_ms;
-        (self.shared.sends, self.shared.reopens) = (false, false);
+        if let Some(pacer) = &mut self.shared.pacer {
+            pacer.stop(cx.now);
+        }
+        let is_line_empty = self.in_line(cx.now) == 0;
+        (self.shared.sends, self.shared.reopens) = (false, !is_line_empty);
         self.target = self.seats.len() as u32;
         cx.timers.arm(END, cx.now.plus_ms(patience_ms));
     }
@@ -310,62 +352,6 @@ impl<C: Client> Load<C> {
             if let Some(fate) = fate.map(|seat| seat.client.overdue()) {
                 self.end(cx, id_of(slot as u32), fate);
             }
-        }
-    }
-
-    /// News of the run.
-    pub(super) fn snapshot(&mut self, now: Time) -> Snapshot {
-        let messages = self.shared.tally.messages;
-        let (then, answers_then) = std::mem::replace(&mut self.last_tick, (now, messages.received));
-        let seconds = now.since(then).as_secs_f64();
-        let answers = messages.received - answers_then;
-        let ended = self.connections.attempted - self.connections.connected;
-        Snapshot {
-            stage: self.stage,
-            elapsed: now.since(self.settled_at.unwrap_or(Time::ZERO)),
-            connected: u64::from(self.settled),
-            waiting: u64::from(self.unsettled),
-            errors: ended + messages.wrong + messages.refused + messages.lost,
-            rate_per_s: if seconds > 0.0 { answers as f64 / seconds } else { 0.0 },
-            p99_us: self.shared.tally.latency.value_at_quantile(0.99) as f64 / 1_000.0,
-        }
-    }
-
-    /// The figures so far. Connections that are open and were answered count as connected; those
-    /// still without a fate are not counted, and what is still in flight is lost.
-    pub(super) fn report(&self, scenario: &Scenario, now: Time) -> Report {
-        let mut connections = self.connections.clone();
-        connections.count_connected(u64::from(self.settled));
-        let Tally { messages, statuses, reopened, latency, series } = &self.shared.tally;
-        let mut messages = *messages;
-        connections.reopened = *reopened;
-        let counted = statuses.iter().enumerate().filter(|(_, count)| **count > 0);
-        messages.lost += messages.in_flight();
-        let settled_at = self.settled_at.unwrap_or(now);
-        let (until, answers) = match self.measured_until {
-            Some(measured) => measured,
-            None if self.stage == Stage::Measuring => (now, messages.received),
-            None => (settled_at, self.answers_before),
-        };
-        Report {
-            command: String::new(),
-            url: scenario.target.to_string(),
-            method: scenario.is_http().then(|| scenario.method.name()),
-            size_bytes: scenario.message_bytes(),
-            depth: scenario.depth,
-            hold: scenario.hold,
-            measured_from_unix_ms: self.shared.clock.unix_ms(settled_at),
-            settle: settled_at.since(Time::ZERO),
-            measured: until.since(settled_at),
-            measured_answers: answers - self.answers_before,
-            connections,
-            messages,
-            statuses: counted.map(|(status, count)| (status as u16, *count)).collect(),
-            bytes_sent: self.shared.bytes_sent,
-            bytes_received: self.shared.bytes_received,
-            cpu: process::cpu_time().unwrap_or_default(),
-            latency: latency.clone(),
-            rows: series.rows(),
         }
     }
 }
@@ -397,6 +383,9 @@ impl<C: Client> Handler for Load<C> {
                 let next = self.shared.tally.series.end_row(cx.now);
                 next.inspect(|&next| cx.timers.arm(ROW, next));
             }
+            (END, Stage::Ending) if self.give_up_line(cx.now) => {
+                cx.timers.arm(END, cx.now.plus_ms(self.patience_ms));
+            }
             (END, Stage::Ending) => self.close(cx),
             (END, Stage::Closing) => self.give_up(cx),
             (END, _) => self.wind_up(cx, self.shared.answer_timeout_ms),
@@ -412,14 +401,17 @@ impl<C: Client> Handler for Load<C> {
             self.settle(cx);
         }
         let more_to_leave = self.leave_more(cx);
-        self.begin_more(cx) || more_to_open || more_to_leave
+        let more_to_send = self.begin_more(cx) | self.pace(cx);
+        more_to_send || more_to_open || more_to_leave
     }
 
     fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
         if matches!(self.stage, Stage::Holding | Stage::Measuring) && self.settled == 0 {
             self.wind_up(cx, 0);
         }
-        if self.stage == Stage::Ending && self.shared.tally.messages.in_flight() == 0 {
+        let all_sent = self.settled == 0 || self.in_line(cx.now) == 0;
+        let all_answered = all_sent && self.shared.tally.messages.in_flight() == 0;
+        if self.stage == Stage::Ending && all_answered {
             self.close(cx);
         }
         let all_told = self.leaves_at as usize >= self.seats.len();

@@ -1,21 +1,38 @@
 //! Messages that wait for their answers.
 //!
-//! **What.** [`InFlight`] knows when each message in flight was sent. Answers come in the order of
-//! the messages: that is what streams, HTTP pipelines and an echoing WebSocket have in common.
+//! **What.** [`InFlight`] knows when each message in flight was due and when it was sent. Answers
+//! come in the order of the messages: that is what streams, HTTP pipelines and an echoing WebSocket
+//! have in common.
 //!
 //! **Why this way.** Two counters and a ring: what a message is, where its bytes are and how its
 //! answer is recognised is the speech's matter.
 //!
-//! **Costs.** 8 bytes a message in flight, allocated when the connection is opened.
+//! **Costs.** 16 bytes a message in flight, allocated when the connection is opened.
 //!
 //! **Read next.** `src/load/speech.rs`.
 
 use crate::clock::Time;
 
+/// When a message began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stamp {
+    /// When it should have been sent. Without a rate that is when it was.
+    pub(super) due_at: Time,
+    /// When it was sent: not before it was due.
+    pub(super) sent_at: Time,
+}
+
+impl Stamp {
+    /// Sent when it was due.
+    pub(super) fn on_time(now: Time) -> Stamp {
+        Stamp { due_at: now, sent_at: now }
+    }
+}
+
 /// The messages of one connection.
 pub(super) struct InFlight {
-    /// When each was sent, a ring by number: room for `depth` of them.
-    sent_at: Box<[Time]>,
+    /// When each began, a ring by number: room for `depth` of them.
+    stamps: Box<[Stamp]>,
     /// Messages sent, or about to be.
     asked: u64,
     /// Those of them that were answered, rightly or not.
@@ -25,8 +42,8 @@ pub(super) struct InFlight {
 impl InFlight {
     /// Room for `depth` messages, none of them sent.
     pub(super) fn new(depth: u64) -> InFlight {
-        let sent_at = vec![Time::ZERO; depth as usize].into_boxed_slice();
-        InFlight { sent_at, asked: 0, answered: 0 }
+        let stamps = vec![Stamp::default(); depth as usize].into_boxed_slice();
+        InFlight { stamps, asked: 0, answered: 0 }
     }
 
     /// Messages that are not answered yet.
@@ -45,16 +62,16 @@ impl InFlight {
     }
 
     /// One more is sent. There is room for it.
-    pub(super) fn ask(&mut self, now: Time) {
-        let slot = self.asked as usize % self.sent_at.len();
-        self.sent_at[slot] = now;
+    pub(super) fn ask(&mut self, stamp: Stamp) {
+        let slot = self.asked as usize % self.stamps.len();
+        self.stamps[slot] = stamp;
         self.asked += 1;
     }
 
-    /// The oldest is answered; when it was sent.
-    pub(super) fn answer(&mut self) -> Time {
-        let slot = self.answered as usize % self.sent_at.len();
+    /// The oldest is answered; when it began.
+    pub(super) fn answer(&mut self) -> Stamp {
+        let slot = self.answered as usize % self.stamps.len();
         self.answered += 1;
-        self.sent_at[slot]
+        self.stamps[slot]
     }
 }

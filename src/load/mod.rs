@@ -2,14 +2,16 @@
 //!
 //! **What.** A [`Scenario`] says what to do, [`run`] does it on a [`Reactor`] of its own, a
 //! [`Report`] says what came of it. Messages are echoed in a closed loop: each connection keeps
-//! `depth` of them in flight, and every byte that comes back is compared. They go over TCP, UDP, a
-//! Unix socket, WebSocket or HTTP.
+//! `depth` of them in flight; or at a constant rate, whatever the server does. Every byte that
+//! comes back is compared. They go over TCP, UDP, a Unix socket, WebSocket or HTTP.
 //!
 //! **Why this way.** It is the second handler of the same reactor, so the generator is no other
 //! network stack than the server, and costs about the same a message. What most generators leave
 //! out is the point of this one: wrong bytes, connections that hang, and who was told why. A closed
 //! loop sends nothing while it waits, so its latencies do not show how long a queue would grow
-//! (coordinated omission): what it measures is what the server answers when asked politely.
+//! (coordinated omission): what it measures is what the server answers when asked politely. At a
+//! rate a message is due at its time and its latency counts from then. A run that tells more of the
+//! generator than of the server says so (`src/load/validity.rs`).
 //!
 //! **Costs.** One thread; one read and one write an event; no allocation once all are connected.
 //!
@@ -22,6 +24,7 @@ mod fates;
 mod handler;
 mod in_flight;
 mod keys;
+mod pacer;
 mod pattern;
 mod report;
 mod series;
@@ -29,9 +32,10 @@ mod sources;
 mod speech;
 mod stops;
 mod stream;
+mod validity;
 
 pub use fates::{Connections, Phases};
-pub use report::{Messages, Report, field};
+pub use report::{Messages, Paced, Report, field};
 pub use series::Row;
 
 use crate::net::{Address, Dialect, Target};
@@ -50,7 +54,7 @@ use stream::StreamClient;
 /// Descriptors beside the connections and what is open already: epoll, signals, standard input, a
 /// report to write.
 const RESERVE_FDS: u64 = 8;
-/// Send times are kept for every message in flight, 8 bytes each.
+/// Times are kept for every message in flight, 16 bytes each.
 const IN_FLIGHT_MAX: u64 = 1 << 24;
 
 /// What to do.
@@ -60,10 +64,15 @@ pub struct Scenario {
     pub target: Target,
     /// Connections to open; at least 1.
     pub connections: u32,
+    /// Connections to open a second; 1 to 10,000,000. `None`: as fast as they are answered.
+    pub connect_rate_per_s: Option<u64>,
     /// Bytes of a message; at least 1, over UDP 16 to 65,507.
     pub size_bytes: usize,
     /// Messages in flight on each connection; at least 1.
     pub depth: u32,
+    /// Messages a second over all connections, each sent when it is due and not when the one before
+    /// is answered; 1 to 10,000,000. `None`: a closed loop.
+    pub rate_per_s: Option<u64>,
     /// How long to measure, or to hold, once the fate of every connection is known.
     pub duration_ms: u64,
     /// A connection that is not established after so long has timed out.
@@ -95,8 +104,10 @@ impl Scenario {
         Scenario {
             target: target.into(),
             connections: 100,
+            connect_rate_per_s: None,
             size_bytes: 64,
             depth: 1,
+            rate_per_s: None,
             duration_ms: 10_000,
             connect_timeout_ms: 5_000,
             answer_timeout_ms: 5_000,
@@ -165,6 +176,16 @@ impl Scenario {
                 "mirror: sends back what comes over a WebSocket: use it with ws://".into(),
             );
         }
+        if self.rate_per_s.is_some_and(|rate| self.hold || !(1..=pacer::RATE_MAX).contains(&rate)) {
+            return usage(format!(
+                "rate {}: use 1 to {} messages a second, and not with --hold, which sends one each",
+                self.rate_per_s.unwrap_or_default(),
+                pacer::RATE_MAX
+            ));
+        }
+        if self.connect_rate_per_s.is_some_and(|rate| !(1..=pacer::RATE_MAX).contains(&rate)) {
+            return usage(format!("connect-rate: use 1 to {} a second", pacer::RATE_MAX));
+        }
         let in_flight = u64::from(self.connections) * u64::from(self.depth);
         if in_flight > IN_FLIGHT_MAX {
             return usage(format!(
@@ -226,7 +247,7 @@ pub enum Stage {
     Measuring,
     /// The fate of every connection is known; they are kept open (`hold`).
     Holding,
-    /// Nothing more is sent; the last answers are waited for.
+    /// Nothing more is due: what waits in line is sent, and the last answers are waited for.
     Ending,
     /// The connections take leave, where the protocol wants it.
     Closing,
@@ -249,8 +270,12 @@ pub struct Snapshot {
     pub errors: u64,
     /// Right answers a second since the last news.
     pub rate_per_s: f64,
-    /// 99 of 100 answers took no longer, in microseconds.
+    /// 99 of 100 answers took no longer, in microseconds, from the moment the message was due.
     pub p99_us: f64,
+    /// At a constant rate: the same from the moment it was sent.
+    pub service_p99_us: Option<f64>,
+    /// Messages that are due and wait for a connection.
+    pub in_line: u64,
 }
 
 /// Watches a run. `()` does not.

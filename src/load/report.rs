@@ -17,10 +17,11 @@ mod read;
 
 use super::fates::Connections;
 use super::series::Row;
+use super::validity::percentile_us;
 use hdrhistogram::Histogram;
-use read::encoded;
+use read::Encoded;
 pub use read::field;
-use serde::ser::{Error, SerializeStruct};
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -99,12 +100,54 @@ pub struct Report {
     pub bytes_received: u64,
     /// CPU time of the generator, user and system, from the start to the end.
     pub cpu: Duration,
-    /// Nanoseconds from sending a message to its last byte coming back, for the right answers of
-    /// the measured time and after; with `hold`, for the one message of each connection.
+    /// CPU time of the generator's thread in the measured time, as a share of that; of several, the
+    /// largest.
+    pub cpu_share: f64,
+    /// The share of the measured time in which that thread had work and no CPU: others had it. Of
+    /// several, the largest.
+    pub cpu_wait_share: f64,
+    /// Nanoseconds from the moment a message was due to its last byte coming back, for the right
+    /// answers of the measured time and after; with `hold`, for the one message of each connection.
+    /// In a closed loop a message is due when it is sent.
     pub(super) latency: Histogram<u64>,
+    /// At a constant rate: what goes with it.
+    pub paced: Option<Paced>,
     /// The measured time, row by row. Not in the JSON, and not merged: percentiles of the same
     /// second do not add up.
     pub rows: Vec<Row>,
+}
+
+/// What a run at a constant rate found beside the latency.
+#[derive(Clone, Debug)]
+pub struct Paced {
+    /// Messages a second that were asked for.
+    pub rate_per_s: u64,
+    /// Messages that were due and never sent, because no connection was free for too long.
+    pub unsent: u64,
+    /// Nanoseconds from sending a message to its last byte coming back: the latency without the
+    /// waiting in line.
+    pub(super) service: Histogram<u64>,
+    /// Nanoseconds by which a message was sent late though a connection was free: what is the
+    /// generator's own doing in the latency.
+    pub(super) lateness: Histogram<u64>,
+}
+
+impl Paced {
+    pub(super) fn new(rate_per_s: u64) -> Paced {
+        Paced { rate_per_s, unsent: 0, service: latencies(), lateness: latencies() }
+    }
+
+    /// Nanoseconds from sending a message to its last byte coming back.
+    pub fn service_ns(&self) -> &Histogram<u64> {
+        &self.service
+    }
+
+    fn merge(&mut self, other: &Paced) {
+        self.rate_per_s += other.rate_per_s;
+        self.unsent += other.unsent;
+        self.service.add(&other.service).expect("all have the bounds of `latencies`");
+        self.lateness.add(&other.lateness).expect("all have the bounds of `latencies`");
+    }
 }
 
 impl Report {
@@ -146,6 +189,13 @@ impl Report {
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.cpu += other.cpu;
+        self.cpu_share = self.cpu_share.max(other.cpu_share);
+        self.cpu_wait_share = self.cpu_wait_share.max(other.cpu_wait_share);
+        match (&mut self.paced, &other.paced) {
+            (Some(paced), Some(other)) => paced.merge(other),
+            (paced @ None, Some(other)) => *paced = Some(other.clone()),
+            (_, None) => {}
+        }
         self.latency.add(&other.latency).expect("all have the bounds of `latencies`");
     }
 }
@@ -155,7 +205,7 @@ pub(super) fn latencies() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).expect("constant bounds, in order")
 }
 
-/// Percentiles in microseconds; null without answers.
+/// Percentiles in microseconds; null where there are too few answers to tell.
 #[derive(Serialize)]
 struct LatencyUs {
     p50: Option<f64>,
@@ -165,16 +215,22 @@ struct LatencyUs {
     max: Option<f64>,
 }
 
+impl LatencyUs {
+    fn of(times: &Histogram<u64>) -> LatencyUs {
+        LatencyUs {
+            p50: percentile_us(times, 0.5),
+            p90: percentile_us(times, 0.9),
+            p99: percentile_us(times, 0.99),
+            p999: percentile_us(times, 0.999),
+            max: (!times.is_empty()).then(|| us(times.max())),
+        }
+    }
+}
+
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let latency_us = LatencyUs {
-            p50: self.latency_us(0.5),
-            p90: self.latency_us(0.9),
-            p99: self.latency_us(0.99),
-            p999: self.latency_us(0.999),
-            max: self.latency_max_us(),
-        };
-        let mut json = serializer.serialize_struct("Report", 19)?;
+        let doubts = self.doubts();
+        let mut json = serializer.serialize_struct("Report", 29)?;
         match self.command.is_empty() {
             true => json.skip_field("command")?,
             false => json.serialize_field("command", &self.command)?,
@@ -187,6 +243,8 @@ impl Serialize for Report {
         json.serialize_field("size_bytes", &self.size_bytes)?;
         json.serialize_field("depth", &self.depth)?;
         json.serialize_field("hold", &self.hold)?;
+        json.serialize_field("valid", &doubts.is_empty())?;
+        json.serialize_field("reasons", &doubts)?;
         let from_s = self.measured_from_unix_ms as f64 / 1_000.0;
         json.serialize_field("measured_from_unix_s", &from_s)?;
         json.serialize_field("measured_answers", &self.measured_answers)?;
@@ -199,17 +257,36 @@ impl Serialize for Report {
             Some(_) => json.serialize_field("statuses", &self.statuses)?,
         }
         json.serialize_field("rate_per_s", &self.rate_per_s())?;
-        json.serialize_field("latency_us", &latency_us)?;
+        json.serialize_field("latency_us", &LatencyUs::of(&self.latency))?;
+        match &self.paced {
+            None => {
+                json.skip_field("rate_asked_per_s")?;
+                json.skip_field("service_us")?;
+                json.skip_field("lateness_us")?;
+                json.skip_field("unsent")?;
+                json.skip_field("service_ns_histogram")?;
+                json.skip_field("lateness_ns_histogram")?;
+            }
+            Some(paced) => {
+                json.serialize_field("rate_asked_per_s", &paced.rate_per_s)?;
+                json.serialize_field("service_us", &LatencyUs::of(&paced.service))?;
+                json.serialize_field("lateness_us", &LatencyUs::of(&paced.lateness))?;
+                json.serialize_field("unsent", &paced.unsent)?;
+                json.serialize_field("service_ns_histogram", &Encoded(&paced.service))?;
+                json.serialize_field("lateness_ns_histogram", &Encoded(&paced.lateness))?;
+            }
+        }
         json.serialize_field("bytes_sent", &self.bytes_sent)?;
         json.serialize_field("bytes_received", &self.bytes_received)?;
         json.serialize_field("cpu_s", &self.cpu.as_secs_f64())?;
-        let histogram = encoded(&self.latency).map_err(S::Error::custom)?;
-        json.serialize_field("latency_ns_histogram", &histogram)?;
+        json.serialize_field("cpu_share", &self.cpu_share)?;
+        json.serialize_field("cpu_wait_share", &self.cpu_wait_share)?;
+        json.serialize_field("latency_ns_histogram", &Encoded(&self.latency))?;
         json.end()
     }
 }
 
-fn us(ns: u64) -> f64 {
+pub(super) fn us(ns: u64) -> f64 {
     ns as f64 / 1_000.0
 }
 

@@ -140,7 +140,7 @@ impl Series {
     }
 
     fn cpu_now(&self) -> (Duration, Option<Duration>) {
-        let server = self.server.iter().filter_map(|&pid| process::cpu_time_of(pid));
+        let server = self.server.iter().filter_map(|&pid| process::cpu_time_of_process(pid));
         let server = server.reduce(|sum, time| sum + time);
         (process::cpu_time().unwrap_or_default(), server)
     }

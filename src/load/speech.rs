@@ -20,7 +20,7 @@ mod websocket;
 
 use super::client::{Life, Shared};
 use super::fates::{Fate, Phase};
-use super::in_flight::InFlight;
+use super::in_flight::{InFlight, Stamp};
 use crate::clock::Time;
 use crate::net::Dialect;
 use crate::reactor::ConnId;
@@ -43,14 +43,14 @@ pub(super) struct Desk<'a> {
 impl Desk<'_> {
     /// Another message is to be sent.
     fn ask(&mut self) {
-        self.in_flight.ask(self.now);
+        self.in_flight.ask(Stamp::on_time(self.now));
         self.shared.tally.messages.sent += 1;
     }
 
     /// The oldest message was answered.
     fn answered(&mut self, right: bool) {
-        let sent_at = self.in_flight.answer();
-        self.shared.tally.count_answer(right, sent_at, self.now);
+        let stamp = self.in_flight.answer();
+        self.shared.tally.count_answer(right, stamp, self.now);
     }
 }
 

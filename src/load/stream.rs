@@ -10,13 +10,13 @@
 //! (`tests/kernel_facts/reading.rs`).
 //!
 //! **Costs.** One `recv`, one `send` and one reading of the clock an event; no allocation. At most
-//! 184 bytes a connection (asserted below) and 8 a message in flight.
+//! 184 bytes a connection (asserted below) and 16 a message in flight.
 //!
 //! **Read next.** `src/load/speech.rs`, `src/load/fates.rs`, `src/load/handler.rs`.
 
-use super::client::{Client, Life, Opened, Shared, timer_of};
+use super::client::{Client, Life, Opened, Share, Shared, timer_of};
 use super::fates::{Fate, Phase};
-use super::in_flight::InFlight;
+use super::in_flight::{InFlight, Stamp};
 use super::speech::{Desk, Ending, Next, Say, Speech};
 use crate::clock::Time;
 use crate::net::{self, Connect, Link, LinkIo, ReceiveError, Received, SendError, Sent, Stream};
@@ -109,6 +109,25 @@ impl Client for StreamClient {
         let now = shared.clock.now();
         self.quiet_since = now;
         self.ask(shared, now);
+        self.send(id, shared, cx)
+    }
+
+    fn has_room(&self, shared: &Shared) -> bool {
+        let is_well = self.established && !self.is_ending && !self.was_reset;
+        let may_send = is_well && !self.is_full && self.speech.is_open();
+        may_send && self.in_flight.len() < shared.depth
+    }
+
+    fn send_due(&mut self, id: ConnId, share: Share, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
+        let now = shared.clock.now();
+        if self.in_flight.len() == 0 {
+            self.quiet_since = now;
+        }
+        for _ in 0..share.messages.min(shared.depth - self.in_flight.len()) {
+            let Some(due_at) = shared.take_due(now, share.free_since) else { break };
+            self.in_flight.ask(Stamp { due_at, sent_at: now });
+            shared.tally.messages.sent += 1;
+        }
         self.send(id, shared, cx)
     }
 
@@ -240,7 +259,7 @@ impl StreamClient {
             return;
         }
         while self.in_flight.len() < shared.depth {
-            self.in_flight.ask(now);
+            self.in_flight.ask(Stamp::on_time(now));
             shared.tally.messages.sent += 1;
         }
     }

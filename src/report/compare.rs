@@ -53,18 +53,18 @@ impl Figure {
         }
     }
 
-    /// Of a whole side; `None` if nothing was measured.
+    /// Of a whole side; `None` if it has too few answers to tell.
     pub fn of(self, side: &Side) -> Option<f64> {
         match self {
             Figure::Rate => Some(side.rate_per_s()).filter(|rate| *rate > 0.0),
-            _ => side.sum.report.latency_us(self.quantile()),
+            _ => side.sum.report.percentile_us(self.quantile()),
         }
     }
 
     fn of_run(self, run: &Run) -> Option<f64> {
         match self {
             Figure::Rate => Some(run.report.rate_per_s()),
-            _ => run.report.latency_us(self.quantile()),
+            _ => run.report.percentile_us(self.quantile()),
         }
     }
 
@@ -109,7 +109,7 @@ pub struct Ratio {
     pub within_noise: Option<bool>,
 }
 
-/// The ratio of `side` to `first`; `None` if one of them measured nothing.
+/// The ratio of `side` to `first`; `None` if one of them has too few answers to tell.
 pub fn compare(figure: Figure, first: &Side, side: &Side) -> Option<Ratio> {
     let (base, own) = (figure.of(first)?, figure.of(side)?);
     let ratio = own / base;

@@ -38,7 +38,12 @@ pub fn page(sides: &[Side]) -> String {
     } else {
         html += &parts::comparison(sides);
     }
-    html += &section("Latency by percentile", &(key(sides) + &by_percentile(sides).svg()));
+    let key_of_percentiles = match sides.iter().any(|side| side.sum.report.paced.is_some()) {
+        true => key(sides) + "<p>Since it was due; dashed: since it was sent.</p>\n",
+        false => key(sides),
+    };
+    let by_percentile = key_of_percentiles + &by_percentile(sides).svg();
+    html += &section("Latency by percentile", &by_percentile);
     html += &section("Figures", &parts::figures(sides));
     html += &section("Rate over time", &(key(sides) + &rates(sides).svg()));
     html += &latency_over_time(sides);
@@ -109,13 +114,20 @@ fn key(sides: &[Side]) -> String {
     legend(&lines.collect::<Vec<_>>())
 }
 
-/// The share of answers that took longer, in powers of ten, over what they took.
+/// The share of answers that took longer, in powers of ten, over what they took; dashed, at a
+/// constant rate, the same without the waiting in line.
 fn by_percentile(sides: &[Side]) -> Chart<'static> {
-    let line = |(colour, side): (usize, &Side)| Line {
-        label: side.label.clone(),
-        colour,
-        dashed: false,
-        points: nines(side.sum.report.latency_ns()),
+    let line = |(colour, side): (usize, &Side)| {
+        let report = &side.sum.report;
+        let service = report.paced.as_ref().map(|paced| Line {
+            label: format!("{}: since it was sent", side.label),
+            colour,
+            dashed: true,
+            points: nines(paced.service_ns()),
+        });
+        let points = nines(report.latency_ns());
+        let latency = Line { label: side.label.clone(), colour, dashed: false, points };
+        [latency].into_iter().chain(service)
     };
     let ticks = (1..9).map(|nines| match nines {
         1 => (1.0, "90 %".to_owned()),
@@ -130,7 +142,7 @@ fn by_percentile(sides: &[Side]) -> Chart<'static> {
         y_scale: Scale::Log,
         y_text: time,
         y_at_least: 0.0,
-        lines: sides.iter().enumerate().map(line).collect(),
+        lines: sides.iter().enumerate().flat_map(line).collect(),
     }
 }
 

@@ -98,14 +98,16 @@ impl Run {
     }
 
     /// What was asked for, field by field: runs that differ here did not do the same.
-    pub fn scenario(&self) -> [(&'static str, String); 5] {
-        let Report { url, method, size_bytes, depth, hold, .. } = &self.report;
+    pub fn scenario(&self) -> [(&'static str, String); 6] {
+        let Report { url, method, size_bytes, depth, hold, paced, .. } = &self.report;
         [
             ("url", url.clone()),
             ("method", method.unwrap_or("none").to_owned()),
             ("size_bytes", size_bytes.to_string()),
             ("depth", depth.to_string()),
             ("hold", hold.to_string()),
+            // How much is no matter: rates add up.
+            ("loop", if paced.is_some() { "at a constant rate" } else { "closed" }.to_owned()),
         ]
     }
 }

@@ -102,6 +102,12 @@ pub(super) fn noted(sides: &[Side]) -> Vec<String> {
                 .to_owned(),
         );
     }
+    for side in sides {
+        let doubts = side.sum.report.doubts();
+        if !doubts.is_empty() {
+            lines.push(format!("{} is INVALID: {}.", side.label, doubts.join("; ")));
+        }
+    }
     let Some((first, others)) = sides.split_first() else { return lines };
     for side in others {
         let pairs = first.sum.scenario().into_iter().zip(side.sum.scenario());

@@ -1,7 +1,7 @@
 //! The syscalls that no safe crate offers.
 //!
 //! **What.** Thin functions named as the man pages are: resource limits, signalfd, child processes,
-//! `recvmmsg` and `sendmmsg`, a few socket options, the clock.
+//! `recvmmsg` and `sendmmsg`, a few socket options, the clock, a fine timer.
 //!
 //! **Why this way.** Every `unsafe` line of the crate is in this folder, each with the reason why
 //! it is sound, so that a reader can check all of them in one sitting. What mio, socket2 or std
@@ -18,6 +18,7 @@ pub mod rlimit;
 pub mod signals;
 pub mod socket;
 pub mod time;
+pub mod timerfd;
 
 use std::io;
 

@@ -30,10 +30,20 @@ pub fn open_descriptors() -> io::Result<usize> {
 /// # Errors
 /// None that the manual page names for these arguments.
 pub fn cpu_time() -> io::Result<Duration> {
+    cpu_time_of(libc::RUSAGE_SELF)
+}
+
+/// User and system CPU time of this thread so far (`getrusage(2)`). Zero if the system does not
+/// tell, which the manual page does not foresee.
+pub fn thread_cpu_time() -> Duration {
+    cpu_time_of(libc::RUSAGE_THREAD).unwrap_or_default()
+}
+
+fn cpu_time_of(who: libc::c_int) -> io::Result<Duration> {
     // SAFETY: all-zero is a valid `rusage`, plain integers.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: `usage` is valid to write to.
-    super::check(unsafe { libc::getrusage(libc::RUSAGE_SELF, &mut usage) })?;
+    super::check(unsafe { libc::getrusage(who, &mut usage) })?;
     let of = |time: libc::timeval| {
         Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
     };
@@ -42,7 +52,7 @@ pub fn cpu_time() -> io::Result<Duration> {
 
 /// User and system CPU time of another process so far, all its threads together, in ticks of 10 ms
 /// as a rule (`proc_pid_stat(5)`). `None` if it is gone.
-pub fn cpu_time_of(pid: u32) -> Option<Duration> {
+pub fn cpu_time_of_process(pid: u32) -> Option<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name stands in parentheses and may hold anything, parentheses too.
     let fields = stat.rsplit_once(')')?.1;
@@ -51,6 +61,14 @@ pub fn cpu_time_of(pid: u32) -> Option<Duration> {
     // SAFETY: no preconditions.
     let ticks_per_s = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
     (ticks_per_s > 0).then(|| Duration::from_secs_f64(ticks as f64 / ticks_per_s as f64))
+}
+
+/// How long this thread was ready to run and had to wait for a CPU (`/proc/thread-self/schedstat`,
+/// the second number). Zero if the kernel does not count it.
+pub fn thread_cpu_wait() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let ns = text.split_whitespace().nth(1).and_then(|ns| ns.parse().ok());
+    Duration::from_nanos(ns.unwrap_or(0))
 }
 
 /// Asks the allocator to give free memory back to the kernel (`malloc_trim(3)`, glibc).

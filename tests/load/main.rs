@@ -6,6 +6,7 @@ mod datagrams;
 mod fates;
 mod http;
 mod messages;
+mod paced;
 mod results;
 mod servers;
 mod tool;

@@ -4,8 +4,8 @@ use oneloop::net::Address;
 use socket2::SockRef;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -45,6 +45,12 @@ pub(crate) fn echo_changed(mut stream: impl Read + Write, mut change: impl FnMut
             return;
         }
     }
+}
+
+/// A server that takes its time: what is injected, not how a test waits.
+pub(crate) fn dawdle(time: Duration) {
+    let (_kept, nobody_sends) = mpsc::channel::<()>();
+    let _ = nobody_sends.recv_timeout(time);
 }
 
 /// Reads one message of `bytes` bytes away.

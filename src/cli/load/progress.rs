@@ -73,7 +73,14 @@ impl Progress {
             Stage::Holding => format!("{elapsed:.0}s/{of:.0}s  {connected} held"),
             Stage::Measuring | Stage::Ending | Stage::Closing | Stage::Over => {
                 let (rate, p99) = (grouped(news.rate_per_s as u64), latency(news.p99_us));
-                format!("{elapsed:.0}s/{of:.0}s  {connected} connected  {rate}/s  p99 {p99}")
+                let service = news.service_p99_us.map(latency);
+                let service = service.map_or(String::new(), |it| format!(" (service {it})"));
+                let line = match news.in_line {
+                    0 => String::new(),
+                    in_line => format!("  {} in line", grouped(in_line)),
+                };
+                let times = format!("p99 {p99}{service}{line}");
+                format!("{elapsed:.0}s/{of:.0}s  {connected} connected  {rate}/s  {times}")
             }
         };
         if news.errors > 0 {

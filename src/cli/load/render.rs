@@ -1,7 +1,7 @@
 //! A report as text for people.
 //!
 //! **What.** [`text`] gives the answer in a sentence, then the figures as a table, then the reasons
-//! that servers gave and failures had.
+//! that servers gave and failures had, and at last whether all that can be believed.
 //!
 //! **Why this way.** Connections, messages and latency stand side by side: three short lists that
 //! are read down, and fit 80 columns. Rejected: colours (the verdict is words, and survives a
@@ -36,7 +36,58 @@ pub(in crate::cli) fn text(report: &Report, scenario: &Scenario) -> String {
     list("STATUS", &mut statuses.map(|(status, count)| (status.to_string(), *count)));
     list("ENDED IN", &mut phases.into_iter().map(|(name, count)| (name.to_owned(), count)));
     list("REASONS", &mut reasons.map(|(reason, count)| (reason.clone(), *count)));
+    if let Some(paced) = paced(report) {
+        text.push_str(&format!("\n{paced}\n"));
+    }
+    text.push_str(&format!("\n{}", validity(report)));
     text
+}
+
+/// Whether the figures can be believed; what they leave out.
+fn validity(report: &Report) -> String {
+    if report.measured.is_zero() {
+        return String::new();
+    }
+    let doubts: String = report.doubts().iter().map(|doubt| format!("\n  {doubt}")).collect();
+    let used = format!("the generator used {:.0} % of a CPU", report.cpu_share * 100.0);
+    let mut text = match (doubts.is_empty(), report.lateness_p99_us()) {
+        (false, _) => {
+            format!("INVALID: this may be the generator's doing and not the server's.{doubts}\n")
+        }
+        (true, None) => format!("VALID: {used}.\n"),
+        (true, Some(late)) => {
+            format!("VALID: {used}, and sent 99 % within {} of their time.\n", latency(late))
+        }
+    };
+    if report.paced.is_none() {
+        text.push_str("A closed loop hides waiting: who waits does not ask. --rate shows it.\n");
+    }
+    text
+}
+
+/// At a constant rate: the parts of the latency.
+fn paced(report: &Report) -> Option<String> {
+    report.paced.as_ref()?;
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["LATENCY", "p50", "p99", "p99.9", "", "counts from"]);
+    let quantiles = [0.5, 0.99, 0.999];
+    let rows: [(&str, [Option<f64>; 3], &str); 2] = [
+        ("response", quantiles.map(|q| report.percentile_us(q)), "when the message was due"),
+        ("service", quantiles.map(|q| report.service_us(q)), "when it was sent"),
+    ];
+    for (name, figures, from) in rows {
+        let figures = figures.map(|us| us.map_or("-".to_owned(), latency));
+        let cells = [format!("  {name}")].into_iter().chain(figures);
+        table.add_row(cells.chain([String::new(), from.to_owned()]));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, if column.index == 0 { 2 } else { 3 }));
+        if (1..=3).contains(&column.index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    Some(table.trim_fmt())
 }
 
 /// The answer, in a sentence.
@@ -61,7 +112,7 @@ fn verdict(report: &Report, scenario: &Scenario) -> String {
     if scenario.hold {
         return format!("Of {attempted} connections to {to}: {}.", fates(report));
     }
-    let rate = grouped(report.rate_per_s() as u64);
+    let rate = grouped(report.rate_per_s().round() as u64);
     let what = match report.method {
         None => "messages".to_owned(),
         Some(method) => format!("{method} requests"),
@@ -71,13 +122,20 @@ fn verdict(report: &Report, scenario: &Scenario) -> String {
         bytes => format!("{} bytes each, ", grouped(bytes)),
     };
     let compared = if scenario.is_echo() { ", every byte compared" } else { "" };
+    let asked = match &report.paced {
+        None => String::new(),
+        Some(paced) => {
+            format!("\nOf {} a second asked for, each when it was due.", grouped(paced.rate_per_s))
+        }
+    };
     let others = match report.connections.attempted - report.connections.connected {
         0 => String::new(),
         _ => format!("\nOf {attempted} connections: {}.", fates(report)),
     };
     format!(
         "{rate} {what} a second on {connected} connections to {to},\n\
-         {size}{} in flight on each{compared}.{others}",
+         {size}{}{} in flight on each{compared}.{asked}{others}",
+        if report.paced.is_some() { "at most " } else { "" },
         report.depth
     )
 }
@@ -139,7 +197,7 @@ fn messages(report: &Report, scenario: &Scenario) -> Vec<Line> {
     } else {
         lines.push(("", String::new()));
     }
-    let rate = report.rate_per_s() as u64;
+    let rate = report.rate_per_s().round() as u64;
     lines.push(("rate", if rate == 0 { "-".to_owned() } else { format!("{}/s", grouped(rate)) }));
     lines.push(("bytes out", bytes(report.bytes_sent)));
     lines.push(("bytes in", bytes(report.bytes_received)));
@@ -147,7 +205,7 @@ fn messages(report: &Report, scenario: &Scenario) -> Vec<Line> {
 }
 
 fn times(report: &Report) -> Vec<Line> {
-    let quantile = |quantile| report.latency_us(quantile).map_or("-".to_owned(), latency);
+    let quantile = |quantile| report.percentile_us(quantile).map_or("-".to_owned(), latency);
     vec![
         ("p50", quantile(0.5)),
         ("p90", quantile(0.9)),

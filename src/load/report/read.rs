@@ -13,12 +13,13 @@
 //!
 //! **Read next.** `src/report/run.rs`, which has the rest of the file.
 
-use super::{LATENCY_NS_MAX, Report, latencies};
+use super::{LATENCY_NS_MAX, Paced, Report, latencies};
 use crate::proto::http1::Method;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
@@ -64,8 +65,10 @@ impl Report {
             bytes_sent: field(json, "bytes_sent")?,
             bytes_received: field(json, "bytes_received")?,
             cpu: seconds("cpu_s")?,
-            latency: decoded(&field::<String>(json, "latency_ns_histogram")?)
-                .map_err(|reason| format!("field `latency_ns_histogram`: {reason}"))?,
+            cpu_share: field(json, "cpu_share")?,
+            cpu_wait_share: field(json, "cpu_wait_share")?,
+            latency: histogram(json, "latency_ns_histogram")?,
+            paced: paced(json)?,
             rows: Vec::new(),
         };
         report.check_books()?;
@@ -97,16 +100,37 @@ impl Report {
     }
 }
 
+/// What a run at a constant rate has; `None` if it was none.
+fn paced(json: &Value) -> Result<Option<Paced>, String> {
+    let Some(rate_per_s) = field(json, "rate_asked_per_s")? else { return Ok(None) };
+    Ok(Some(Paced {
+        rate_per_s,
+        unsent: field(json, "unsent")?,
+        service: histogram(json, "service_ns_histogram")?,
+        lateness: histogram(json, "lateness_ns_histogram")?,
+    }))
+}
+
+fn histogram(json: &Value, name: &str) -> Result<Histogram<u64>, String> {
+    let text: String = field(json, name)?;
+    decoded(&text).map_err(|reason| format!("field `{name}`: {reason}"))
+}
+
 fn method(name: &str) -> Result<&'static str, String> {
     let method = Method::from_name(name).map(Method::name);
     method.ok_or_else(|| format!("field `method`: no method `{name}`"))
 }
 
-/// The histogram as the text that other tools read.
-pub(super) fn encoded(histogram: &Histogram<u64>) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new().serialize(histogram, &mut bytes).map_err(|e| e.to_string())?;
-    Ok(BASE64_STANDARD.encode(bytes))
+/// A histogram that becomes the text that other tools read.
+pub(super) struct Encoded<'a>(pub(super) &'a Histogram<u64>);
+
+impl Serialize for Encoded<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = Vec::new();
+        let encoded = V2DeflateSerializer::new().serialize(self.0, &mut bytes);
+        encoded.map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(&BASE64_STANDARD.encode(bytes))
+    }
 }
 
 /// The histogram in such a text, with the bounds of ours.

@@ -27,8 +27,11 @@ fn report(latencies_us: &[u64], measured_s: u64) -> Report {
         bytes_sent: 1,
         bytes_received: 1,
         cpu: Duration::from_secs(1),
+        cpu_share: 0.5,
+        cpu_wait_share: 0.0,
         latency,
         rows: Vec::new(),
+        paced: None,
     }
 }
 

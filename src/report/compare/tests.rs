@@ -41,7 +41,8 @@ fn too_few_samples_tell_nothing() {
     let short = side("short", &[&[100]]);
     let ratio = compare(Figure::Rate, &short, &side("long", &[&[90, 80]])).expect("measured");
     assert_eq!((ratio.noise, ratio.within_noise), (None, None));
-    let tail = compare(Figure::P999, &side("a", &[&[9, 9, 9]]), &side("b", &[&[9, 9, 9]]));
+    let tail =
+        compare(Figure::P999, &side("a", &[&[9_000, 9_000]]), &side("b", &[&[9_000, 9_000]]));
     assert_eq!(tail.expect("measured").within_noise, None, "seconds have no p99.9");
     assert_eq!(compare(Figure::P50, &short, &side("none", &[&[0]])), None, "nothing was measured");
 }

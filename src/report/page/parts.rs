@@ -19,7 +19,7 @@ use std::fmt::Display;
 /// Figures side by side, and what was done to get them.
 pub(super) fn summary(run: &Run) -> String {
     let report = &run.report;
-    let latency = |quantile| report.latency_us(quantile).map_or("-".to_owned(), time);
+    let latency = |quantile| report.percentile_us(quantile).map_or("-".to_owned(), time);
     let tile =
         |(name, figure): (&str, String)| format!("<div><b>{figure}</b><span>{name}</span></div>");
     let tiles = [
@@ -32,12 +32,17 @@ pub(super) fn summary(run: &Run) -> String {
             share(report.connections.connected, report.connections.attempted),
         ),
     ];
+    let doubts = report.doubts().join("; ");
+    let doubts = match doubts.is_empty() {
+        true => String::new(),
+        false => format!("<p class=\"bad\">INVALID: {}.</p>\n", escaped(&doubts)),
+    };
     let wrong = match report.messages.wrong {
         0 => String::new(),
         wrong => format!("<p class=\"bad\">Wrong bytes in {} answers.</p>\n", count(wrong)),
     };
     let tiles: String = tiles.into_iter().map(tile).collect();
-    format!("{wrong}<p>{}</p>\n<div class=\"tiles\">{tiles}</div>\n", asked(run))
+    format!("{wrong}{doubts}<p>{}</p>\n<div class=\"tiles\">{tiles}</div>\n", asked(run))
 }
 
 /// The figures of each side, their ratios to the first, and what may be noise.
@@ -72,10 +77,13 @@ fn asked(run: &Run) -> String {
         1 => String::new(),
         n => format!(", by {n} generators"),
     };
+    let pace = match &report.paced {
+        None => format!("{} in flight on each", count(report.depth.into())),
+        Some(paced) => format!("{} a second were asked for", count(paced.rate_per_s)),
+    };
     format!(
-        "{} connections, {what}, {} in flight on each, measured for {:.1} s{generators}",
+        "{} connections, {what}, {pace}, measured for {:.1} s{generators}",
         count(report.connections.attempted),
-        count(report.depth.into()),
         report.measured.as_secs_f64()
     )
 }
@@ -118,7 +126,7 @@ pub(super) fn figures(sides: &[Side]) -> String {
         [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
     for (name, quantile) in quantiles {
         rows.push(line(sides, name, |side| {
-            side.sum.report.latency_us(quantile).map_or("-".to_owned(), time)
+            side.sum.report.percentile_us(quantile).map_or("-".to_owned(), time)
         }));
     }
     let longest = |side: &Side| side.sum.report.latency_max_us().map_or("-".to_owned(), time);
@@ -223,7 +231,8 @@ pub(super) fn footer(sides: &[Side]) -> String {
     let since_1970 = std::time::Duration::try_from_secs_f64(began).unwrap_or_default();
     let began = humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + since_1970);
     format!(
-        "<footer>Measured from {began}. Latency is from sending a message to the last byte of its \
-         answer, once the fate of every connection was known.</footer>\n"
+        "<footer>Measured from {began}. Latency is from sending a message (at a constant rate: \
+         from when it was due) to the last byte of its answer, once the fate of every connection \
+         was known.</footer>\n"
     )
 }

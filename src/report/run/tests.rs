@@ -33,7 +33,8 @@ pub(in crate::report) fn file(from_unix_s: f64, rates: &[u64], us: u64) -> Value
             "sent": answers + 3, "received": answers + 2, "wrong": 0, "refused": 0, "lost": 1,
             "late": 0, "duplicate": 0,
         },
-        "bytes_sent": 64, "bytes_received": 64, "cpu_s": 1.5, "latency_ns_histogram": histogram,
+        "bytes_sent": 64, "bytes_received": 64, "cpu_s": 1.5,
+        "cpu_share": 0.5, "cpu_wait_share": 0.1, "latency_ns_histogram": histogram,
         "generators": [{
             "command": "oneloop load tcp://127.0.0.1:7000 -c 2",
             "measured_from_unix_s": from_unix_s, "measured_s": seconds,

@@ -8,15 +8,15 @@ fn side(label: &str, rates: &[u64], us: u64) -> Side {
 #[test]
 fn the_table_has_ratios_and_says_what_is_noise() {
     let sides = [
-        side("before", &[100, 110, 90, 105, 95], 250),
-        side("same", &[104, 92, 108, 101, 99], 250),
-        side("after", &[200, 210, 190, 205, 195], 125),
+        side("before", &[100_000, 110_000, 90_000, 105_000, 95_000], 250),
+        side("same", &[104_000, 92_000, 108_000, 101_000, 99_000], 250),
+        side("after", &[200_000, 210_000, 190_000, 205_000, 195_000], 125),
     ];
     let text = table(&sides);
     for part in [
         "RUN",
         "P99.9",
-        "100/s",
+        "100,000/s",
         "~ x1.01 ±",
         "x2.00 ±0.12",
         "x0.50 ±0.00",

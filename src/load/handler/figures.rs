@@ -1,0 +1,111 @@
+//! What a run tells of itself.
+//!
+//! **What.** The news for the observer and the report, both from what was counted so far.
+//!
+//! **Why this way.** Nothing is counted here, so a run may be asked at any time: when it has
+//! settled, ten times a second, when it was broken off.
+//!
+//! **Costs.** The report copies its histograms.
+//!
+//! **Read next.** `src/load/report.rs`.
+
+use super::Load;
+use crate::clock::Time;
+use crate::load::client::{Client, Tally};
+use crate::load::report::{Paced, Report, us};
+use crate::load::{Scenario, Snapshot, Stage};
+use crate::sys::process;
+use std::time::Duration;
+
+/// What the scheduler gave this thread, and what it kept from it, since the thread began.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Cpu {
+    used: Duration,
+    waited: Duration,
+}
+
+impl Cpu {
+    pub(super) fn now() -> Cpu {
+        Cpu { used: process::thread_cpu_time(), waited: process::thread_cpu_wait() }
+    }
+}
+
+impl<C: Client> Load<C> {
+    /// News of the run.
+    pub(in crate::load) fn snapshot(&mut self, now: Time) -> Snapshot {
+        let messages = self.shared.tally.messages;
+        let (then, answers_then) = std::mem::replace(&mut self.last_tick, (now, messages.received));
+        let seconds = now.since(then).as_secs_f64();
+        let answers = messages.received - answers_then;
+        let paced = self.shared.tally.paced.as_ref();
+        let ended = self.connections.attempted - self.connections.connected;
+        Snapshot {
+            stage: self.stage,
+            elapsed: now.since(self.settled_at.unwrap_or(Time::ZERO)),
+            connected: u64::from(self.settled),
+            waiting: u64::from(self.unsettled),
+            errors: ended + messages.wrong + messages.refused + messages.lost,
+            rate_per_s: if seconds > 0.0 { answers as f64 / seconds } else { 0.0 },
+            p99_us: us(self.shared.tally.latency.value_at_quantile(0.99)),
+            service_p99_us: paced.map(|paced| us(paced.service.value_at_quantile(0.99))),
+            in_line: self.in_line(now),
+        }
+    }
+
+    /// The parts of the measured time in which this thread had a CPU, and waited for one.
+    fn cpu_shares(&self, measured: Duration) -> (f64, f64) {
+        let until = match self.stage {
+            Stage::Measuring => Some(Cpu::now()),
+            _ => self.cpu_until,
+        };
+        let Some(until) = until.filter(|_| !measured.is_zero()) else { return (0.0, 0.0) };
+        let share = |until: Duration, from| until.saturating_sub(from).div_duration_f64(measured);
+        let Cpu { used, waited } = self.cpu_from;
+        (share(until.used, used), share(until.waited, waited))
+    }
+
+    /// The figures so far. Connections that are open and were answered count as connected; those
+    /// still without a fate are not counted, and what is still in flight is lost.
+    pub(in crate::load) fn report(&self, scenario: &Scenario, now: Time) -> Report {
+        let mut connections = self.connections.clone();
+        connections.count_connected(u64::from(self.settled));
+        let Tally { messages, statuses, reopened, latency, series, paced } = &self.shared.tally;
+        let mut messages = *messages;
+        connections.reopened = *reopened;
+        let counted = statuses.iter().enumerate().filter(|(_, count)| **count > 0);
+        messages.lost += messages.in_flight();
+        let settled_at = self.settled_at.unwrap_or(now);
+        let (until, answers) = match self.measured_until {
+            Some(measured) => measured,
+            None if self.stage == Stage::Measuring => (now, messages.received),
+            None => (settled_at, self.answers_before),
+        };
+        let (cpu_share, cpu_wait_share) = self.cpu_shares(until.since(settled_at));
+        Report {
+            command: String::new(),
+            url: scenario.target.to_string(),
+            method: scenario.is_http().then(|| scenario.method.name()),
+            size_bytes: scenario.message_bytes(),
+            depth: scenario.depth,
+            hold: scenario.hold,
+            measured_from_unix_ms: self.shared.clock.unix_ms(settled_at),
+            settle: settled_at.since(Time::ZERO),
+            measured: until.since(settled_at),
+            measured_answers: answers - self.answers_before,
+            connections,
+            messages,
+            statuses: counted.map(|(status, count)| (status as u16, *count)).collect(),
+            bytes_sent: self.shared.bytes_sent,
+            bytes_received: self.shared.bytes_received,
+            cpu: process::cpu_time().unwrap_or_default(),
+            cpu_share,
+            cpu_wait_share,
+            latency: latency.clone(),
+            paced: paced.clone().map(|paced| {
+                let unsent = paced.unsent + self.in_line(now);
+                Paced { unsent, ..paced }
+            }),
+            rows: series.rows(),
+        }
+    }
+}
