@@ -63,20 +63,25 @@ impl Time {
 pub struct Clock {
     /// What the kernel's clock said then.
     origin_ns: u64,
-    /// What the calendar said then, in seconds since 1970. If it is set anew, we do not follow.
-    origin_unix_s: u64,
+    /// What the calendar said then, in ms since 1970. If it is set anew, we do not follow.
+    origin_unix_ms: u64,
 }
 
 impl Clock {
     /// Starts a clock at [`Time::ZERO`].
     pub fn start() -> Clock {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { origin_ns: monotonic_ns(), origin_unix_s: since_1970.as_secs() }
+        Clock { origin_ns: monotonic_ns(), origin_unix_ms: since_1970.as_millis() as u64 }
     }
 
     /// The calendar's seconds since 1970 at `time`.
     pub fn unix_s(&self, time: Time) -> u64 {
-        self.origin_unix_s + time.as_ms() / 1_000
+        self.unix_ms(time) / 1_000
+    }
+
+    /// The calendar's milliseconds since 1970 at `time`.
+    pub fn unix_ms(&self, time: Time) -> u64 {
+        self.origin_unix_ms + time.as_ms()
     }
 
     /// What time it is (`clock_gettime(CLOCK_MONOTONIC)`).

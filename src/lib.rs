@@ -21,6 +21,8 @@ pub mod metrics;
 pub mod net;
 pub mod proto;
 pub mod reactor;
+#[cfg(feature = "cli")]
+pub mod report;
 pub mod server;
 pub mod service;
 pub mod session;

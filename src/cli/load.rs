@@ -11,16 +11,16 @@
 //! **Read next.** `src/load/mod.rs`; `src/cli/load/render.rs`, `src/cli/load/progress.rs`.
 
 mod progress;
-mod render;
+pub(super) mod render;
 mod steps;
 
 use super::{Failure, print};
 use crate::load::{self, LoadError, Messages, Report, Scenario};
 use crate::net::{Target, Trust, parse_bytes, unknown};
 use crate::proto::http1::Method;
+use crate::report::{self, Environment, Run, Side};
 use clap::builder::FalseyValueParser;
 use progress::Progress;
-use serde::Serialize;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -124,6 +124,11 @@ pub(super) struct Load {
     #[arg(long, value_name = "FILE|-", env = "ONELOOP_LOAD_JSON", hide_env_values = true)]
     json: Option<PathBuf>,
 
+    /// Draw the results as one HTML file that needs nothing else
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath,
+        env = "ONELOOP_LOAD_REPORT", hide_env_values = true)]
+    report: Option<PathBuf>,
+
     /// Connect from this address; repeat it to share the connections among several, for one address
     /// has ports for about 28,000 connections to a server, and is slow beyond half of them
     #[arg(
@@ -173,10 +178,25 @@ pub(super) struct Load {
 const STATUS_INVALID: u8 = 3;
 
 /// Where the JSON goes.
-enum Sink {
+pub(super) enum Sink {
     Nowhere,
     Stdout,
-    File(PathBuf, File),
+    File(Output),
+}
+
+/// A file that was opened before the run, for it is too late afterwards.
+pub(super) struct Output {
+    flag: &'static str,
+    path: PathBuf,
+    file: File,
+}
+
+/// The scenario of a report that was read, as far as its table has to know.
+pub(super) fn scenario_of(report: &Report) -> Result<Scenario, String> {
+    let target = target(&report.url).map_err(|error| format!("field `url`: {error}"))?;
+    let method = report.method.and_then(Method::from_name).unwrap_or(Method::Get);
+    let rate_per_s = report.paced.as_ref().map(|paced| paced.rate_per_s);
+    Ok(Scenario { hold: report.hold, method, rate_per_s, ..Scenario::new(target) })
 }
 
 /// Somebody was served, and nobody got a wrong byte.
@@ -184,6 +204,11 @@ fn is_good(report: &Report) -> bool {
     let Messages { received, wrong, refused, .. } = report.messages;
     let all_refused = refused > 0 && received == 0;
     report.connections.connected > 0 && wrong == 0 && !all_refused
+}
+
+/// Figures that are no JSON, which ours are.
+pub(super) fn unwritable(error: serde_json::Error) -> Failure {
+    Failure::Run(format!("json: {error}"))
 }
 
 /// What scripts are told: the worst of what happened.
@@ -215,21 +240,25 @@ impl Load {
                         the two";
             return Err(Failure::Usage(line.to_owned()));
         }
-        let mut sink = Sink::open(self.json.as_deref())?;
+        let sink = Sink::open(self.json.as_deref())?;
+        let page = self.report.as_deref().map(|path| Output::open("report", path)).transpose()?;
         let scenario = self.scenario();
         if let Some(advice) = scenario.advice() {
             let _ = writeln!(io::stderr(), "warning: {advice}");
         }
         if !self.steps.is_empty() {
-            return self.run_steps(scenario, &mut sink);
+            return self.run_steps(scenario, sink);
         }
         let mut report = self.measure(&scenario)?;
         report.command = command();
-        sink.write(&report)?;
-        if !matches!(sink, Sink::Stdout) {
-            print(render::text(&report, &scenario).as_bytes())?;
+        let run = Run::new(report, Environment::read());
+        if let Some(page) = page {
+            page.write(&report::page(&[Side::of(run.clone())]))?;
         }
-        Ok(status(&[report]))
+        if !sink.write(&run.to_json().map_err(unwritable)?)? {
+            print(render::text(&run.report, &scenario).as_bytes())?;
+        }
+        Ok(status(&[run.report]))
     }
 
     /// Runs one scenario, and shows how it goes.
@@ -244,9 +273,12 @@ impl Load {
     }
 
     /// Runs one rate after the other. A step that was cut short is the last.
-    fn run_steps(&self, scenario: Scenario, sink: &mut Sink) -> Result<ExitCode, Failure> {
+    fn run_steps(&self, scenario: Scenario, sink: Sink) -> Result<ExitCode, Failure> {
         if self.rate.is_some() {
             return Err(Failure::Usage("steps: they are the rates; leave --rate out".to_owned()));
+        }
+        if self.report.is_some() {
+            return Err(Failure::Usage("report: draws one run; leave --steps out".to_owned()));
         }
         let mut taken = Steps { command: command(), steps: Vec::new() };
         for rate in &self.steps {
@@ -258,8 +290,8 @@ impl Load {
                 break;
             }
         }
-        sink.write(&taken)?;
-        if !matches!(sink, Sink::Stdout) {
+        let json = serde_json::to_string_pretty(&taken).map_err(unwritable)?;
+        if !sink.write(&(json + "\n"))? {
             print(taken.text().as_bytes())?;
         }
         Ok(status(&taken.steps))
@@ -293,36 +325,43 @@ impl Load {
     }
 }
 
+impl Output {
+    pub(super) fn open(flag: &'static str, path: &Path) -> Result<Output, Failure> {
+        let file = File::create(path).map_err(|error| {
+            let name = path.display();
+            Failure::Usage(format!("{flag} {name}: {error}; name a file you may write"))
+        })?;
+        Ok(Output { flag, path: path.to_owned(), file })
+    }
+
+    pub(super) fn write(mut self, text: &str) -> Result<(), Failure> {
+        self.file.write_all(text.as_bytes()).map_err(|error| {
+            Failure::Run(format!("{} {}: {error}", self.flag, self.path.display()))
+        })
+    }
+}
+
 impl Sink {
-    /// Opens the file before the run, for it is too late afterwards.
-    fn open(path: Option<&Path>) -> Result<Sink, Failure> {
+    pub(super) fn open(path: Option<&Path>) -> Result<Sink, Failure> {
         match path {
             None => Ok(Sink::Nowhere),
             Some(path) if path == Path::new("-") => Ok(Sink::Stdout),
-            Some(path) => {
-                let file = File::create(path).map_err(|error| {
-                    let name = path.display();
-                    Failure::Usage(format!("json {name}: {error}; name a file you may write"))
-                })?;
-                Ok(Sink::File(path.to_owned(), file))
-            }
+            Some(path) => Output::open("json", path).map(Sink::File),
         }
     }
 
-    fn write(&mut self, figures: &impl Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(figures)
-            .map_err(|error| Failure::Run(format!("json: {error}")))?;
+    /// Writes the JSON. Whether standard output has it, and no room for a table.
+    pub(super) fn write(self, text: &str) -> Result<bool, Failure> {
         match self {
-            Sink::Nowhere => Ok(()),
-            Sink::Stdout => print(format!("{text}\n").as_bytes()),
-            Sink::File(path, file) => writeln!(file, "{text}")
-                .map_err(|error| Failure::Run(format!("json {}: {error}", path.display()))),
+            Sink::Nowhere => Ok(false),
+            Sink::Stdout => print(text.as_bytes()).map(|()| true),
+            Sink::File(output) => output.write(text).map(|()| false),
         }
     }
 }
 
 /// What was typed, quoted so that a shell would take it again.
-fn command() -> String {
+pub(super) fn command() -> String {
     let plain = |word: &str| word.chars().all(|c| c.is_alphanumeric() || "-_=+:/.,@[]".contains(c));
     let quoted = |word: String| match plain(&word) {
         true => word,

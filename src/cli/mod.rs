@@ -14,6 +14,7 @@ mod docs;
 mod given;
 mod ladder;
 mod load;
+mod results;
 mod serve;
 
 use crate::config::one_line;
@@ -46,6 +47,9 @@ pub struct Cli {
 enum Command {
     Serve(serve::Serve),
     Load(Box<load::Load>),
+    Merge(results::Merge),
+    Report(results::Report),
+    Compare(results::Compare),
     Ladder(ladder::Ladder),
     Limits(Limits),
     Completions(docs::Completions),
@@ -114,6 +118,9 @@ impl Cli {
         match self.command {
             Command::Serve(serve) => serve.run(),
             Command::Load(load) => load.run(),
+            Command::Merge(merge) => merge.run(),
+            Command::Report(report) => report.run(),
+            Command::Compare(compare) => compare.run(),
             Command::Ladder(ladder) => ladder.run(),
             Command::Limits(limits) => limits.run(),
             Command::Completions(completions) => completions.run(),

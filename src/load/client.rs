@@ -17,6 +17,7 @@ use super::keys::Keys;
 use super::pacer::Pacer;
 use super::pattern::{Pattern, SPAN_BYTES};
 use super::report::{Messages, Paced, latencies};
+use super::series::Series;
 use super::sources::Sources;
 use super::speech::{Requests, websocket_limits};
 use super::{LoadError, Scenario};
@@ -126,22 +127,26 @@ pub(super) struct Tally {
     pub(super) reopened: u64,
     /// Nanoseconds from when a message was due to its answer.
     pub(super) latency: Histogram<u64>,
+    /// The measured time, row by row.
+    pub(super) series: Series,
     /// At a constant rate, what that leaves out.
     pub(super) paced: Option<Paced>,
 }
 
 impl Tally {
-    fn new() -> Tally {
+    fn new(series: Series) -> Tally {
         let statuses = vec![0; 1000].into_boxed_slice();
         let (messages, latency) = (Messages::default(), latencies());
-        Tally { messages, statuses, reopened: 0, latency, paced: None }
+        Tally { messages, statuses, reopened: 0, latency, series, paced: None }
     }
 
     /// Books the answer to a message.
     pub(super) fn count_answer(&mut self, right: bool, stamp: Stamp, now: Time) {
         if right {
             self.messages.received += 1;
-            self.latency.saturating_record(ns(stamp.due_at, now));
+            let latency_ns = ns(stamp.due_at, now);
+            self.latency.saturating_record(latency_ns);
+            self.series.record(latency_ns);
             if let Some(paced) = &mut self.paced {
                 paced.service.saturating_record(ns(stamp.sent_at, now));
             }
@@ -209,6 +214,7 @@ impl Shared {
     pub(super) fn new(scenario: &Scenario, clock: Clock) -> Result<Shared, LoadError> {
         let target = scenario.target.clone();
         let address = &target.address;
+        let series = Series::new(address, scenario.duration_ms);
         let size_bytes = scenario.ask.as_ref().map_or(scenario.size_bytes, Vec::len) as u64;
         let ask = scenario.ask.clone();
         let (deflate, mut offer) = (deflate::Shared::offering(scenario.deflate), Vec::new());
@@ -235,7 +241,7 @@ impl Shared {
             deflate,
             assembly: Assembly::new(websocket_limits(size_bytes)),
             keys: Keys::new(),
-            tally: Tally::new(),
+            tally: Tally::new(series),
             pacer: None,
             bytes_sent: 0,
             bytes_received: 0,
@@ -275,4 +281,4 @@ pub(super) fn timer_of(id: ConnId) -> TimerKey {
 }
 
 /// Timers that belong to the run and to no connection.
-pub(super) const OWN_TIMERS: u32 = 3;
+pub(super) const OWN_TIMERS: u32 = 4;

@@ -47,7 +47,9 @@ const END: TimerKey = TimerKey(0);
 const TICK: TimerKey = TimerKey(1);
 /// Wakes the loop to open connections.
 const OPEN: TimerKey = TimerKey(2);
-const _: () = assert!(OPEN.0 < OWN_TIMERS);
+/// The end of a row of the series.
+const ROW: TimerKey = TimerKey(3);
+const _: () = assert!(ROW.0 < OWN_TIMERS);
 
 /// A client, and what the run knows of it.
 struct Seat<C> {
@@ -312,6 +314,7 @@ impl<C: Client> Load<C> {
             self.cpu_from = Cpu::now();
             self.shared.sends = !self.begin_pace(cx.now);
             self.answers_before = self.shared.tally.messages.received;
+            cx.timers.arm(ROW, self.shared.tally.series.begin(cx.now));
         }
     }
 
@@ -319,6 +322,7 @@ impl<C: Client> Load<C> {
     fn wind_up(&mut self, cx: &mut Cx<'_>, patience_ms: u64) {
         if self.stage == Stage::Measuring {
             self.measured_until = Some((cx.now, self.shared.tally.messages.received));
+            self.shared.tally.series.end(cx.now);
             self.cpu_until = Some(Cpu::now());
         }
         self.stage = Stage::Ending;
@@ -374,6 +378,10 @@ impl<C: Client> Handler for Load<C> {
             (TICK, _) => {
                 self.ticked = true;
                 self.tick_ms.inspect(|&ms| cx.timers.arm(TICK, cx.now.plus_ms(ms)));
+            }
+            (ROW, _) => {
+                let next = self.shared.tally.series.end_row(cx.now);
+                next.inspect(|&next| cx.timers.arm(ROW, next));
             }
             (END, Stage::Ending) if self.give_up_line(cx.now) => {
                 cx.timers.arm(END, cx.now.plus_ms(self.patience_ms));

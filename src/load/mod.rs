@@ -28,6 +28,7 @@ mod keys;
 mod pacer;
 mod pattern;
 mod report;
+mod series;
 mod sources;
 mod speech;
 mod stops;
@@ -35,7 +36,8 @@ mod stream;
 mod validity;
 
 pub use fates::{Connections, Phases};
-pub use report::{Messages, Paced, Report};
+pub use report::{Messages, Paced, Report, field};
+pub use series::Row;
 
 use crate::net::{Address, Dialect, Target, Trust};
 use crate::proto::http1::Method;
@@ -182,16 +184,7 @@ impl Scenario {
                 "mirror: sends back what comes over a WebSocket: use it with ws://".into(),
             );
         }
-        if self.rate_per_s.is_some_and(|rate| self.hold || !(1..=pacer::RATE_MAX).contains(&rate)) {
-            return usage(format!(
-                "rate {}: use 1 to {} messages a second, and not with --hold, which sends one each",
-                self.rate_per_s.unwrap_or_default(),
-                pacer::RATE_MAX
-            ));
-        }
-        if self.connect_rate_per_s.is_some_and(|rate| !(1..=pacer::RATE_MAX).contains(&rate)) {
-            return usage(format!("connect-rate: use 1 to {} a second", pacer::RATE_MAX));
-        }
+        self.check_rates()?;
         if self.deflate && self.target.dialect != Dialect::WebSocket {
             return usage("deflate: compresses messages of a WebSocket: use it with ws://".into());
         }
@@ -223,6 +216,20 @@ impl Scenario {
                  {HEADER_BYTES} to {DATAGRAM_BYTES_MAX} bytes",
                 self.size_bytes
             ));
+        }
+        Ok(())
+    }
+
+    fn check_rates(&self) -> Result<(), LoadError> {
+        if self.rate_per_s.is_some_and(|rate| self.hold || !(1..=pacer::RATE_MAX).contains(&rate)) {
+            return usage(format!(
+                "rate {}: use 1 to {} messages a second, and not with --hold, which sends one each",
+                self.rate_per_s.unwrap_or_default(),
+                pacer::RATE_MAX
+            ));
+        }
+        if self.connect_rate_per_s.is_some_and(|rate| !(1..=pacer::RATE_MAX).contains(&rate)) {
+            return usage(format!("connect-rate: use 1 to {} a second", pacer::RATE_MAX));
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! What a run found.
 //!
 //! **What.** A [`Report`] holds the counts and the whole histogram of latencies; it becomes JSON
-//! (`serde`) and can be [merged](Report::merge) with those of other generators.
+//! (`serde`), [comes back](Report::from_json) from it, and can be [merged](Report::merge) with
+//! those of other generators.
 //!
 //! **Why this way.** Percentiles cannot be averaged, so the histogram is kept until the end. The
 //! books balance: messages sent = received + wrong + refused + lost. Rate and latency are of the
@@ -12,19 +13,24 @@
 //!
 //! **Read next.** `src/load/fates.rs`, `src/cli/load/render.rs`.
 
+mod read;
+
 use super::fates::Connections;
+use super::series::Row;
 use super::validity::percentile_us;
 use hdrhistogram::Histogram;
+use read::Encoded;
+pub use read::field;
 use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The largest latency that is told apart, in nanoseconds.
-const LATENCY_NS_MAX: u64 = 3_600 * 1_000_000_000;
+pub(super) const LATENCY_NS_MAX: u64 = 3_600 * 1_000_000_000;
 
 /// What became of messages: sent = received + wrong + refused + lost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Messages {
     /// Messages sent.
     pub sent: u64,
@@ -72,6 +78,10 @@ pub struct Report {
     pub size_bytes: u64,
     /// Messages in flight on each connection.
     pub depth: u32,
+    /// The connections were held, and nothing was measured.
+    pub hold: bool,
+    /// When the measured time began, in milliseconds since 1970.
+    pub measured_from_unix_ms: u64,
     /// From the start until the fate of every connection was known.
     pub settle: Duration,
     /// The measured time: from then until the last message was sent. Zero with `hold`.
@@ -102,6 +112,9 @@ pub struct Report {
     pub(super) latency: Histogram<u64>,
     /// At a constant rate: what goes with it.
     pub paced: Option<Paced>,
+    /// The measured time, row by row. Not in the JSON, and not merged: percentiles of the same
+    /// second do not add up.
+    pub rows: Vec<Row>,
 }
 
 /// What a run at a constant rate found beside the latency.
@@ -122,6 +135,11 @@ pub struct Paced {
 impl Paced {
     pub(super) fn new(rate_per_s: u64) -> Paced {
         Paced { rate_per_s, unsent: 0, service: latencies(), lateness: latencies() }
+    }
+
+    /// Nanoseconds from sending a message to its last byte coming back.
+    pub fn service_ns(&self) -> &Histogram<u64> {
+        &self.service
     }
 
     fn merge(&mut self, other: &Paced) {
@@ -152,9 +170,15 @@ impl Report {
         (!self.latency.is_empty()).then(|| us(self.latency.max()))
     }
 
+    /// Nanoseconds from sending a message to its last byte coming back, for all right answers.
+    pub fn latency_ns(&self) -> &Histogram<u64> {
+        &self.latency
+    }
+
     /// Adds the figures of a generator that ran at the same time.
     pub fn merge(&mut self, other: &Report) {
         self.settle = self.settle.max(other.settle);
+        self.measured_from_unix_ms = self.measured_from_unix_ms.min(other.measured_from_unix_ms);
         self.measured = self.measured.max(other.measured);
         self.measured_answers += other.measured_answers;
         self.connections.merge(&other.connections);
@@ -206,7 +230,7 @@ impl LatencyUs {
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let doubts = self.doubts();
-        let mut json = serializer.serialize_struct("Report", 23)?;
+        let mut json = serializer.serialize_struct("Report", 29)?;
         match self.command.is_empty() {
             true => json.skip_field("command")?,
             false => json.serialize_field("command", &self.command)?,
@@ -218,8 +242,12 @@ impl Serialize for Report {
         }
         json.serialize_field("size_bytes", &self.size_bytes)?;
         json.serialize_field("depth", &self.depth)?;
+        json.serialize_field("hold", &self.hold)?;
         json.serialize_field("valid", &doubts.is_empty())?;
         json.serialize_field("reasons", &doubts)?;
+        let from_s = self.measured_from_unix_ms as f64 / 1_000.0;
+        json.serialize_field("measured_from_unix_s", &from_s)?;
+        json.serialize_field("measured_answers", &self.measured_answers)?;
         json.serialize_field("settle_s", &self.settle.as_secs_f64())?;
         json.serialize_field("duration_s", &self.measured.as_secs_f64())?;
         json.serialize_field("connections", &self.connections)?;
@@ -236,12 +264,16 @@ impl Serialize for Report {
                 json.skip_field("service_us")?;
                 json.skip_field("lateness_us")?;
                 json.skip_field("unsent")?;
+                json.skip_field("service_ns_histogram")?;
+                json.skip_field("lateness_ns_histogram")?;
             }
             Some(paced) => {
                 json.serialize_field("rate_asked_per_s", &paced.rate_per_s)?;
                 json.serialize_field("service_us", &LatencyUs::of(&paced.service))?;
                 json.serialize_field("lateness_us", &LatencyUs::of(&paced.lateness))?;
                 json.serialize_field("unsent", &paced.unsent)?;
+                json.serialize_field("service_ns_histogram", &Encoded(&paced.service))?;
+                json.serialize_field("lateness_ns_histogram", &Encoded(&paced.lateness))?;
             }
         }
         json.serialize_field("bytes_sent", &self.bytes_sent)?;
@@ -249,6 +281,7 @@ impl Serialize for Report {
         json.serialize_field("cpu_s", &self.cpu.as_secs_f64())?;
         json.serialize_field("cpu_share", &self.cpu_share)?;
         json.serialize_field("cpu_wait_share", &self.cpu_wait_share)?;
+        json.serialize_field("latency_ns_histogram", &Encoded(&self.latency))?;
         json.end()
     }
 }

@@ -1,13 +1,15 @@
 //! Who holds a port.
 //!
-//! **What.** [`tcp_listener`] finds the process that listens on a TCP port.
+//! **What.** [`tcp_listener`] finds the process that listens on a TCP port, `tcp_listeners` all of
+//! them: a socket may be shared, and a port too.
 //!
 //! **Why this way.** "Address in use" is the error that every server's user meets first, and the
 //! next question is always: by whom? The kernel tells in two steps: `/proc/net/tcp` has the
 //! socket's inode, and somebody's `/proc/PID/fd` links to it. Other users' processes are hidden
 //! from all but root; then there is no answer, which is no error.
 //!
-//! **Costs.** Reads every process's descriptors, once, when the start has failed anyway.
+//! **Costs.** Reads every process's descriptors: once, when a start has failed anyway, or before a
+//! load begins.
 //!
 //! **Read next.** `src/net/acceptor.rs`.
 
@@ -17,20 +19,26 @@ use std::path::Path;
 
 /// The process that listens on `address`'s TCP port: its id and name.
 pub(super) fn tcp_listener(address: SocketAddr) -> Option<(u32, String)> {
-    let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .iter()
-        .filter_map(|table| fs::read_to_string(table).ok())
-        .find_map(|table| listening_inode(&table, address))?;
-    let target = format!("socket:[{inode}]");
-    for process in fs::read_dir("/proc").ok()?.flatten() {
-        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        if holds(&process.path(), &target) {
-            return Some((pid, process_name(pid)));
-        }
-    }
-    None
+    let pid = listeners(address).next()?;
+    Some((pid, process_name(pid)))
+}
+
+/// The processes that listen on `address`'s TCP port, as far as we may see them.
+#[cfg(feature = "cli")]
+pub(crate) fn tcp_listeners(address: SocketAddr) -> Vec<u32> {
+    listeners(address).collect()
+}
+
+fn listeners(address: SocketAddr) -> impl Iterator<Item = u32> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
+    let tables = tables.iter().filter_map(|table| fs::read_to_string(table).ok());
+    let inodes = tables.flat_map(|table| listening_inodes(&table, address));
+    let targets: Vec<String> = inodes.map(|inode| format!("socket:[{inode}]")).collect();
+    let processes = if targets.is_empty() { None } else { fs::read_dir("/proc").ok() };
+    processes.into_iter().flatten().flatten().filter_map(move |process| {
+        let pid = process.file_name().to_str()?.parse().ok()?;
+        holds(&process.path(), &targets).then_some(pid)
+    })
 }
 
 /// What the process is called (`/proc/PID/comm`).
@@ -39,26 +47,26 @@ pub(super) fn process_name(pid: u32) -> String {
     comm.trim_end().to_owned()
 }
 
-fn holds(process: &Path, target: &str) -> bool {
+fn holds(process: &Path, targets: &[String]) -> bool {
     let Ok(descriptors) = fs::read_dir(process.join("fd")) else { return false };
-    descriptors
-        .flatten()
-        .any(|fd| fs::read_link(fd.path()).is_ok_and(|link| link.as_os_str() == target))
+    let mut links = descriptors.flatten().filter_map(|fd| fs::read_link(fd.path()).ok());
+    links.any(|link| targets.iter().any(|target| link.as_os_str() == target.as_str()))
 }
 
-/// The inode of the socket that listens in `address`'s way, from a table as `proc_pid_net(5)`
+/// The inodes of the sockets that listen in `address`'s way, from a table as `proc_pid_net(5)`
 /// describes it: `sl local_address rem_address st … inode`, state 0A for LISTEN. Another address
 /// on the same port is in the way only if one of the two is the wildcard.
-fn listening_inode(table: &str, address: SocketAddr) -> Option<u64> {
+fn listening_inodes(table: &str, address: SocketAddr) -> Vec<u64> {
     let (own_ip, own_port) = (hexadecimal(address.ip()), format!("{:04X}", address.port()));
-    table.lines().skip(1).find_map(|line| {
+    let inode = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let (ip, port) = fields.get(1)?.split_once(':')?;
         let is_wildcard = address.ip().is_unspecified() || ip.bytes().all(|digit| digit == b'0');
         let is_there = port == own_port && (ip == own_ip || is_wildcard);
         let listens = is_there && *fields.get(3)? == "0A";
         listens.then(|| fields.get(9)?.parse().ok())?
-    })
+    };
+    table.lines().skip(1).filter_map(inode).collect()
 }
 
 /// An address as the tables have it: 32-bit words in the machine's order of bytes.
@@ -70,3 +78,6 @@ fn hexadecimal(ip: IpAddr) -> String {
     let words = bytes.chunks_exact(4).map(|word| word.try_into().map_or(0, u32::from_ne_bytes));
     words.map(|word| format!("{word:08X}")).collect()
 }
+
+#[cfg(all(test, feature = "cli"))]
+mod tests;

@@ -32,6 +32,8 @@ pub use endpoint::{
     Address, Endpoint, EndpointError, OPTIONS, OptionDoc, Protocol, SocketOptions, TlsOptions,
     format_bytes, format_duration, parse_bytes,
 };
+#[cfg(feature = "cli")]
+pub(crate) use holder::tcp_listeners;
 pub use link::{Link, LinkIo, ReceiveError, Received, SendError, Sent};
 pub use stream::Stream;
 pub use target::{Dialect, Target};

@@ -50,6 +50,19 @@ fn cpu_time_of(who: libc::c_int) -> io::Result<Duration> {
     Ok(of(usage.ru_utime) + of(usage.ru_stime))
 }
 
+/// User and system CPU time of another process so far, all its threads together, in ticks of 10 ms
+/// as a rule (`proc_pid_stat(5)`). `None` if it is gone.
+pub fn cpu_time_of_process(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name stands in parentheses and may hold anything, parentheses too.
+    let fields = stat.rsplit_once(')')?.1;
+    let mut times = fields.split_whitespace().skip(11).map(str::parse::<u64>);
+    let ticks = times.next()?.ok()? + times.next()?.ok()?;
+    // SAFETY: no preconditions.
+    let ticks_per_s = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    (ticks_per_s > 0).then(|| Duration::from_secs_f64(ticks as f64 / ticks_per_s as f64))
+}
+
 /// How long this thread was ready to run and had to wait for a CPU (`/proc/thread-self/schedstat`,
 /// the second number). Zero if the kernel does not count it.
 pub fn thread_cpu_wait() -> Duration {

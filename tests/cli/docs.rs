@@ -56,7 +56,9 @@ fn help_does_not_show_what_is_in_the_environment() {
 #[test]
 fn the_program_introduces_itself() {
     let help = stdout(oneloop(&["--help"], &[]));
-    for command in ["serve", "load", "ladder", "limits", "completions", "man"] {
+    for command in
+        ["serve", "load", "merge", "report", "compare", "ladder", "limits", "completions", "man"]
+    {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
         assert!(stdout(oneloop(&[command, "--help"], &[])).contains("Usage: oneloop"));
     }
@@ -101,7 +103,18 @@ fn the_manual_has_a_page_a_command_and_all_of_them_go_to_stdout() {
     let dir = place.dir().join("a").join("man1");
     stdout(oneloop(&["man", dir.to_str().expect("text")], &[]));
     let all = stdout(oneloop(&["man"], &[]));
-    for page in ["", "-serve", "-load", "-ladder", "-limits", "-completions", "-man"] {
+    for page in [
+        "",
+        "-serve",
+        "-load",
+        "-merge",
+        "-report",
+        "-compare",
+        "-ladder",
+        "-limits",
+        "-completions",
+        "-man",
+    ] {
         let name = format!("oneloop{page}.1");
         let page = fs::read_to_string(dir.join(&name)).expect("the page is there");
         assert!(page.contains(".TH oneloop") && page.contains(".SH SYNOPSIS"), "{name}");

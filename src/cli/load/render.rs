@@ -20,7 +20,7 @@ use comfy_table::{CellAlignment, Table, presets};
 type Line = (&'static str, String);
 
 /// The report of a run of `scenario`.
-pub(super) fn text(report: &Report, scenario: &Scenario) -> String {
+pub(in crate::cli) fn text(report: &Report, scenario: &Scenario) -> String {
     let mut text = format!("\n{}\n\n{}\n", verdict(report, scenario), table(report, scenario));
     if scenario.target.is_secure && scenario.trust == Some(Trust::Anybody) {
         text.push_str("\nTLS: nobody looked whose certificate it is (--tls-insecure).\n");
@@ -228,7 +228,7 @@ fn figure(count: u64) -> String {
 }
 
 /// Microseconds with three digits and a unit that fits.
-pub(super) fn latency(us: f64) -> String {
+pub(in crate::cli) fn latency(us: f64) -> String {
     let (value, unit) = match us {
         us if us < 1_000.0 => (us, "us"),
         us if us < 1_000_000.0 => (us / 1_000.0, "ms"),

@@ -69,7 +69,7 @@ impl<C: Client> Load<C> {
     pub(in crate::load) fn report(&self, scenario: &Scenario, now: Time) -> Report {
         let mut connections = self.connections.clone();
         connections.count_connected(u64::from(self.settled));
-        let Tally { messages, statuses, reopened, latency, paced } = &self.shared.tally;
+        let Tally { messages, statuses, reopened, latency, series, paced } = &self.shared.tally;
         let mut messages = *messages;
         connections.reopened = *reopened;
         let counted = statuses.iter().enumerate().filter(|(_, count)| **count > 0);
@@ -87,6 +87,8 @@ impl<C: Client> Load<C> {
             method: scenario.is_http().then(|| scenario.method.name()),
             size_bytes: scenario.message_bytes(),
             depth: scenario.depth,
+            hold: scenario.hold,
+            measured_from_unix_ms: self.shared.clock.unix_ms(settled_at),
             settle: settled_at.since(Time::ZERO),
             measured: until.since(settled_at),
             measured_answers: answers - self.answers_before,
@@ -103,6 +105,7 @@ impl<C: Client> Load<C> {
                 let unsent = paced.unsent + self.in_line(now);
                 Paced { unsent, ..paced }
             }),
+            rows: series.rows(),
         }
     }
 }

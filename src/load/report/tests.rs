@@ -9,6 +9,8 @@ fn report(latencies_us: &[u64], measured_s: u64) -> Report {
         method: None,
         size_bytes: 64,
         depth: 1,
+        hold: false,
+        measured_from_unix_ms: 1_700_000_000_500,
         settle: Duration::from_millis(5),
         measured: Duration::from_secs(measured_s),
         measured_answers: latencies_us.len() as u64,
@@ -28,6 +30,7 @@ fn report(latencies_us: &[u64], measured_s: u64) -> Report {
         cpu_share: 0.5,
         cpu_wait_share: 0.0,
         latency,
+        rows: Vec::new(),
         paced: None,
     }
 }

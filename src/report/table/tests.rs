@@ -1,0 +1,41 @@
+use super::super::run::tests::run;
+use super::*;
+
+fn side(label: &str, rates: &[u64], us: u64) -> Side {
+    Side::new(label.to_owned(), vec![(label.to_owned(), run(1e9, rates, us))]).expect("fits")
+}
+
+#[test]
+fn the_table_has_ratios_and_says_what_is_noise() {
+    let sides = [
+        side("before", &[100_000, 110_000, 90_000, 105_000, 95_000], 250),
+        side("same", &[104_000, 92_000, 108_000, 101_000, 99_000], 250),
+        side("after", &[200_000, 210_000, 190_000, 205_000, 195_000], 125),
+    ];
+    let text = table(&sides);
+    for part in [
+        "RUN",
+        "P99.9",
+        "100,000/s",
+        "~ x1.01 ±",
+        "x2.00 ±0.12",
+        "x0.50 ±0.00",
+        "? x0.50",
+        "same against before: within the noise: rate (+0.8 %), p50 (+0.0 %), p99 (+0.0 %); ",
+        "after against before: differs in rate (+100.0 %), p50 (-5",
+        "too few samples to tell: p99.9 (-5",
+        "before: between the 5 seconds of one run;",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let rows = text.split("\n\n").next().expect("a table");
+    assert!(rows.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn who_did_something_else_is_named() {
+    let mut deeper = side("deeper", &[100, 100], 250);
+    deeper.sum.report.depth = 4;
+    let text = table(&[side("first", &[100, 100], 250), deeper]);
+    assert!(text.contains("deeper did not do the same as first: depth 4, not 1."), "{text}");
+}
