@@ -37,8 +37,8 @@ fn assert_one_read_and_one_write(scheme: &str, url: &str, args: &[&str]) {
         let count = cost.remove(call).unwrap_or(0);
         assert!((count - messages).abs() <= 5, "{count} {call} for {messages} messages");
     }
-    // 4 KiB of masks are fetched at once. Once a second, and at the end, it asks for the CPU time of
-    // both sides: some 12 calls. And what it allocates before and behind its messages is not the
+    // 4 KiB of masks are fetched at once. Once a second, and at the end, it asks for the CPU time
+    // of both sides: some 12 calls. And what it allocates before and behind its messages is not the
     // same each time.
     let calls: i64 = cost.values().map(|count| count.abs()).sum();
     assert!(calls <= messages / 1_000 + 45, "{messages} messages: {cost:?}");
