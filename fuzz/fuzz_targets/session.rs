@@ -93,6 +93,7 @@ fn limits() -> SessionLimits {
             chunk_extra_bytes_max: 16,
         },
         ws: ws::Limits { frame_bytes_max: 130, message_bytes_max: 150, fragments_max: 3 },
+        handshake_timeout_ms: 1_000,
         idle_timeout_ms: 1_000,
         head_timeout_ms: 1_000,
         body_bytes_per_s_min: 10,
