@@ -99,6 +99,21 @@ fn bytes_come_back_and_the_server_hears_that_no_more_will_come() {
 }
 
 #[test]
+fn a_certificate_that_may_sign_others_is_trusted_for_itself_and_its_name() {
+    let files = Files::new("load-authority");
+    files.renew_as_authority();
+    let (address, stop) = site_on(&files.url("https://127.0.0.1:0"), Limits::default());
+    let target = secure(&address, Dialect::WebSocket);
+    let report = run(&scenario_of(target.clone(), &files));
+    assert_eq!(report.connections.connected, 3, "{:?}", report.connections);
+
+    let elsewhere = Target { host: "elsewhere.test:1".to_owned(), ..target };
+    let report = run(&scenario_of(elsewhere, &files));
+    assert_failed(&report, "TLS: the certificate is for another host", "tls");
+    stop();
+}
+
+#[test]
 fn whom_nobody_vouches_for_is_not_spoken_to() {
     let (files, others) = (Files::new("load-trust"), Files::new("load-others"));
     let (address, stop) = site_on(&files.url("https://127.0.0.1:0"), Limits::default());

@@ -48,6 +48,18 @@ impl Files {
         fs::write(self.key(), pem("PRIVATE KEY", signing_key.serialized_der())).unwrap();
     }
 
+    /// One that may sign others, as `openssl req -x509` makes them.
+    #[allow(dead_code)]
+    pub(crate) fn renew_as_authority(&self) {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let mut params = rcgen::CertificateParams::new(names).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().unwrap();
+        fs::write(self.cert(), pem("CERTIFICATE", params.self_signed(&key).unwrap().der()))
+            .unwrap();
+        fs::write(self.key(), pem("PRIVATE KEY", key.serialized_der())).unwrap();
+    }
+
     pub(crate) fn cert(&self) -> PathBuf {
         self.dir.join("cert.pem")
     }
