@@ -9,8 +9,9 @@
 //! answers too slowly is not read from: its own sender is what it slows down.
 //!
 //! **Costs.** 1 `recv` + 1 `send` a ready connection; the first stall adds one `epoll_ctl`. About
-//! 250 instructions: `step` and `answer` are all that a message passes through here, forced inline
-//! (70 fewer), and what seldom happens stands in functions of its own, out of their way.
+//! 250 instructions a read (`scripts/instructions.sh` counts the whole): `step` and `answer`,
+//! forced inline, are all of the way; what seldom happens stands in functions of its own beside
+//! it.
 //!
 //! **Read next.** `src/server/ending.rs`; for the two halves `src/net/link.rs`, `src/session.rs`.
 

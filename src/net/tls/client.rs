@@ -2,9 +2,9 @@
 //!
 //! **What.** [`TlsClient`] makes the client's side of TLS for a connection to a named host.
 //!
-//! **Why this way.** Trust is given by name: certificates from a file, or nobody asked, which has
-//! to be said aloud ([`Trust::Anybody`]). The system's certificates are left out: a load generator
-//! is pointed at a server of one's own.
+//! **Why this way.** Trust is given by name: certificates from a file, for themselves and for whom
+//! they have signed, or nobody asked, which has to be said aloud ([`Trust::Anybody`]). The
+//! system's certificates are left out: a load generator is pointed at a server of one's own.
 //!
 //! **Costs.** One configuration for all connections, with a bounded cache of sessions.
 //!
