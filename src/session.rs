@@ -1,7 +1,7 @@
 //! One connection's protocol joined to one service: bytes in, bytes out.
 //!
 //! **What.** [`Session::receive`] cuts fresh bytes into messages and hands each to the service,
-//! whose answers land in the worker's write scratch. What is not a whole message yet is carried to
+//! whose answers land on the worker's [`Desk`]. What is not a whole message yet is carried to
 //! the next read. [`Session::expiry`] says when it wants to be looked at if nothing comes.
 //!
 //! **Why this way.** Pure (sans-I/O): no socket, no clock, so every rule is tested on slices at
@@ -183,23 +183,43 @@ impl<T: Default> Session<T> {
         self.route
     }
 
-    /// Handles `fresh` bytes. It may unmask them in place.
+    /// Handles `fresh` bytes. It may unmask them in place, and leave answers there.
     ///
     /// # Errors
-    /// See [`SessionError`]; answers to earlier messages are in the write scratch all the same.
-    #[inline(always)]
+    /// See [`SessionError`]; answers to earlier messages are among the desk's all the same.
     pub fn receive<R: Routes<Service: Service<State = T>>>(
         &mut self,
         fresh: &mut [u8],
         routes: &mut R,
         desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
+        match (&self.speech, self.route) {
+            (Speech::Handshake(_), _) => Ok(Flow::Open),
+            (Speech::Http(_), _) => self.receive_http(fresh, routes, desk),
+            (_, Some(route)) => {
+                let (service, mail) = routes.service(route);
+                self.receive_joined(fresh, service, mail, desk)
+            }
+            (_, None) => Ok(Flow::Closes),
+        }
+    }
+
+    /// The same for a session that is joined to its service already.
+    ///
+    /// # Errors
+    /// As [`receive`](Session::receive).
+    #[inline(always)]
+    pub fn receive_joined<S: Service<State = T>>(
+        &mut self,
+        fresh: &mut [u8],
+        service: &mut S,
+        mail: &mut Mail,
+        desk: &mut Desk,
+    ) -> Result<Flow, SessionError> {
         match &self.speech {
-            Speech::Handshake(_) => Ok(Flow::Open),
-            Speech::Bytes => Ok(self.receive_bytes(fresh, routes, desk)),
-            Speech::Lines(_) => self.receive_lines(fresh, routes, desk),
-            Speech::Http(_) => self.receive_http(fresh, routes, desk),
-            Speech::WebSocket(_) => self.receive_frames(fresh, routes, desk),
+            Speech::Bytes => Ok(self.receive_bytes(fresh, service, mail, desk)),
+            Speech::WebSocket(_) => self.receive_frames(fresh, service, mail, desk),
+            _ => self.receive_lines(fresh, service, mail, desk),
         }
     }
 
@@ -209,8 +229,11 @@ impl<T: Default> Session<T> {
         routes: &mut R,
         desk: &mut Desk,
     ) {
-        if matches!(&self.speech, Speech::Lines(carry) if !carry.is_empty()) {
-            self.receive_last_line(routes, desk);
+        if matches!(&self.speech, Speech::Lines(carry) if !carry.is_empty())
+            && let Some(route) = self.route
+        {
+            let (service, mail) = routes.service(route);
+            self.receive_last_line(service, mail, desk);
         }
     }
 

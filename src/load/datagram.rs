@@ -100,11 +100,11 @@ impl Client for DatagramClient {
         shared: &mut Shared,
         cx: &mut Cx<'_>,
     ) -> Life {
-        self.is_queued &= !ready.again;
-        if ready.readable || ready.broken {
+        self.is_queued &= !ready.is_again();
+        if ready.is_readable() || ready.is_broken() {
             self.receive(id, shared, cx)?;
         }
-        if self.is_full && ready.writable {
+        if self.is_full && ready.is_writable() {
             self.fill(id, shared)?;
         }
         Continue(())

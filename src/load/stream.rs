@@ -94,17 +94,17 @@ impl Client for StreamClient {
         shared: &mut Shared,
         cx: &mut Cx<'_>,
     ) -> Life {
-        self.is_queued &= !ready.again;
-        self.is_full &= !ready.writable;
-        self.is_ending |= ready.peer_finished || ready.broken;
+        self.is_queued &= !ready.is_again();
+        self.is_full &= !ready.is_writable();
+        self.is_ending |= ready.is_peer_finished() || ready.is_broken();
         if self.stage == Stage::Connecting && !self.connected(id, shared, cx)? {
             return Continue(());
         }
         if self.stage == Stage::Left {
-            let _ = self.link.read_away(&mut shared.scratch);
+            let _ = self.link.receive_raw(&mut shared.scratch);
             return Continue(());
         }
-        if ready.readable || self.is_ending {
+        if ready.is_readable() || self.is_ending {
             self.receive(id, shared, cx)?;
         }
         self.send(id, shared, cx)

@@ -215,13 +215,14 @@ impl Link {
         self.tls().and_then(Tls::fault_of_end)
     }
 
-    /// Reads once and forgets: after the last word, when what comes is of no interest, and under
-    /// TLS perhaps not to be understood.
+    /// Reads once what the socket has: all that there is of a link that [is bare](Link::is_bare);
+    /// under TLS only good to be forgotten, after the last word.
     ///
     /// # Errors
     /// As [`receive`](Link::receive).
-    pub fn read_away(&mut self, scratch: &mut [u8]) -> Result<Received, ReceiveError> {
-        read_once(&mut self.stream, scratch)
+    #[inline(always)]
+    pub fn receive_raw(&mut self, bytes: &mut [u8]) -> Result<Received, ReceiveError> {
+        read_once(&mut self.stream, bytes)
     }
 
     /// Sends `bytes` behind what already waits; what the socket does not take is queued.
@@ -243,6 +244,16 @@ impl Link {
             [] => Ok(Sent::All),
             rest => self.queue(rest, token, &mut io),
         }
+    }
+
+    /// Sends what the socket takes of `bytes`, over a link that [is bare](Link::is_bare). How many
+    /// bytes that were.
+    ///
+    /// # Errors
+    /// See [`SendError`]; the connection must end.
+    #[inline(always)]
+    pub fn send_raw(&mut self, bytes: &[u8]) -> Result<usize, SendError> {
+        write_once(&mut self.stream, &[IoSlice::new(bytes)])
     }
 
     #[inline(never)]

@@ -9,6 +9,7 @@
 //!
 //! **Read next.** `src/net/link.rs`.
 
+use crate::sys;
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
@@ -51,7 +52,7 @@ impl Stream {
     /// As `send(2)`; `WouldBlock` if the socket's buffer is full.
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        either!(self, socket => socket.write(bytes))
+        sys::socket::send(self, bytes)
     }
 
     /// Writes several slices at once (`writev(2)`).

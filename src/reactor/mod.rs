@@ -34,39 +34,59 @@ const EVENTS_MAX: usize = 1024;
 /// Timers handled in one turn; more wait for the next.
 const TIMERS_PER_TURN: u32 = 4096;
 
-/// What the kernel said of a socket.
+/// What the kernel said of a socket: a set of facts in one byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Readiness {
-    /// There is something to read, or the stream ended.
-    pub readable: bool,
-    /// There is room to write again.
-    pub writable: bool,
-    /// The peer sent its FIN (RDHUP): a short read is the last one.
-    pub peer_finished: bool,
-    /// Both directions are down or an error is pending. What was received can still be read.
-    pub broken: bool,
-    /// Not the kernel's word: the source was on the again-queue, and now it is not.
-    pub again: bool,
-}
+pub struct Readiness(u8);
 
 impl Readiness {
+    /// There is something to read, or the stream ended, and that is all.
+    pub const READABLE: Readiness = Readiness(1);
     /// "Look again": the handler asked for it through the again-queue.
-    pub const AGAIN: Readiness = Readiness {
-        readable: true,
-        writable: false,
-        peer_finished: false,
-        broken: false,
-        again: true,
-    };
+    pub const AGAIN: Readiness = Readiness(1 | 16);
 
+    #[inline]
     fn of(event: &Event) -> Readiness {
-        Readiness {
-            readable: event.is_readable(),
-            writable: event.is_writable(),
-            peer_finished: event.is_read_closed(),
-            broken: event.is_error() || event.is_write_closed(),
-            again: false,
+        let is_broken = event.is_error() || event.is_write_closed();
+        if event.is_readable() && !(event.is_writable() || event.is_read_closed() || is_broken) {
+            // Nearly always: one comparison instead of all of them.
+            return Readiness::READABLE;
         }
+        Readiness(
+            u8::from(event.is_readable())
+                | u8::from(event.is_writable()) << 1
+                | u8::from(event.is_read_closed()) << 2
+                | u8::from(is_broken) << 3,
+        )
+    }
+
+    /// There is something to read, or the stream ended.
+    #[inline]
+    pub fn is_readable(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// There is room to write again.
+    #[inline]
+    pub fn is_writable(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    /// The peer sent its FIN (RDHUP): a short read is the last one.
+    #[inline]
+    pub fn is_peer_finished(self) -> bool {
+        self.0 & 4 != 0
+    }
+
+    /// Both directions are down or an error is pending. What was received can still be read.
+    #[inline]
+    pub fn is_broken(self) -> bool {
+        self.0 & 8 != 0
+    }
+
+    /// Not the kernel's word: the source was on the again-queue, and now it is not.
+    #[inline]
+    pub fn is_again(self) -> bool {
+        self.0 & 16 != 0
     }
 }
 
@@ -180,19 +200,13 @@ impl Reactor {
             again: &mut self.again,
         };
 
-        // 4. Signals and wakers, before the work that they may call off.
-        for event in &self.events {
-            if let Source::Control(index) = Source::of(event.token()) {
-                handler.control(cx, index);
-            }
-        }
-        // 5. Ready connections and datagram sockets.
+        // 4., 5. Whatever is ready, in the order in which it became so; but listeners wait.
         for event in &self.events {
             match Source::of(event.token()) {
                 Source::Conn(id) => handler.ready(cx, id, Readiness::of(event)),
                 Source::Datagram(index) => handler.datagram(cx, index, Readiness::of(event)),
                 Source::Listener(index) => self.accepts.push(index),
-                Source::Control(_) => {}
+                Source::Control(index) => handler.control(cx, index),
             }
         }
         // 6. The again-queue: only what was on it when the turn began.
@@ -205,8 +219,10 @@ impl Reactor {
             }
         }
         // 7. New connections, after those that are already being served.
-        for index in self.accepts.drain(..) {
-            handler.accept(cx, index);
+        if !self.accepts.is_empty() {
+            for index in self.accepts.drain(..) {
+                handler.accept(cx, index);
+            }
         }
         // 8. Expired timers.
         let mut budget = TIMERS_PER_TURN;
@@ -226,8 +242,7 @@ impl Reactor {
             return Some(Duration::ZERO);
         }
         // In whole milliseconds, as the kernel counts them too.
-        self.timers
-            .next_due()
-            .map(|due| Duration::from_millis(due.as_ms().saturating_sub(self.now.as_ms())))
+        let due_ms = self.timers.next_due_ms()?;
+        Some(Duration::from_millis(due_ms.saturating_sub(self.now.as_ms())))
     }
 }

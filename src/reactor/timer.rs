@@ -118,10 +118,10 @@ impl TimerWheel {
         self.nodes.get(key.0 as usize).is_some_and(|node| node.list != UNARMED)
     }
 
-    /// When the wheel next wants [`pop_expired`](TimerWheel::pop_expired) to be called; never later
-    /// than the earliest deadline.
-    pub fn next_due(&self) -> Option<Time> {
-        (self.work_at_ms != NEVER).then(|| Time::from_ms(self.work_at_ms))
+    /// The millisecond in which the wheel next wants [`pop_expired`](TimerWheel::pop_expired) to be
+    /// called; never later than the earliest deadline.
+    pub fn next_due_ms(&self) -> Option<u64> {
+        (self.work_at_ms != NEVER).then_some(self.work_at_ms)
     }
 
     /// Takes one timer whose deadline is at or before `now`. Every timer that is touched costs one

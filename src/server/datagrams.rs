@@ -32,7 +32,7 @@ pub(super) struct DatagramSocket<S> {
 impl<S: Service> Worker<S> {
     pub(super) fn on_datagrams(&mut self, cx: &mut Cx<'_>, index: u16, readiness: Readiness) {
         let DatagramSocket { socket, service, queued, .. } = &mut self.datagrams[index as usize];
-        *queued &= !readiness.again;
+        *queued &= !readiness.is_again();
         let (Some(open), Some(batch)) = (&*socket, &mut self.batch) else { return };
         let (received, more) = match batch.receive(open) {
             Ok(received) => (received, received == BATCH_MAX),

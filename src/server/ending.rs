@@ -75,7 +75,7 @@ impl<S: Service> Worker<S> {
     pub(super) fn read_away(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         let Phase::Lingering(reason) = conn.phase else { return Ok(()) };
-        match conn.link.read_away(&mut self.read) {
+        match conn.link.receive_raw(&mut self.read) {
             Ok(Received::Filled(_)) => look_again(cx, id, conn),
             Ok(Received::Short(_)) if !conn.peer_finished => {}
             Ok(Received::Blocked) => {}

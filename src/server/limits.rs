@@ -19,19 +19,20 @@ use crate::session::{Desk, SessionLimits};
 use std::fmt;
 
 /// Bytes one read may bring. It is also the fairness budget of a connection in one turn: whoever
-/// sends more waits for the next turn. 64 KiB is where fewer, larger reads stop paying.
-pub const READ_BYTES: usize = 64 * 1024;
+/// sends more waits for the next turn. 64 KiB is where fewer, larger reads stop paying; the rest is
+/// room for a header, so that a message of 64 KiB lies whole in a read and need not be gathered.
+pub const READ_BYTES: usize = 64 * 1024 + 64;
 
 /// The same for a connection that has agreed to compress. A byte may say a thousand: a read of the
 /// usual size up to 64 MiB, which take 64 ms to inflate, and more to answer, while all others wait.
 pub const READ_DEFLATED_BYTES: usize = 8 * 1024;
 
 /// A connection whose backlog is larger is not read from any more (the high watermark): it takes
-/// more than it can be answered.
-pub const BACKLOG_HIGH_BYTES: usize = READ_BYTES;
+/// more than it can be answered. With the answers to one read more that is at most 128 KiB.
+pub const BACKLOG_HIGH_BYTES: usize = 128 * 1024 - READ_BYTES;
 
 /// A backlog must shrink to this before the connection is read from again (the low watermark).
-pub const BACKLOG_LOW_BYTES: usize = READ_BYTES / 4;
+pub const BACKLOG_LOW_BYTES: usize = BACKLOG_HIGH_BYTES / 4;
 
 /// Connections a listener accepts in one turn. More than a handful, because each turn costs an
 /// `epoll_wait`; not all, because those who are connected come first.

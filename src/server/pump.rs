@@ -9,9 +9,9 @@
 //! answers too slowly is not read from: its own sender is what it slows down.
 //!
 //! **Costs.** 1 `recv` + 1 `send` a ready connection; the first stall adds one `epoll_ctl`. About
-//! 250 instructions a read (`scripts/instructions.sh` counts the whole): `step` and `answer`,
-//! forced inline, are all of the way; what seldom happens stands in functions of its own beside
-//! it.
+//! 150 instructions a read, for nearly every event is plain and `step` is all of its way: going
+//! the way of everything (`step_with_care`, `received`, `answered`) would be 245
+//! (`scripts/instructions.sh` counts the whole).
 //!
 //! **Read next.** `src/server/ending.rs`; for the two halves `src/net/link.rs`, `src/session.rs`.
 
@@ -23,15 +23,12 @@ use super::limits::{
 use super::worker::{Worker, timers};
 use crate::clock::Time;
 use crate::metrics::{CloseReason, Metrics};
-use crate::net::{LinkIo, ReceiveError, Received, SendError, Sent, TlsScratch};
+use crate::net::{LinkIo, ReceiveError, Received, SendError, Sent};
 use crate::proto::http1;
 use crate::proto::ws::WsError;
 use crate::reactor::{ConnId, Cx, Readiness, Source};
 use crate::service::Service;
-use crate::session::{Desk, Expiry, Farewell, Flow, SessionError, SessionLimits};
-
-/// The write scratch keeps this much; what one huge answer needed beyond it is given back.
-const WRITE_KEPT_BYTES: usize = 4 * READ_BYTES;
+use crate::session::{Expiry, Farewell, Flow, SessionError, SessionLimits};
 
 /// What is to be done with a connection after a step, or why it ends now.
 pub(super) type Step = Result<(), CloseReason>;
@@ -82,20 +79,62 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// Sees what an event is about, and reads once.
+    /// Nearly every event is plain: bytes have come, for a connection that is joined to its service
+    /// and owes nothing, and the answer goes out at once. This is all of its way; what is not
+    /// plain leaves it for the way of everything, where it is found not to be.
     #[inline(always)]
     fn step(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) -> Step {
-        let Some(mut conn) = self.conns.get(id) else {
+        let Some(conn) = self.conns.get(id) else {
             self.metrics.stale_events += 1;
             return Ok(());
         };
-        conn.note(readiness);
-        if conn.link.backlog_bytes() > 0 && (readiness.writable || readiness.broken) {
+        let is_calm = !self.mail_waits && self.draining.is_none();
+        let (Some(route), true) = (conn.plain_route(), is_calm && readiness == Readiness::READABLE)
+        else {
+            return self.step_with_care(cx, id, readiness);
+        };
+        let len = match conn.link.receive_raw(&mut self.read) {
+            Ok(Received::Short(len)) => len,
+            received => return self.received(cx, id, received),
+        };
+        conn.last_active = cx.now;
+        self.metrics.bytes_in += len as u64;
+        self.desk.now = cx.now;
+        let Channel { service, mail, .. } = &mut self.channels[route as usize];
+        let fresh = &mut self.read[..len];
+        let flow = conn.session.receive_joined(fresh, service, mail, &mut self.desk);
+        self.mail_waits = mail.messages > 0;
+        let (answers, _) = self.desk.answers(&self.read);
+        if !answers.is_empty() {
+            let (sent, len) = (conn.link.send_raw(answers), answers.len());
+            let taken = sent.unwrap_or(0);
+            self.metrics.bytes_out += taken as u64;
+            if sent.is_ok() && taken < len {
+                self.desk.forget_answers(taken);
+                return self.answered(cx, id, flow, false);
+            }
+            // Also if it ends now: left on the desk, the next connection would get it.
+            self.desk.clear_answers();
+            sent?;
+        }
+        match flow {
+            Ok(Flow::Open) => Ok(()),
+            ended => self.session_ended(cx, id, ended, false),
+        }
+    }
+
+    /// Sees what an event is about, and reads once.
+    #[inline(never)]
+    fn step_with_care(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) -> Step {
+        let Some(mut conn) = self.conns.get(id) else { return Ok(()) };
+        conn.queued &= !readiness.is_again();
+        conn.peer_finished |= readiness.is_peer_finished();
+        if conn.link.backlog_bytes() > 0 && (readiness.is_writable() || readiness.is_broken()) {
             self.flush(cx, id)?;
             let Some(flushed) = self.conns.get(id) else { return Ok(()) };
             conn = flushed;
         }
-        if !readiness.readable && !readiness.broken {
+        if !readiness.is_readable() && !readiness.is_broken() {
             return Ok(());
         }
         if conn.phase != Phase::Open {
@@ -106,25 +145,31 @@ impl<S: Service> Worker<S> {
         }
         let read = &mut self.read[..conn.read_bytes_max()];
         let io = LinkIo { registry: cx.registry, pool: &mut self.desk.pool, tls: &mut self.tls };
-        let (len, more) = match conn.link.receive(read, id.token(), io) {
+        let received = conn.link.receive(read, id.token(), io);
+        self.received(cx, id, received)
+    }
+
+    /// Sees what came of a read, and hands it to the session.
+    #[inline(never)]
+    fn received(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: ConnId,
+        received: Result<Received, ReceiveError>,
+    ) -> Step {
+        let (len, more) = match received {
             Ok(Received::Filled(len)) => (len, true),
             Ok(Received::Short(len)) => (len, false),
             Ok(Received::Blocked) => return self.drained(cx, id),
             Ok(Received::Eof) => return self.peer_ended(cx, id),
             Err(error) => return self.receive_failed(cx, id, error),
         };
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
         conn.last_active = cx.now;
         self.metrics.bytes_in += len as u64;
         if conn.session.is_handshake() && !self.go_on_with_handshake(cx, id)? {
             return Ok(());
         }
-        self.answer(cx, id, len, more)
-    }
-
-    /// Hands `len` fresh bytes to the session, sends what comes of it, and sees what is left to be
-    /// done. `more` may wait unread.
-    #[inline(always)]
-    fn answer(&mut self, cx: &mut Cx<'_>, id: ConnId, len: usize, more: bool) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         self.desk.now = cx.now;
         let was_http = conn.session.is_http();
@@ -133,7 +178,7 @@ impl<S: Service> Worker<S> {
         }
         let doors = &self.listeners[conn.listener as usize].doors;
         let mut rooms = Rooms { doors, channels: &mut self.channels };
-        let outcome = match len {
+        let flow = match len {
             // Of TLS it was nothing but its own.
             0 => Ok(Flow::Open),
             _ => conn.session.receive(&mut self.read[..len], &mut rooms, &mut self.desk),
@@ -149,15 +194,24 @@ impl<S: Service> Worker<S> {
             // Also of an upgraded one: its ping may be due before what was armed, or nothing was.
             conn.arm_expiry(id, cx, &self.desk.limits);
         }
-        // Also if it ends now: left in the scratch, the next connection would get it.
-        let sent = conn.send_written(id, cx, &mut self.desk, &mut self.tls, &mut self.metrics)?;
-        if sent == Sent::Queued {
-            conn.check_backlog(self.limits.backlog_bytes_max, &self.desk.limits)?;
-            conn.paused = conn.link.backlog_bytes() > BACKLOG_HIGH_BYTES;
+        self.answered(cx, id, flow, more)
+    }
+    /// Sends what the session has answered, and sees what is left to be done. `more` may wait
+    /// unread.
+    #[inline(never)]
+    fn answered(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: ConnId,
+        flow: Result<Flow, SessionError>,
+        more: bool,
+    ) -> Step {
+        self.send_written(cx, id)?;
+        if flow != Ok(Flow::Open) {
+            return self.session_ended(cx, id, flow, more);
         }
-        if outcome != Ok(Flow::Open) {
-            return self.session_ended(cx, id, outcome, more);
-        }
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        conn.paused = conn.link.backlog_bytes() > BACKLOG_HIGH_BYTES;
         if more {
             if !conn.paused {
                 look_again(cx, id, conn);
@@ -249,14 +303,20 @@ impl<S: Service> Worker<S> {
         self.begin_close(cx, id, CloseReason::PeerClosed)
     }
 
-    /// Sends the write scratch to a connection and empties it.
+    /// Sends a connection what its session has said, and empties the scratch.
     pub(super) fn send_written(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
-        let Some(conn) = self.conns.get(id) else {
-            self.desk.write.clear();
-            return Ok(());
+        let (answers, pool) = self.desk.answers(&self.read);
+        let sent = match self.conns.get(id) {
+            Some(conn) if !answers.is_empty() => {
+                let io = LinkIo { registry: cx.registry, pool, tls: &mut self.tls };
+                conn.send(id, answers, cx.now, io, &mut self.metrics)
+            }
+            _ => Ok(Sent::All),
         };
-        if conn.send_written(id, cx, &mut self.desk, &mut self.tls, &mut self.metrics)?
-            == Sent::Queued
+        // Also if it ends now: left in the scratch, the next connection would get it.
+        self.desk.clear_answers();
+        if sent? == Sent::Queued
+            && let Some(conn) = self.conns.get(id)
         {
             conn.check_backlog(self.limits.backlog_bytes_max, &self.desk.limits)?;
         }
@@ -265,11 +325,15 @@ impl<S: Service> Worker<S> {
 }
 
 impl<T: Default> Conn<T> {
-    /// What an event tells beside that there is something to do.
-    #[inline]
-    fn note(&mut self, readiness: Readiness) {
-        self.queued &= !readiness.again;
-        self.peer_finished |= readiness.peer_finished;
+    /// The service that it is joined to, if it is that and nothing else: see `Worker::step`.
+    #[inline(always)]
+    fn plain_route(&self) -> Option<u16> {
+        let is_plain = self.phase == Phase::Open
+            && !self.paused
+            && !self.peer_finished
+            && self.link.is_bare()
+            && !self.session.inflates();
+        self.session.route().filter(|_| is_plain)
     }
 
     /// How much may be read at once. What was compressed may be a thousand times as much; but TLS
@@ -292,30 +356,7 @@ impl<T: Default> Conn<T> {
         self.paused
     }
 
-    /// Sends what there is in the write scratch, and empties it.
-    #[inline(always)]
-    fn send_written(
-        &mut self,
-        id: ConnId,
-        cx: &mut Cx<'_>,
-        desk: &mut Desk,
-        tls: &mut TlsScratch,
-        metrics: &mut Metrics,
-    ) -> Result<Sent, CloseReason> {
-        if desk.write.is_empty() {
-            return Ok(Sent::All);
-        }
-        let io = LinkIo { registry: cx.registry, pool: &mut desk.pool, tls };
-        let sent = self.send(id, &desk.write, cx.now, io, metrics);
-        desk.write.clear();
-        if desk.write.capacity() > WRITE_KEPT_BYTES {
-            desk.write.shrink_to(WRITE_KEPT_BYTES);
-        }
-        sent
-    }
-
     /// Sends, and counts what went out.
-    #[inline(always)]
     pub(super) fn send(
         &mut self,
         id: ConnId,

@@ -7,7 +7,8 @@
 //! and a broadcast is encoded once and not once a receiver. Handing out `Vec`s per message was
 //! rejected: an allocation each.
 //!
-//! **Costs.** One copy a message.
+//! **Costs.** One copy a message; none of one that is sent back as it came, where it can be sent
+//! from where it lies.
 //!
 //! **Read next.** `src/server/mail.rs`, which delivers.
 
@@ -51,12 +52,26 @@ impl From<Framing> for Encoding<'_> {
     }
 }
 
+/// Whether the message that is being answered may be the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InPlace {
+    /// It may not, or not any more.
+    No,
+    /// It may, if it is sent as it is.
+    Offered,
+    /// It is all of the answer so far.
+    Taken,
+}
+
 /// Takes what a service says in answer to one message (or one read's worth of them).
 #[derive(Debug)]
 pub struct Outbound<'a> {
     encoding: Encoding<'a>,
     bytes: &'a mut Vec<u8>,
     mail: &'a mut Mail,
+    /// The message that is being answered, if it is offered.
+    question: &'a [u8],
+    in_place: InPlace,
     answered: bool,
     close: bool,
 }
@@ -64,15 +79,47 @@ pub struct Outbound<'a> {
 impl<'a> Outbound<'a> {
     /// Collects into `bytes` and `mail`.
     pub fn new(encoding: Encoding<'a>, bytes: &'a mut Vec<u8>, mail: &'a mut Mail) -> Outbound<'a> {
-        Outbound { encoding, bytes, mail, answered: false, close: false }
+        let (question, in_place) = (&[][..], InPlace::No);
+        Outbound { encoding, bytes, mail, question, in_place, answered: false, close: false }
+    }
+
+    /// The same; but if `message` itself is the answer, and nothing is to be sent before it, it may
+    /// stay where it lies: see [`Outbound::is_in_place`].
+    #[inline(always)]
+    pub fn in_place_of(mut self, message: &'a [u8]) -> Outbound<'a> {
+        self.question = message;
+        if self.bytes.is_empty() {
+            self.in_place = InPlace::Offered;
+        }
+        self
     }
 
     /// Answers the connection that the message came from. An answer to a text over WebSocket must
     /// be UTF-8.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, message: &[u8]) {
         self.answered = true;
+        if self.in_place == InPlace::Offered && std::ptr::eq(self.question, message) {
+            self.in_place = InPlace::Taken;
+        } else {
+            self.write(message);
+        }
+    }
+
+    #[inline(never)]
+    fn write(&mut self, message: &[u8]) {
+        if self.is_in_place() {
+            self.encoding.append(self.question, self.bytes);
+        }
+        self.in_place = InPlace::No;
         self.encoding.append(message, self.bytes);
+    }
+
+    /// The answer is the message that was [offered](Outbound::in_place_of), and has been written
+    /// nowhere.
+    #[inline(always)]
+    pub fn is_in_place(&self) -> bool {
+        self.in_place == InPlace::Taken
     }
 
     /// Whether anything was answered, be it an empty message.

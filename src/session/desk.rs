@@ -15,11 +15,17 @@ use crate::buf::Pool;
 use crate::clock::Time;
 use crate::proto::http1::Date;
 use crate::proto::ws::{Assembly, deflate};
+use std::ops::Range;
+
+/// The write scratch keeps this much; what one huge answer needed beyond it is given back.
+const WRITE_KEPT_BYTES: usize = 256 * 1024;
 
 /// What a session works with while it handles a read; the worker's.
 pub struct Desk {
     /// All answers to one read, to be sent by one write. Empty between connections.
     pub write: Vec<u8>,
+    /// Or where they lie in the read itself. Empty if anything is written.
+    pub(super) in_place: Range<usize>,
     /// Blocks for what must be carried, or is stuck.
     pub pool: Pool,
     /// WebSocket messages that have begun and not ended.
@@ -40,7 +46,45 @@ impl Desk {
     /// With nothing begun.
     pub fn new(limits: SessionLimits, pool: Pool, deflate: deflate::Shared, date: Date) -> Desk {
         let assembly = Assembly::new(limits.ws);
-        let (write, now) = (Vec::new(), Time::ZERO);
-        Desk { write, pool, assembly, deflate, limits, date, now, messages: 0 }
+        let (write, now, in_place) = (Vec::new(), Time::ZERO, 0..0);
+        Desk { write, in_place, pool, assembly, deflate, limits, date, now, messages: 0 }
+    }
+
+    /// All answers to `read`, and the pool, which what cannot be sent goes to.
+    #[inline(always)]
+    pub fn answers<'a>(&'a mut self, read: &'a [u8]) -> (&'a [u8], &'a mut Pool) {
+        let answers = match self.in_place.is_empty() {
+            true => &self.write[..],
+            false => &read[self.in_place.clone()],
+        };
+        (answers, &mut self.pool)
+    }
+
+    /// The first `len` bytes of them are out.
+    #[cold]
+    pub fn forget_answers(&mut self, len: usize) {
+        if self.in_place.is_empty() {
+            self.write.drain(..len);
+        } else {
+            self.in_place.start += len;
+        }
+    }
+
+    /// They are out.
+    #[inline(always)]
+    pub fn clear_answers(&mut self) {
+        self.in_place = 0..0;
+        self.write.clear();
+        if self.write.capacity() > WRITE_KEPT_BYTES {
+            self.write.shrink_to(WRITE_KEPT_BYTES);
+        }
+    }
+
+    /// What was answered before anything was written goes before it.
+    #[inline(always)]
+    pub(super) fn write_first(&mut self, answers: &[u8]) {
+        if !answers.is_empty() {
+            self.write.splice(..0, answers.iter().copied());
+        }
     }
 }

@@ -224,7 +224,9 @@ impl<T: Default> Session<T> {
                 return Ok(Flow::Closes);
             }
         }
-        let outcome = self.receive_frames(&mut fresh[at..], routes, desk);
+        let Some(route) = self.route else { return Ok(Flow::Closes) };
+        let (service, mail) = routes.service(route);
+        let outcome = self.receive_frames(&mut fresh[at..], service, mail, desk);
         if let Speech::WebSocket(websocket) = &mut self.speech {
             websocket.answered();
         }

@@ -11,33 +11,38 @@
 //!
 //! **Read next.** `src/proto/line.rs`, `src/session/http.rs`.
 
-use super::{Desk, Flow, Routes, Session, SessionError, Speech};
+use super::{Desk, Flow, Session, SessionError, Speech};
 use crate::proto::line;
-use crate::service::{Encoding, Outbound, Service};
+use crate::service::{Encoding, Mail, Outbound, Service};
 
 impl<T: Default> Session<T> {
-    #[inline]
-    pub(super) fn receive_bytes<R: Routes<Service: Service<State = T>>>(
+    #[inline(always)]
+    pub(super) fn receive_bytes<S: Service<State = T>>(
         &mut self,
         fresh: &[u8],
-        routes: &mut R,
+        service: &mut S,
+        mail: &mut Mail,
         desk: &mut Desk,
     ) -> Flow {
-        let Some(route) = self.route else { return Flow::Closes };
-        let (service, mail) = routes.service(route);
-        let mut out = Outbound::new(Encoding::Bytes, &mut desk.write, mail);
+        let mut out = Outbound::new(Encoding::Bytes, &mut desk.write, mail).in_place_of(fresh);
         service.message(&mut self.state, fresh, &mut out);
         desk.messages += 1;
-        flow(&out)
+        let (flow, is_in_place) = (flow(&out), out.is_in_place());
+        if is_in_place {
+            desk.in_place = 0..fresh.len();
+        }
+        flow
     }
 
-    pub(super) fn receive_lines<R: Routes<Service: Service<State = T>>>(
+    #[inline(never)]
+    pub(super) fn receive_lines<S: Service<State = T>>(
         &mut self,
         fresh: &[u8],
-        routes: &mut R,
+        service: &mut S,
+        mail: &mut Mail,
         desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
-        let outcome = self.cut_lines(fresh, routes, desk);
+        let outcome = self.cut_lines(fresh, service, mail, desk);
         if outcome == Err(SessionError::LineTooLong) {
             let notice = format!("-ERR line longer than {} bytes\n", desk.limits.line_bytes_max);
             desk.write.extend_from_slice(notice.as_bytes());
@@ -45,16 +50,14 @@ impl<T: Default> Session<T> {
         outcome
     }
 
-    fn cut_lines<R: Routes<Service: Service<State = T>>>(
+    fn cut_lines<S: Service<State = T>>(
         &mut self,
         fresh: &[u8],
-        routes: &mut R,
+        service: &mut S,
+        mail: &mut Mail,
         desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
-        let (Speech::Lines(carry), Some(route)) = (&mut self.speech, self.route) else {
-            return Ok(Flow::Closes);
-        };
-        let (service, mail) = routes.service(route);
+        let Speech::Lines(carry) = &mut self.speech else { return Ok(Flow::Closes) };
         let mut out = Outbound::new(Encoding::Lines, &mut desk.write, mail);
         let max = desk.limits.line_bytes_max;
         let mut rest = fresh;
@@ -83,13 +86,13 @@ impl<T: Default> Session<T> {
         Ok(flow(&out))
     }
 
-    pub(super) fn receive_last_line<R: Routes<Service: Service<State = T>>>(
+    pub(super) fn receive_last_line<S: Service<State = T>>(
         &mut self,
-        routes: &mut R,
+        service: &mut S,
+        mail: &mut Mail,
         desk: &mut Desk,
     ) {
-        let (Speech::Lines(carry), Some(route)) = (&mut self.speech, self.route) else { return };
-        let (service, mail) = routes.service(route);
+        let Speech::Lines(carry) = &mut self.speech else { return };
         let mut out = Outbound::new(Encoding::Lines, &mut desk.write, mail);
         service.message(&mut self.state, line::trim(carry.bytes()), &mut out);
         desk.messages += 1;

@@ -15,7 +15,8 @@ use crate::buf::Pool;
 /// What the services do. Each has a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trial {
-    /// Sends bytes back; tells all at "shout", ends the connection at "quit".
+    /// Sends bytes back, "twice" twice and "late" behind other words; tells all at "shout", ends
+    /// the connection at "quit".
     Echo,
     /// Answers each line with itself in brackets; ends the connection at "quit".
     Bracket,
@@ -47,7 +48,15 @@ impl Service for Trial {
     fn message(&mut self, _state: &mut (), message: &[u8], out: &mut crate::service::Outbound<'_>) {
         match self {
             Trial::Echo if message == b"shout" => out.broadcast(b"heard"),
-            Trial::Echo => out.send(message),
+            Trial::Echo => {
+                if message == b"late" {
+                    out.send(b"other words");
+                }
+                out.send(message);
+                if message == b"twice" {
+                    out.send(message);
+                }
+            }
             Trial::Bracket => out.send(&[b"[", message, b"]"].concat()),
             Trial::Room => out.broadcast(message),
         }
@@ -129,7 +138,13 @@ impl Bench {
         session: &mut Session<()>,
         bytes: &[u8],
     ) -> Result<Flow, SessionError> {
-        session.receive(&mut bytes.to_vec(), &mut self.paths, &mut self.desk)
+        let mut read = bytes.to_vec();
+        let mut said = std::mem::take(&mut self.desk.write);
+        let outcome = session.receive(&mut read, &mut self.paths, &mut self.desk);
+        said.extend_from_slice(self.desk.answers(&read).0);
+        self.desk.clear_answers();
+        self.desk.write = said;
+        outcome
     }
 
     /// Lets `session` hear that its peer has ended.

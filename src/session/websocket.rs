@@ -13,11 +13,14 @@
 //! **Read next.** `src/proto/ws/mod.rs`, `src/proto/ws/deflate/mod.rs`.
 
 use super::stream::flow;
-use super::{Desk, Expiry, Farewell, Flow, Routes, Session, SessionError, SessionLimits, Speech};
+use super::{Desk, Expiry, Farewell, Flow, Session, SessionError, SessionLimits, Speech};
 use crate::clock::Time;
 use crate::proto::ws::deflate::{self, Codec, Compressing};
-use crate::proto::ws::{CloseCode, Decoder, Event, Kind, Role, WsError, encode, take_short};
-use crate::service::{Encoding, Outbound, Service};
+use crate::proto::ws::{
+    CloseCode, Decoder, Event, Kind, Role, Whole, WsError, encode, open_long, open_short,
+};
+use crate::service::{Encoding, Mail, Outbound, Service};
+use std::ops::Range;
 
 /// The state of an upgraded connection.
 #[derive(Debug)]
@@ -53,6 +56,14 @@ impl WebSocket {
             None => Encoding::WebSocket(kind),
             Some(codec) => Encoding::Deflate(kind, codec, compressing),
         }
+    }
+
+    /// The longest message that may be served where it lies, if that may be done now: nothing is
+    /// unfinished, awaited or compressed.
+    #[inline(always)]
+    fn whole_bytes_max(&self, desk: &Desk) -> Option<usize> {
+        let is_plain = self.pinged_at.is_none() && self.codec.is_none();
+        self.decoder.whole_bytes_max(&desk.assembly).filter(|_| is_plain)
     }
 
     pub(super) fn inflates(&self) -> bool {
@@ -121,48 +132,85 @@ impl Controls {
 }
 
 impl<T: Default> Session<T> {
-    /// Short, plain messages are all that most reads bring: they are served here, and the rest of
-    /// the read from the first that is something else is [heard](Self::hear) in full.
-    pub(super) fn receive_frames<R: Routes<Service: Service<State = T>>>(
+    /// Messages of one frame are all that most reads bring: they are served here, and may be
+    /// answered where they lie. The rest of the read, from the first that is something else, is
+    /// [heard](Self::hear) in full.
+    #[inline(never)]
+    pub(super) fn receive_frames<S: Service<State = T>>(
         &mut self,
         fresh: &mut [u8],
-        routes: &mut R,
+        service: &mut S,
+        mail: &mut Mail,
         desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
-        let (Speech::WebSocket(websocket), Some(route)) = (&mut self.speech, self.route) else {
-            return Ok(Flow::Closes);
+        let Speech::WebSocket(websocket) = &self.speech else { return Ok(Flow::Closes) };
+        let Some(bytes_max) = websocket.whole_bytes_max(desk) else {
+            return self.hear(fresh, service, mail, desk);
         };
-        let mut rest = fresh;
-        if let Some(bytes_max) = websocket.decoder.short_bytes_max(&desk.assembly)
-            && websocket.pinged_at.is_none()
-            && websocket.codec.is_none()
-        {
-            let (service, mail) = routes.service(route);
-            while let Some((kind, message)) = take_short(&mut rest, bytes_max) {
-                let mut out = Outbound::new(Encoding::WebSocket(kind), &mut desk.write, mail);
-                service.message(&mut self.state, message, &mut out);
-                desk.messages += 1;
-                if flow(&out) == Flow::Closes {
-                    return Ok(part_with_service(&mut desk.write));
+        let (mut at, mut answers) = (0, 0..0);
+        loop {
+            while let Some(whole) = open_short(fresh, at, answers.end, bytes_max) {
+                at = whole.end;
+                match self.serve(whole, fresh, &mut answers, service, mail, desk) {
+                    Ok(Flow::Open) => {}
+                    last => return end(last, &fresh[answers], desk),
                 }
             }
-            if rest.is_empty() {
+            if at == fresh.len() {
+                desk.in_place = answers;
                 return Ok(Flow::Open);
             }
+            let Some(whole) = open_long(fresh, at, bytes_max) else { break };
+            at = whole.end;
+            match self.serve(whole, fresh, &mut answers, service, mail, desk) {
+                Ok(Flow::Open) => {}
+                last => return end(last, &fresh[answers], desk),
+            }
         }
-        self.hear(rest, routes, desk)
+        desk.write_first(&fresh[answers]);
+        self.hear(&mut fresh[at..], service, mail, desk)
+    }
+
+    /// Gives a message to the service. If it is sent back as it is, the answer stays in the read,
+    /// behind `answers`; if something else is written, they go before it.
+    #[inline(always)]
+    fn serve<S: Service<State = T>>(
+        &mut self,
+        whole: Whole,
+        fresh: &mut [u8],
+        answers: &mut Range<usize>,
+        service: &mut S,
+        mail: &mut Mail,
+        desk: &mut Desk,
+    ) -> Result<Flow, WsError> {
+        if !whole.is_valid(fresh) {
+            return Err(WsError::InvalidUtf8);
+        }
+        let Whole { kind, payload, .. } = whole;
+        let message = &fresh[payload.clone()];
+        let out = Outbound::new(Encoding::WebSocket(kind), &mut desk.write, mail);
+        let mut out = out.in_place_of(message);
+        service.message(&mut self.state, message, &mut out);
+        let (flow, is_in_place) = (flow(&out), out.is_in_place());
+        desk.messages += 1;
+        if is_in_place {
+            let answer = encode::message_in_place(kind, payload, fresh);
+            pack(answers, answer, fresh);
+        } else if !desk.write.is_empty() {
+            desk.write_first(&fresh[std::mem::take(answers)]);
+        }
+        Ok(flow)
     }
 
     #[inline(never)]
-    fn hear<R: Routes<Service: Service<State = T>>>(
+    fn hear<S: Service<State = T>>(
         &mut self,
         mut rest: &mut [u8],
-        routes: &mut R,
+        service: &mut S,
+        mail: &mut Mail,
         desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
-        let (Speech::WebSocket(websocket), Some(route)) = (&mut self.speech, self.route) else {
-            return Ok(Flow::Closes);
-        };
+        let Speech::WebSocket(websocket) = &mut self.speech else { return Ok(Flow::Closes) };
         let was_pinged = websocket.pinged_at.take().is_some();
         loop {
             let event = websocket.decoder.next(&mut rest, &mut desk.assembly, &mut desk.pool);
@@ -197,7 +245,6 @@ impl<T: Default> Session<T> {
                 }
                 Err(error) => return refuse(error, &mut desk.write),
             };
-            let (service, mail) = routes.service(route);
             let encoding = websocket.encoding(kind, &mut desk.deflate.compressing);
             let mut out = Outbound::new(encoding, &mut desk.write, mail);
             service.message(&mut self.state, message, &mut out);
@@ -206,6 +253,30 @@ impl<T: Default> Session<T> {
                 return Ok(part_with_service(&mut desk.write));
             }
         }
+    }
+}
+
+/// Puts the next answer behind those that there are.
+#[inline(always)]
+fn pack(answers: &mut Range<usize>, next: Range<usize>, read: &mut [u8]) {
+    if answers.end == 0 {
+        *answers = next;
+    } else {
+        let end = answers.end + (next.end - next.start);
+        if next.start != answers.end {
+            read.copy_within(next, answers.end);
+        }
+        answers.end = end;
+    }
+}
+
+/// Puts the last word behind `answers`: the service wants no more, or the peer did something wrong.
+#[cold]
+fn end(last: Result<Flow, WsError>, answers: &[u8], desk: &mut Desk) -> Result<Flow, SessionError> {
+    desk.write_first(answers);
+    match last {
+        Ok(_) => Ok(part_with_service(&mut desk.write)),
+        Err(error) => refuse(error, &mut desk.write),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Socket options that socket2 and std lack.
 //!
-//! **What.** `TCP_DEFER_ACCEPT`, `IP_BIND_ADDRESS_NO_PORT`, `SO_PEERCRED`, `SO_MEMINFO`.
+//! **What.** `TCP_DEFER_ACCEPT`, `IP_BIND_ADDRESS_NO_PORT`, `SO_PEERCRED`, `SO_MEMINFO`; `send`.
 //!
 //! **Why this way.** One generic `setsockopt` and `getsockopt`, private to this file, and a named
 //! function for each option, so that callers cannot pass a wrong type.
@@ -37,6 +37,19 @@ pub fn set_bind_address_no_port(socket: &impl AsFd) -> io::Result<()> {
 pub fn peer_pid(socket: &impl AsFd) -> io::Result<i32> {
     let none = libc::ucred { pid: 0, uid: 0, gid: 0 };
     get(socket, libc::SOL_SOCKET, libc::SO_PEERCRED, none).map(|peer| peer.pid)
+}
+
+/// Sends what the socket takes of `bytes` at once (`send(2)`); a connection that is gone is an
+/// error and no signal. std does the same behind a call that is not inlined.
+///
+/// # Errors
+/// `send(2)`.
+#[inline]
+pub fn send(socket: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    let (fd, start) = (socket.as_fd().as_raw_fd(), bytes.as_ptr().cast());
+    // SAFETY: `bytes` is valid for reading its length.
+    let taken = unsafe { libc::send(fd, start, bytes.len(), libc::MSG_NOSIGNAL) };
+    usize::try_from(taken).map_err(|_| io::Error::last_os_error())
 }
 
 /// Packets the kernel dropped at this socket because its receive queue was full.

@@ -15,6 +15,7 @@ use super::Kind;
 use super::close::{CloseCode, REASON_BYTES_MAX};
 use super::frame::{CONTROL_BYTES_MAX, FIN, HEADER_BYTES_MAX, MASKED, OpCode, RSV1};
 use super::mask::Mask;
+use std::ops::Range;
 
 /// The masking key of a client's frame; none for a server's. It must be fresh for each frame, and
 /// such that no one who chooses the payload can foretell it (10.3).
@@ -83,6 +84,32 @@ pub fn message(kind: Kind, payload: &[u8], key: Key, out: &mut Vec<u8>) {
             out.extend_from_slice(payload);
         }
         _ => frame(first, payload, key, out),
+    }
+}
+
+/// Makes a message of a server out of the payload of a client's that lies at `payload` of `bytes`:
+/// its header, four bytes shorter, is put right before it. Where the frame is now.
+#[inline(always)]
+pub fn message_in_place(kind: Kind, payload: Range<usize>, bytes: &mut [u8]) -> Range<usize> {
+    let first = First::whole(kind.opcode()).bits();
+    let Range { start, end } = payload;
+    if end - start > 125 {
+        return long_in_place(first, payload, bytes);
+    }
+    bytes[start - 2..start].copy_from_slice(&[first, (end - start) as u8]);
+    start - 2..end
+}
+
+#[inline(never)]
+fn long_in_place(first: u8, Range { start, end }: Range<usize>, bytes: &mut [u8]) -> Range<usize> {
+    if let Ok(len) = u16::try_from(end - start) {
+        let [high, low] = len.to_be_bytes();
+        bytes[start - 4..start].copy_from_slice(&[first, 126, high, low]);
+        start - 4..end
+    } else {
+        bytes[start - 10..start - 8].copy_from_slice(&[first, 127]);
+        bytes[start - 8..start].copy_from_slice(&((end - start) as u64).to_be_bytes());
+        start - 10..end
     }
 }
 

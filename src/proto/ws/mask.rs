@@ -12,6 +12,8 @@
 //!
 //! **Read next.** `src/proto/ws/message.rs`.
 
+use std::cell::Cell;
+
 /// Bytes handled at once: two or more registers, whatever they are.
 const WIDE: usize = 32;
 
@@ -26,23 +28,46 @@ impl Mask {
     }
 
     /// Masks or unmasks the next bytes of the payload.
-    #[inline]
+    #[inline(always)]
     pub fn apply(&mut self, piece: &mut [u8]) {
         let word = u32::from_ne_bytes(self.0);
         let (chunks, rest) = piece.as_chunks_mut::<WIDE>();
         for chunk in chunks {
-            for bytes in chunk.as_chunks_mut::<4>().0 {
-                *bytes = (u32::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
-            }
+            apply_to(chunk, word);
         }
         let (words, rest) = rest.as_chunks_mut::<4>();
-        for bytes in words {
-            *bytes = (u32::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
-        }
+        apply_to(words.as_flattened_mut(), word);
         for (byte, key) in rest.iter_mut().zip(self.0) {
             *byte ^= key;
         }
         self.0.rotate_left(rest.len());
+    }
+
+    /// Masks or unmasks a whole short payload, which is all of `window` but the first `gap` bytes,
+    /// while moving it to the front. The two places may overlap, hence the cells.
+    #[inline(always)]
+    pub fn apply_moving(self, window: &mut [u8], gap: usize) {
+        let word = u32::from_ne_bytes(self.0);
+        let window = Cell::from_mut(window).as_slice_of_cells();
+        let (to, from) = (&window[..window.len() - gap], &window[gap..]);
+        let ((to, to_rest), (from, from_rest)) = (to.as_chunks::<WIDE>(), from.as_chunks::<WIDE>());
+        for (to, from) in to.iter().zip(from) {
+            let mut chunk: [u8; WIDE] = std::array::from_fn(|at| from[at].get());
+            apply_to(&mut chunk, word);
+            for (to, byte) in to.iter().zip(&chunk) {
+                to.set(*byte);
+            }
+        }
+        for (at, (to, from)) in to_rest.iter().zip(from_rest).enumerate() {
+            to.set(from.get() ^ self.0[at % 4]);
+        }
+    }
+}
+
+#[inline(always)]
+fn apply_to(piece: &mut [u8], word: u32) {
+    for bytes in piece.as_chunks_mut::<4>().0 {
+        *bytes = (u32::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
     }
 }
 

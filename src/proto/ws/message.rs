@@ -19,6 +19,7 @@ use super::{Event, Kind, Limits, Mask, Role, WsError, close, frame, utf8};
 use crate::buf::Pool;
 use slab::Slab;
 use std::num::NonZeroU32;
+use std::ops::Range;
 
 /// Partials for which the slab keeps room once it is empty.
 const SPARE_MAX: usize = 64;
@@ -28,16 +29,15 @@ const SPARE_MAX: usize = 64;
 pub struct Assembly {
     partials: Slab<Partial>,
     limits: Limits,
-    /// The longest message whose length is in the second byte of its header, as far as the limits
-    /// allow one.
-    short_bytes_max: usize,
+    /// The longest message that may come in one frame.
+    whole_bytes_max: usize,
 }
 
 impl Assembly {
     /// With nothing begun.
     pub fn new(limits: Limits) -> Assembly {
         let bytes_max = limits.frame_bytes_max.min(limits.message_bytes_max);
-        Assembly { partials: Slab::new(), limits, short_bytes_max: bytes_max.min(125) }
+        Assembly { partials: Slab::new(), limits, whole_bytes_max: bytes_max }
     }
 
     /// How many messages, frames or headers are unfinished.
@@ -101,12 +101,12 @@ impl Decoder {
         self.rsv1 = true;
     }
 
-    /// The longest message that [`take_short`] may take off what comes next; none if something else
-    /// is to come first.
+    /// The longest message that [`open_short`] and [`open_long`] may open of what comes next; none
+    /// if something else is to come first.
     #[inline]
-    pub fn short_bytes_max(&self, assembly: &Assembly) -> Option<usize> {
+    pub fn whole_bytes_max(&self, assembly: &Assembly) -> Option<usize> {
         let is_ready = self.partial.is_none() && !self.is_deaf && self.role == Role::Server;
-        is_ready.then_some(assembly.short_bytes_max)
+        is_ready.then_some(assembly.whole_bytes_max)
     }
 
     /// Takes the next event off the front of `input`; `None` if more input is needed, and then
@@ -187,28 +187,78 @@ impl Decoder {
     }
 }
 
-/// Takes what most frames of clients are off the front of `input`: a whole message of at most
-/// `bytes_max` bytes, its length in its second byte, not compressed. It changes nothing in a
-/// [`Decoder`], so that many can be taken at once. `None`: there is something else, which
-/// [`Decoder::next`] may find the same in twice the time, and does find whatever is wrong.
+/// A whole message, found by [`open_short`] or [`open_long`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it lies now, unmasked, in the input. Whether a text is UTF-8 is still to be seen.
+    pub payload: Range<usize>,
+    /// Where its frame ended.
+    pub end: usize,
+}
+
+impl Whole {
+    /// Whether it is what it says: a text must be UTF-8 (8.1).
+    #[inline(always)]
+    pub fn is_valid(&self, input: &[u8]) -> bool {
+        self.kind != Kind::Text || utf8::is_valid(&input[self.payload.clone()])
+    }
+}
+
+/// Opens what most frames of clients are: a whole message of at most 125 bytes and `bytes_max`, not
+/// compressed, that begins at `at` of `input`. If answers are packed up to `packed`, it is moved
+/// while it is unmasked, to where it can become the next of them without another copy. It changes
+/// nothing in a [`Decoder`], so that many can be opened at once. `None`: there is something else.
 #[inline(always)]
-pub fn take_short<'i>(input: &mut &'i mut [u8], bytes_max: usize) -> Option<(Kind, &'i [u8])> {
-    let &[first @ (0x81 | 0x82), second @ 0x80..=0xfd, a, b, c, d, ..] = &**input else {
+pub fn open_short(input: &mut [u8], at: usize, packed: usize, bytes_max: usize) -> Option<Whole> {
+    let frame = input.get_mut(at..)?;
+    let &mut [first @ (0x81 | 0x82), second @ 0x80..=0xfd, a, b, c, d, ..] = frame else {
         return None;
     };
     let len = (second & 0x7f) as usize;
-    if len > bytes_max || len > input.len() - 6 {
+    if len > bytes_max || len > frame.len() - 6 {
         return None;
     }
+    let from = at + 6;
+    let to = if packed == 0 { from } else { packed + 2 };
+    Mask::new([a, b, c, d]).apply_moving(&mut input[to..from + len], from - to);
     let kind = if first == 0x81 { Kind::Text } else { Kind::Binary };
-    let payload = &mut input[6..6 + len];
-    Mask::new([a, b, c, d]).apply(payload);
-    if kind == Kind::Text && !utf8::is_valid(payload) {
-        // Put back as it was.
-        Mask::new([a, b, c, d]).apply(payload);
+    Some(Whole { kind, payload: to..to + len, end: from + len })
+}
+
+/// The same of a message that has its length behind the second byte. It stays where it is.
+#[inline(never)]
+pub fn open_long(input: &mut [u8], at: usize, bytes_max: usize) -> Option<Whole> {
+    let frame = input.get_mut(at..)?;
+    let (kind, header_bytes, key, len) = long_header(frame)?;
+    if len > bytes_max || len > frame.len() - header_bytes {
         return None;
     }
-    Some((kind, &take(6 + len, input)[6..]))
+    Mask::new(key).apply(&mut frame[header_bytes..header_bytes + len]);
+    let from = at + header_bytes;
+    Some(Whole { kind, payload: from..from + len, end: from + len })
+}
+
+/// What a header says that has its length behind the second byte: the kind of message, the length
+/// of the header, the mask, and the length of the payload. None if it is not all there, could have
+/// been shorter (5.2), or says something else.
+fn long_header(frame: &[u8]) -> Option<(Kind, usize, [u8; 4], usize)> {
+    let &[first @ (0x81 | 0x82), second, ref rest @ ..] = frame else { return None };
+    let kind = if first == 0x81 { Kind::Text } else { Kind::Binary };
+    let (header_bytes, len, rest) = match second {
+        0xfe => {
+            let (len, rest) = rest.split_first_chunk()?;
+            (8, usize::from(u16::from_be_bytes(*len)), rest)
+        }
+        0xff => {
+            let (len, rest) = rest.split_first_chunk()?;
+            (14, usize::try_from(u64::from_be_bytes(*len)).ok()?, rest)
+        }
+        _ => return None,
+    };
+    let is_shortest = len > if header_bytes == 8 { 125 } else { 0xffff };
+    is_shortest.then_some((kind, header_bytes, *rest.first_chunk()?, len))
 }
 
 /// Whether nothing more is to be heard (1.4).

@@ -66,7 +66,7 @@ mod utf8;
 pub use close::{CloseCode, REASON_BYTES_MAX};
 pub use error::WsError;
 pub use mask::Mask;
-pub use message::{Assembly, Decoder, take_short};
+pub use message::{Assembly, Decoder, Whole, open_long, open_short};
 
 use frame::OpCode;
 
@@ -93,9 +93,9 @@ impl Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// UTF-8.
-    Text,
+    Text = 1,
     /// Bytes.
-    Binary,
+    Binary = 2,
 }
 
 impl Kind {

@@ -55,6 +55,30 @@ fn closed(code: u16, reason: &str) -> Vec<u8> {
 }
 
 #[test]
+fn answers_come_in_order_whether_they_lie_in_the_read_or_are_written() {
+    let long = "l".repeat(300);
+    let says = ["one", "two", "twice", "four", &long, "late", "", "seven", &long, "twice", "end"];
+    for many in 1..=says.len() {
+        let (mut frames, mut answers) = (Vec::new(), Vec::new());
+        for said in &says[..many] {
+            frames.extend(text(said));
+            let mut answer = |what: &str| {
+                encode::message(Kind::Text, what.as_bytes(), None, &mut answers);
+            };
+            match *said {
+                "twice" => ["twice"; 2].map(&mut answer),
+                "late" => ["other words", "late"].map(&mut answer),
+                said => [(), answer(said)],
+            };
+        }
+        assert_eq!(ask("/echo", &frames), (Ok(Flow::Open), answers.clone(), vec![]));
+        let bad = [frames, fragment(true, OpCode::Text, b"\xff")].concat();
+        let told = [&answers[..], &closed(1007, WsError::InvalidUtf8.reason())].concat();
+        assert_eq!(ask("/echo", &bad).1, told, "and the reason of an end comes last");
+    }
+}
+
+#[test]
 fn messages_are_answered_in_kind() {
     let mut frames = text("Hello");
     frames.extend(fragment(true, OpCode::Binary, b"\xff\0"));

@@ -32,6 +32,20 @@ fn every_length_alignment_and_phase_is_as_the_naive_twin_has_it() {
 }
 
 #[test]
+fn a_payload_is_the_same_wherever_it_is_moved() {
+    let masked: Vec<u8> = (0..126u8).collect();
+    for len in 0..=masked.len() {
+        let mut plain = masked[..len].to_vec();
+        naive(KEY, 0, &mut plain);
+        for gap in 0..200 {
+            let mut window = [&vec![0xee; gap][..], &masked[..len]].concat();
+            Mask::new(KEY).apply_moving(&mut window, gap);
+            assert_eq!(window[..len], plain, "{len} bytes moved by {gap}");
+        }
+    }
+}
+
+#[test]
 fn pieces_are_masked_as_the_whole() {
     let plain: Vec<u8> = (0..150u8).collect();
     let mut whole = plain.clone();
