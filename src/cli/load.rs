@@ -10,24 +10,29 @@
 //!
 //! **Read next.** `src/load/mod.rs`; `src/cli/load/render.rs`, `src/cli/load/progress.rs`.
 
+mod part;
+pub(super) mod processes;
+mod procs;
 mod progress;
 pub(super) mod render;
+mod spread;
+mod start;
 mod steps;
 
 use super::{Failure, print};
 use crate::load::{self, LoadError, Messages, Report, Scenario};
 use crate::net::{Target, Trust, parse_bytes, unknown};
 use crate::proto::http1::Method;
-use crate::report::{self, Environment, Run, Side};
+use crate::report::{self, Environment, Results, Run, Side};
 use clap::builder::FalseyValueParser;
 use progress::Progress;
+use spread::Spread;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-use steps::Steps;
 
 /// Drive an echo server, or any HTTP server, and say what its clients saw.
 ///
@@ -168,6 +173,9 @@ pub(super) struct Load {
         hide_env_values = true)]
     deflate: bool,
 
+    #[command(flatten)]
+    spread: Spread,
+
     /// No progress on standard error
     #[arg(short, long, alias = "no-progress", value_parser = FalseyValueParser::new(),
         env = "ONELOOP_LOAD_QUIET", hide_env_values = true)]
@@ -191,12 +199,29 @@ pub(super) struct Output {
     file: File,
 }
 
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Failure {
+        match error {
+            LoadError::Usage(line) => Failure::Usage(line),
+            LoadError::System(error) => Failure::Run(format!("the system refused: {error}")),
+        }
+    }
+}
+
 /// The scenario of a report that was read, as far as its table has to know.
 pub(super) fn scenario_of(report: &Report) -> Result<Scenario, String> {
     let target = target(&report.url).map_err(|error| format!("field `url`: {error}"))?;
     let method = report.method.and_then(Method::from_name).unwrap_or(Method::Get);
     let rate_per_s = report.paced.as_ref().map(|paced| paced.rate_per_s);
     Ok(Scenario { hold: report.hold, method, rate_per_s, ..Scenario::new(target) })
+}
+
+/// The table of what was found.
+pub(super) fn text(results: &Results, scenario: &Scenario) -> String {
+    match &results.runs[..] {
+        [run] if !results.are_steps => render::text(&run.report, scenario) + &processes::text(run),
+        steps => steps::text(steps),
+    }
 }
 
 /// Somebody was served, and nobody got a wrong byte.
@@ -212,13 +237,13 @@ pub(super) fn unwritable(error: serde_json::Error) -> Failure {
 }
 
 /// What scripts are told: the worst of what happened.
-fn status(reports: &[Report]) -> ExitCode {
+fn status(runs: &[Run]) -> ExitCode {
     let of = |report: &Report| match (is_good(report), report.doubts().is_empty()) {
         (false, _) => 1,
         (true, false) => STATUS_INVALID,
         (true, true) => 0,
     };
-    let is_any = |status| reports.iter().any(|report| of(report) == status);
+    let is_any = |status| runs.iter().any(|run| of(&run.report) == status);
     ExitCode::from([1, STATUS_INVALID].into_iter().find(|&status| is_any(status)).unwrap_or(0))
 }
 
@@ -235,66 +260,72 @@ fn method(name: &str) -> Result<Method, String> {
 impl Load {
     /// Runs the load and prints what came of it.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        if self.rate.is_some() && !self.steps.is_empty() {
+            return Err(Failure::Usage("steps: they are the rates; leave --rate out".to_owned()));
+        }
         if self.tls_insecure && self.tls_ca.is_some() {
             let line = "tls-insecure: trusts whoever answers, so --tls-ca has no say: give one of \
                         the two";
             return Err(Failure::Usage(line.to_owned()));
         }
+        let scenario = self.scenario();
+        if self.spread.part.is_some() {
+            return part::run(&scenario);
+        }
+        procs::shares(&scenario, self.spread.procs)?;
         let sink = Sink::open(self.json.as_deref())?;
         let page = self.report.as_deref().map(|path| Output::open("report", path)).transpose()?;
-        let scenario = self.scenario();
         if let Some(advice) = scenario.advice() {
             let _ = writeln!(io::stderr(), "warning: {advice}");
         }
-        if !self.steps.is_empty() {
-            return self.run_steps(scenario, sink);
+        if let Some(start) = self.spread.start_at {
+            let mut progress = Progress::new(&scenario, 1, self.quiet);
+            start.wait(&mut progress)?;
+            progress.end();
         }
-        let mut report = self.measure(&scenario)?;
-        report.command = command();
-        let run = Run::new(report, Environment::read());
+        let results = match self.steps.is_empty() {
+            true => Results {
+                command: command(),
+                are_steps: false,
+                runs: vec![self.measure(&scenario)?],
+            },
+            false => self.run_steps(&scenario)?,
+        };
         if let Some(page) = page {
-            page.write(&report::page(&[Side::of(run.clone())]))?;
+            page.write(&report::page(&Side::each(&results)))?;
         }
-        if !sink.write(&run.to_json().map_err(unwritable)?)? {
-            print(render::text(&run.report, &scenario).as_bytes())?;
+        if !sink.write(&results.to_json().map_err(unwritable)?)? {
+            print(text(&results, &scenario).as_bytes())?;
         }
-        Ok(status(&[run.report]))
+        Ok(status(&results.runs))
     }
 
     /// Runs one scenario, and shows how it goes.
-    fn measure(&self, scenario: &Scenario) -> Result<Report, Failure> {
-        let mut progress = Progress::new(scenario, self.quiet);
-        let report = load::run(scenario, &mut progress).map_err(|error| match error {
-            LoadError::Usage(line) => Failure::Usage(line),
-            LoadError::System(error) => Failure::Run(format!("the system refused: {error}")),
-        })?;
+    fn measure(&self, scenario: &Scenario) -> Result<Run, Failure> {
+        let procs = self.spread.procs;
+        let mut progress = Progress::new(scenario, procs, self.quiet);
+        let mut run = match procs {
+            1 => Run::new(load::run(scenario, &mut progress)?, Environment::read()),
+            _ => procs::run(scenario, procs, &mut progress)?,
+        };
         progress.end();
-        Ok(report)
+        run.called(&command());
+        Ok(run)
     }
 
     /// Runs one rate after the other. A step that was cut short is the last.
-    fn run_steps(&self, scenario: Scenario, sink: Sink) -> Result<ExitCode, Failure> {
-        if self.rate.is_some() {
-            return Err(Failure::Usage("steps: they are the rates; leave --rate out".to_owned()));
-        }
-        if self.report.is_some() {
-            return Err(Failure::Usage("report: draws one run; leave --steps out".to_owned()));
-        }
-        let mut taken = Steps { command: command(), steps: Vec::new() };
+    fn run_steps(&self, scenario: &Scenario) -> Result<Results, Failure> {
+        let mut runs = Vec::new();
         for rate in &self.steps {
             let step = Scenario { rate_per_s: Some(*rate), ..scenario.clone() };
-            let report = self.measure(&step)?;
-            let is_whole = report.measured >= self.duration;
-            taken.steps.push(report);
+            let run = self.measure(&step)?;
+            let is_whole = run.report.measured >= self.duration;
+            runs.push(run);
             if !is_whole {
                 break;
             }
         }
-        let json = serde_json::to_string_pretty(&taken).map_err(unwritable)?;
-        if !sink.write(&(json + "\n"))? {
-            print(taken.text().as_bytes())?;
-        }
-        Ok(status(&taken.steps))
+        Ok(Results { command: command(), are_steps: true, runs })
     }
 
     fn scenario(&self) -> Scenario {

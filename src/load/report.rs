@@ -100,11 +100,11 @@ pub struct Report {
     pub bytes_received: u64,
     /// CPU time of the generator, user and system, from the start to the end.
     pub cpu: Duration,
-    /// CPU time of the generator's thread in the measured time, as a share of that; of several, the
-    /// largest.
+    /// CPU time of the generator's thread in the measured time, as a share of that; of several, of
+    /// the one that had most to do.
     pub cpu_share: f64,
     /// The share of the measured time in which that thread had work and no CPU: others had it. Of
-    /// several, the largest.
+    /// several, of the same one.
     pub cpu_wait_share: f64,
     /// Nanoseconds from the moment a message was due to its last byte coming back, for the right
     /// answers of the measured time and after; with `hold`, for the one message of each connection.
@@ -130,11 +130,19 @@ pub struct Paced {
     /// Nanoseconds by which a message was sent late though a connection was free: what is the
     /// generator's own doing in the latency.
     pub(super) lateness: Histogram<u64>,
+    /// Of several generators: the largest of their lateness at p99, in microseconds.
+    pub(super) latest_p99_us: Option<f64>,
 }
 
 impl Paced {
     pub(super) fn new(rate_per_s: u64) -> Paced {
-        Paced { rate_per_s, unsent: 0, service: latencies(), lateness: latencies() }
+        Paced {
+            rate_per_s,
+            unsent: 0,
+            service: latencies(),
+            lateness: latencies(),
+            latest_p99_us: None,
+        }
     }
 
     /// Nanoseconds from sending a message to its last byte coming back.
@@ -189,12 +197,18 @@ impl Report {
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.cpu += other.cpu;
-        self.cpu_share = self.cpu_share.max(other.cpu_share);
-        self.cpu_wait_share = self.cpu_wait_share.max(other.cpu_wait_share);
+        if other.cpu_share + other.cpu_wait_share > self.cpu_share + self.cpu_wait_share {
+            (self.cpu_share, self.cpu_wait_share) = (other.cpu_share, other.cpu_wait_share);
+        }
+        let late = [self.lateness_p99_us(), other.lateness_p99_us()];
+        let latest_p99_us = late.into_iter().flatten().reduce(f64::max);
         match (&mut self.paced, &other.paced) {
             (Some(paced), Some(other)) => paced.merge(other),
             (paced @ None, Some(other)) => *paced = Some(other.clone()),
             (_, None) => {}
+        }
+        if let Some(paced) = &mut self.paced {
+            paced.latest_p99_us = latest_p99_us;
         }
         self.latency.add(&other.latency).expect("all have the bounds of `latencies`");
     }
@@ -230,7 +244,7 @@ impl LatencyUs {
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let doubts = self.doubts();
-        let mut json = serializer.serialize_struct("Report", 29)?;
+        let mut json = serializer.serialize_struct("Report", 30)?;
         match self.command.is_empty() {
             true => json.skip_field("command")?,
             false => json.serialize_field("command", &self.command)?,
@@ -263,6 +277,7 @@ impl Serialize for Report {
                 json.skip_field("rate_asked_per_s")?;
                 json.skip_field("service_us")?;
                 json.skip_field("lateness_us")?;
+                json.skip_field("latest_p99_us")?;
                 json.skip_field("unsent")?;
                 json.skip_field("service_ns_histogram")?;
                 json.skip_field("lateness_ns_histogram")?;
@@ -271,6 +286,7 @@ impl Serialize for Report {
                 json.serialize_field("rate_asked_per_s", &paced.rate_per_s)?;
                 json.serialize_field("service_us", &LatencyUs::of(&paced.service))?;
                 json.serialize_field("lateness_us", &LatencyUs::of(&paced.lateness))?;
+                json.serialize_field("latest_p99_us", &paced.latest_p99_us)?;
                 json.serialize_field("unsent", &paced.unsent)?;
                 json.serialize_field("service_ns_histogram", &Encoded(&paced.service))?;
                 json.serialize_field("lateness_ns_histogram", &Encoded(&paced.lateness))?;

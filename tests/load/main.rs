@@ -13,6 +13,7 @@ mod fates;
 mod http;
 mod messages;
 mod paced;
+mod procs;
 mod results;
 mod servers;
 #[cfg(feature = "tls")]

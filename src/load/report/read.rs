@@ -108,6 +108,7 @@ fn paced(json: &Value) -> Result<Option<Paced>, String> {
         unsent: field(json, "unsent")?,
         service: histogram(json, "service_ns_histogram")?,
         lateness: histogram(json, "lateness_ns_histogram")?,
+        latest_p99_us: field(json, "latest_p99_us")?,
     }))
 }
 

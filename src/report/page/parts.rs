@@ -221,7 +221,10 @@ pub(super) fn environments(sides: &[Side]) -> String {
 
 pub(super) fn commands(sides: &[Side]) -> String {
     let generators = sides.iter().flat_map(|side| side.runs.iter().flat_map(|run| &run.generators));
-    generators.map(|it| format!("<pre>{}</pre>\n", escaped(&it.command))).collect()
+    let mut commands: Vec<&str> = generators.map(|it| it.command.as_str()).collect();
+    // Processes of one command have it in common.
+    commands.dedup();
+    commands.iter().map(|it| format!("<pre>{}</pre>\n", escaped(it))).collect()
 }
 
 /// When it was, and how to read it.
