@@ -94,6 +94,8 @@ pub struct Report {
     pub messages: Messages,
     /// HTTP: responses by status.
     pub statuses: BTreeMap<u16, u64>,
+    /// With `deflate`: connections with which the server agreed to compress. `None`: not offered.
+    pub deflate_agreed: Option<u64>,
     /// Bytes written to sockets; with TLS, what was in them.
     pub bytes_sent: u64,
     /// Bytes read from sockets; with TLS, what was in them.
@@ -135,7 +137,8 @@ pub struct Paced {
 }
 
 impl Paced {
-    pub(super) fn new(rate_per_s: u64) -> Paced {
+    /// Nothing found yet, at so many messages a second.
+    pub fn new(rate_per_s: u64) -> Paced {
         Paced {
             rate_per_s,
             unsent: 0,
@@ -194,6 +197,8 @@ impl Report {
         for (status, count) in &other.statuses {
             *self.statuses.entry(*status).or_default() += count;
         }
+        self.deflate_agreed =
+            self.deflate_agreed.into_iter().chain(other.deflate_agreed).reduce(|a, b| a + b);
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.cpu += other.cpu;
@@ -244,7 +249,7 @@ impl LatencyUs {
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let doubts = self.doubts();
-        let mut json = serializer.serialize_struct("Report", 30)?;
+        let mut json = serializer.serialize_struct("Report", 31)?;
         match self.command.is_empty() {
             true => json.skip_field("command")?,
             false => json.serialize_field("command", &self.command)?,
@@ -269,6 +274,10 @@ impl Serialize for Report {
         match self.method {
             None => json.skip_field("statuses")?,
             Some(_) => json.serialize_field("statuses", &self.statuses)?,
+        }
+        match self.deflate_agreed {
+            None => json.skip_field("deflate_agreed")?,
+            Some(agreed) => json.serialize_field("deflate_agreed", &agreed)?,
         }
         json.serialize_field("rate_per_s", &self.rate_per_s())?;
         json.serialize_field("latency_us", &LatencyUs::of(&self.latency))?;

@@ -3,11 +3,10 @@
 //! **What.** [`Scenario::shares`] cuts a scenario into one [`Share`] a process, [`Share::of`] makes
 //! a scenario of each again.
 //!
-//! **Why this way.** A process has a limit of descriptors and one thread; a large load is several of
-//! them, each with an even part of the connections and of the rate, and with source addresses that
-//! no other uses, so that each stays below the port cliff (`src/load/sources.rs`). Everything else
-//! is the same for all, and a child reads it from the same command line: a share holds only what
-//! differs. The first message of each is due one step of the common schedule after that of the one
+//! **Why this way.** A process has a limit of descriptors and one thread; a large load is several
+//! of them, each with an even part of the connections and of the rate, and with source addresses
+//! that no other uses, so that each stays below the port cliff (`src/load/sources.rs`). All else is
+//! the same, and a child reads it from the same command line: a share holds only what differs. The first message of each is due one step of the common schedule after that of the one
 //! before, or all would send at once.
 //!
 //! **Costs.** A few hundred bytes, once.

@@ -1,8 +1,7 @@
 //! One run in the file that a load writes.
 //!
 //! **What.** A [`Run`]: the figures ([`Report`]) and for each generator that took part its command,
-//! its machine, its own figures and its rows. [`Run::to_json`] writes the file, [`Run::parse`] reads
-//! it.
+//! its machine, its own figures and its rows. [`Run::to_json`] writes it, [`Run::parse`] reads it.
 //!
 //! **Why this way.** A merged file is a file like any other, with more generators in it, so that it
 //! can be merged, compared and drawn again. `format` counts up whenever an old reader would get a
@@ -172,14 +171,16 @@ impl Run {
     }
 
     /// What was asked for, field by field: runs that differ here did not do the same.
-    pub fn scenario(&self) -> [(&'static str, String); 6] {
-        let Report { url, method, size_bytes, depth, hold, paced, .. } = &self.report;
+    pub fn scenario(&self) -> [(&'static str, String); 7] {
+        let Report { url, method, size_bytes, depth, hold, deflate_agreed, paced, .. } =
+            &self.report;
         [
             ("url", url.clone()),
             ("method", method.unwrap_or("none").to_owned()),
             ("size_bytes", size_bytes.to_string()),
             ("depth", depth.to_string()),
             ("hold", hold.to_string()),
+            ("deflate", deflate_agreed.is_some().to_string()),
             // How much is no matter: rates add up.
             ("loop", if paced.is_some() { "at a constant rate" } else { "closed" }.to_owned()),
         ]

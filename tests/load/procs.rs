@@ -247,3 +247,22 @@ fn what_cannot_be_shared_is_a_usage_error() {
         assert!(error.contains(word) && error.lines().count() == 1, "{error}");
     }
 }
+
+#[test]
+fn they_begin_at_the_given_time_and_not_after_it() {
+    let (url, _) = counting_server();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("later");
+    let at = now.as_secs() + 2;
+    let arguments = ["load", &url, "-c", "4", "--procs", "2", "-d", "50ms", "--json", "-"];
+    let out = oneloop(&[&arguments[..], &["--start-at", &at.to_string()]].concat());
+    let errors = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(errors.contains("begins in 1 s\n"), "{errors}");
+    let json: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    let from = json["measured_from_unix_s"].as_f64().expect("a time");
+    assert!(from >= at as f64, "{from} {at}");
+    let out = oneloop(&["load", &url, "--start-at", "2020-01-01T00:00:00Z"]);
+    let error = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(2), "{error}");
+    assert!(error.contains("start-at 2020-01-01T00:00:00.000Z: is over since "), "{error}");
+    assert!(error.contains("give a later time") && error.lines().count() == 1, "{error}");
+}

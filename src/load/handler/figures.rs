@@ -69,7 +69,8 @@ impl<C: Client> Load<C> {
     pub(in crate::load) fn report(&self, scenario: &Scenario, now: Time) -> Report {
         let mut connections = self.connections.clone();
         connections.count_connected(u64::from(self.settled));
-        let Tally { messages, statuses, reopened, latency, series, paced } = &self.shared.tally;
+        let Tally { messages, statuses, reopened, deflate_agreed, latency, series, paced } =
+            &self.shared.tally;
         let mut messages = *messages;
         connections.reopened = *reopened;
         let counted = statuses.iter().enumerate().filter(|(_, count)| **count > 0);
@@ -96,6 +97,7 @@ impl<C: Client> Load<C> {
             connections,
             messages,
             statuses: counted.map(|(status, count)| (status as u16, *count)).collect(),
+            deflate_agreed: scenario.deflate.then_some(*deflate_agreed),
             bytes_sent: self.shared.bytes_sent,
             bytes_received: self.shared.bytes_received,
             cpu: process::cpu_time().unwrap_or_default(),

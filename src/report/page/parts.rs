@@ -81,8 +81,12 @@ fn asked(run: &Run) -> String {
         None => format!("{} in flight on each", count(report.depth.into())),
         Some(paced) => format!("{} a second were asked for", count(paced.rate_per_s)),
     };
+    let compressed = match report.deflate_agreed {
+        None => String::new(),
+        Some(agreed) => format!(", compression agreed on with {}", count(agreed)),
+    };
     format!(
-        "{} connections, {what}, {pace}, measured for {:.1} s{generators}",
+        "{} connections, {what}{compressed}, {pace}, measured for {:.1} s{generators}",
         count(report.connections.attempted),
         report.measured.as_secs_f64()
     )
