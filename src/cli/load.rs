@@ -10,6 +10,7 @@
 //!
 //! **Read next.** `src/load/mod.rs`; `src/cli/load/render.rs`, `src/cli/load/progress.rs`.
 
+mod find;
 mod part;
 pub(super) mod processes;
 mod procs;
@@ -25,6 +26,7 @@ use crate::net::{Target, Trust, parse_bytes, unknown};
 use crate::proto::http1::Method;
 use crate::report::{self, Environment, Results, Run, Side};
 use clap::builder::FalseyValueParser;
+use find::Objective;
 use progress::Progress;
 use spread::Spread;
 use std::fs::File;
@@ -85,6 +87,14 @@ pub(super) struct Load {
     #[arg(long, value_name = "N,N", value_parser = rate, value_delimiter = ',',
         env = "ONELOOP_LOAD_STEPS", hide_env_values = true)]
     steps: Vec<u64>,
+
+    /// Find the highest rate at which this is kept, and confirm it by three more runs: p50, p90,
+    /// p99, p99.9 or max, below a time (p99<5ms); of the response, or where it says so of the
+    /// service (service p99<1ms). Each run takes --duration; --rate is where it begins
+    #[arg(long, value_name = "OBJECTIVE", value_parser = Objective::parse,
+        conflicts_with_all = ["steps", "hold", "mirror", "report"],
+        env = "ONELOOP_LOAD_FIND", hide_env_values = true)]
+    find: Option<Objective>,
 
     /// Open so many connections a second (500, 2k), for a server that is to see them come one by
     /// one. Without it: as fast as it answers them
@@ -272,16 +282,22 @@ impl Load {
         if self.spread.part.is_some() {
             return part::run(&scenario);
         }
-        procs::shares(&scenario, self.spread.procs)?;
+        for rate_per_s in self.steps.iter().map(|rate| Some(*rate)).chain([self.rate]) {
+            procs::shares(&Scenario { rate_per_s, ..scenario.clone() }, self.spread.procs)?;
+        }
+        let start = self.spread.start()?;
         let sink = Sink::open(self.json.as_deref())?;
         let page = self.report.as_deref().map(|path| Output::open("report", path)).transpose()?;
         if let Some(advice) = scenario.advice() {
             let _ = writeln!(io::stderr(), "warning: {advice}");
         }
-        if let Some(start) = self.spread.start_at {
+        if let Some(at) = start {
             let mut progress = Progress::new(&scenario, 1, self.quiet);
-            start.wait(&mut progress)?;
+            start::wait(at, &mut progress);
             progress.end();
+        }
+        if let Some(objective) = &self.find {
+            return self.run_find(objective, &scenario, sink);
         }
         let results = match self.steps.is_empty() {
             true => Results {
@@ -311,6 +327,29 @@ impl Load {
         progress.end();
         run.called(&command());
         Ok(run)
+    }
+
+    /// Searches the knee.
+    fn run_find(
+        &self,
+        objective: &Objective,
+        scenario: &Scenario,
+        sink: Sink,
+    ) -> Result<ExitCode, Failure> {
+        let tell = |line: &str| {
+            if !self.quiet {
+                let _ = writeln!(io::stderr(), "{line}");
+            }
+        };
+        let measure =
+            |rate: u64| self.measure(&Scenario { rate_per_s: Some(rate), ..scenario.clone() });
+        // Each process sends something.
+        let floor = self.spread.procs.into();
+        let found = find::find(objective, self.rate, floor, self.duration, measure, tell)?;
+        if !sink.write(&found.to_json(&command()).map_err(unwritable)?)? {
+            print(found.text().as_bytes())?;
+        }
+        Ok(found.status())
     }
 
     /// Runs one rate after the other. A step that was cut short is the last.

@@ -6,8 +6,9 @@
 //! **Why this way.** A process has a limit of descriptors and one thread; a large load is several
 //! of them, each with an even part of the connections and of the rate, and with source addresses
 //! that no other uses, so that each stays below the port cliff (`src/load/sources.rs`). All else is
-//! the same, and a child reads it from the same command line: a share holds only what differs. The first message of each is due one step of the common schedule after that of the one
-//! before, or all would send at once.
+//! the same, and a child reads it from the same command line: a share holds only what differs. The
+//! first message of each is due one step of the common schedule after that of the one before, or
+//! all would send at once.
 //!
 //! **Costs.** A few hundred bytes, once.
 //!

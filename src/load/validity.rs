@@ -85,12 +85,11 @@ impl Report {
     }
 
     /// At a constant rate: 99 of 100 messages were sent no later than this after they were due,
-    /// where a connection was free; in microseconds. Of several generators that of the latest, for
-    /// one that is late may hide among others that are not.
+    /// where a connection was free; in microseconds; `None` if there are too few to tell. Of
+    /// several generators that of the latest, for one may hide among others that are not.
     pub fn lateness_p99_us(&self) -> Option<f64> {
         let Paced { lateness, latest_p99_us, .. } = self.paced.as_ref()?;
-        let own = (!lateness.is_empty()).then(|| us(lateness.value_at_quantile(0.99)));
-        own.into_iter().chain(*latest_p99_us).reduce(f64::max)
+        percentile_us(lateness, 0.99).into_iter().chain(*latest_p99_us).reduce(f64::max)
     }
 }
 

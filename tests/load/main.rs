@@ -10,6 +10,7 @@ mod datagrams;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod fates;
+mod find;
 mod http;
 mod messages;
 mod paced;

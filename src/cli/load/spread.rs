@@ -9,14 +9,16 @@
 //!
 //! **Read next.** `src/cli/load/procs.rs`, `src/cli/load/start.rs`.
 
+use super::Failure;
 use super::start::Start;
+use std::time::SystemTime;
 
 /// Who sends, and when.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct Spread {
-    /// Generate in so many processes, each with its part of the connections and of the rate, its own
-    /// limit of open files and its own source addresses. They measure at the same time, and their
-    /// histograms are added. With --hold standard input is not looked at
+    /// Generate in so many processes, each with its part of the connections and of the rate, its
+    /// own limit of open files and its own source addresses. They measure at the same time, and
+    /// their histograms are added. With --hold standard input is not looked at
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(1..=256),
         env = "ONELOOP_LOAD_PROCS", hide_env_values = true)]
@@ -31,4 +33,12 @@ pub(super) struct Spread {
     /// Be one of several: `2/6`. For `ps`, and not for people
     #[arg(long, hide = true)]
     pub(super) part: Option<String>,
+}
+
+impl Spread {
+    /// When to begin, if not at once.
+    pub(super) fn start(&self) -> Result<Option<SystemTime>, Failure> {
+        let at = self.start_at.map(|start| start.resolve(SystemTime::now()));
+        at.transpose().map_err(Failure::Usage)
+    }
 }

@@ -1,6 +1,6 @@
 //! Beginning at a given time.
 //!
-//! **What.** A [`Start`] is what `--start-at` says; [`Start::wait`] waits for it.
+//! **What.** A [`Start`] is what `--start-at` says; [`wait`] waits for it.
 //!
 //! **Why this way.** Generators on several machines need one moment that all of them know, and no
 //! network between them: the calendar's. How well they agree is for NTP to see to, and `merge` says
@@ -11,7 +11,6 @@
 //!
 //! **Read next.** `src/report/merge.rs`.
 
-use super::Failure;
 use super::progress::Progress;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -63,19 +62,17 @@ impl Start {
             _ => Ok(at),
         }
     }
+}
 
-    /// Waits, and shows how long it still takes. A signal ends the process: nothing has begun.
-    pub(super) fn wait(self, progress: &mut Progress) -> Result<(), Failure> {
-        let at = self.resolve(SystemTime::now()).map_err(Failure::Usage)?;
-        while let Ok(left) = at.duration_since(SystemTime::now())
-            && !left.is_zero()
-        {
-            progress.countdown(left);
-            // Up to the next whole second that is left.
-            let part = Duration::from_nanos(u64::from(left.subsec_nanos()));
-            std::thread::sleep(if part.is_zero() { left.min(SECOND) } else { part });
-        }
-        Ok(())
+/// Waits, and shows how long it still takes. A signal ends the process: nothing has begun.
+pub(super) fn wait(at: SystemTime, progress: &mut Progress) {
+    while let Ok(left) = at.duration_since(SystemTime::now())
+        && !left.is_zero()
+    {
+        progress.countdown(left);
+        // Up to the next whole second that is left.
+        let part = Duration::from_nanos(u64::from(left.subsec_nanos()));
+        std::thread::sleep(if part.is_zero() { left.min(SECOND) } else { part });
     }
 }
 
