@@ -112,6 +112,7 @@ fn three_processes_are_one_result() {
     let again = oneloop(&["merge", &file]);
     assert!(String::from_utf8_lossy(&again.stdout).contains("\n3 pid "));
     let page = fs::read_to_string(page).expect("written");
+    assert!(page.contains("<h2>Generators</h2>") && page.contains("7 of 7"), "{page}");
     assert!(page.contains("by 3 generators") && page.matches("<pre>").count() == 1, "{page}");
 }
 

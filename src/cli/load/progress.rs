@@ -71,7 +71,7 @@ impl Progress {
             Shown::Nowhere => {}
             Shown::Bar(bar) => bar.set_message(format!("begins in {seconds} s")),
             // All of the last seconds, and before that enough to see that it waits.
-            Shown::Lines if seconds > 10 && seconds % 10 > 0 => {}
+            Shown::Lines if seconds > 10 && !seconds.is_multiple_of(10) => {}
             Shown::Lines => drop(writeln!(std::io::stderr(), "begins in {seconds} s")),
         }
     }
