@@ -13,7 +13,7 @@ cargo build --quiet
 oneloop=$(realpath "${CARGO_TARGET_DIR:-target}")/debug/oneloop
 
 place=$(mktemp -d)
-sshd_pid= server=
+sshd_pid='' server=''
 finish() {
     [[ -z $server ]] || { kill "$server"; wait "$server" || true; }
     [[ -z $sshd_pid ]] || { kill "$sshd_pid"; wait "$sshd_pid" || true; }
@@ -47,7 +47,7 @@ done
 
 exec {says}< <(exec "$oneloop" serve --listen tcp://127.0.0.1:0/echo --log warn)
 server=$!
-url=
+url=''
 while read -r word rest <&"$says" && [[ $word != ready ]]; do
     [[ $word != listening ]] || url=$rest
 done

@@ -7,6 +7,8 @@ use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn url(address: &Address) -> String {
     match address {
@@ -55,6 +57,11 @@ fn counting_server() -> (String, Count) {
     (url(&server), ended)
 }
 
+/// Seconds since 1970.
+fn now_s() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("later").as_secs_f64()
+}
+
 /// Waits for a line of progress with this in it.
 fn wait_for_line(child: &mut Child, word: &str) {
     let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
@@ -74,14 +81,24 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
         if is_so() {
             return;
         }
-        servers::dawdle(std::time::Duration::from_millis(10));
+        servers::dawdle(Duration::from_millis(10));
     }
     panic!("20 s without: {what}");
 }
 
 #[test]
 fn three_processes_are_one_result() {
-    let (url, _) = counting_server();
+    // The first connection is answered late: until then none of the processes may measure.
+    let answered_at = Arc::new(Mutex::new(0.0));
+    let noted = Arc::clone(&answered_at);
+    let url = url(&servers::tcp(move |n, stream| {
+        servers::echo_changed(stream, |position, _| {
+            if (n, position) == (0, 0) {
+                servers::dawdle(Duration::from_millis(500));
+                *noted.lock().expect("nobody panics") = now_s();
+            }
+        });
+    }));
     let place = Place::new();
     let (file, page) = (place.at("p.json"), place.at("p.html"));
     let arguments = ["load", &url, "-c", "20", "--procs", "3", "--rate", "600", "-d", "500ms"];
@@ -104,10 +121,10 @@ fn three_processes_are_one_result() {
     let attempted: Vec<_> = parts.iter().map(|part| part["own"]["attempted"].clone()).collect();
     assert_eq!(attempted, [7, 7, 6], "even parts");
     assert!(parts.iter().all(|part| part["command"] == command), "what repeats the whole");
-    // They begin together: what they have in common is nearly all.
-    let begins = parts.iter().map(|part| part["measured_from_unix_s"].as_f64().expect("a time"));
-    let (first, last) = begins.fold((f64::MAX, 0_f64), |(a, b), at| (a.min(at), b.max(at)));
-    assert!(last - first < 0.4, "{first} {last}");
+    let answered_at = *answered_at.lock().expect("nobody panics");
+    let mut begins = parts.iter().map(|part| part["measured_from_unix_s"].as_f64());
+    // To the millisecond.
+    assert!(begins.all(|at| at > Some(answered_at - 0.002)), "{answered_at}: {parts:?}");
     // One file like any other.
     let again = oneloop(&["merge", &file]);
     assert!(String::from_utf8_lossy(&again.stdout).contains("\n3 pid "));
@@ -252,8 +269,7 @@ fn what_cannot_be_shared_is_a_usage_error() {
 #[test]
 fn they_begin_at_the_given_time_and_not_after_it() {
     let (url, _) = counting_server();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("later");
-    let at = now.as_secs() + 2;
+    let at = now_s() as u64 + 3;
     let arguments = ["load", &url, "-c", "4", "--procs", "2", "-d", "50ms", "--json", "-"];
     let out = oneloop(&[&arguments[..], &["--start-at", &at.to_string()]].concat());
     let errors = String::from_utf8_lossy(&out.stderr).into_owned();
