@@ -16,15 +16,16 @@ pub(super) mod processes;
 mod procs;
 mod progress;
 pub(super) mod render;
+mod runs;
 mod spread;
 mod start;
 mod steps;
 
 use super::{Failure, print};
-use crate::load::{self, LoadError, Messages, Report, Scenario};
+use crate::load::{LoadError, Messages, Report, Scenario};
 use crate::net::{Target, Trust, parse_bytes, unknown};
 use crate::proto::http1::Method;
-use crate::report::{self, Environment, Results, Run, Side};
+use crate::report::{self, Results, Run, Side};
 use clap::builder::FalseyValueParser;
 use find::Objective;
 use progress::Progress;
@@ -314,57 +315,6 @@ impl Load {
             print(text(&results, &scenario).as_bytes())?;
         }
         Ok(status(&results.runs))
-    }
-
-    /// Runs one scenario, and shows how it goes.
-    fn measure(&self, scenario: &Scenario) -> Result<Run, Failure> {
-        let procs = self.spread.procs;
-        let mut progress = Progress::new(scenario, procs, self.quiet);
-        let mut run = match procs {
-            1 => Run::new(load::run(scenario, &mut progress)?, Environment::read()),
-            _ => procs::run(scenario, procs, &mut progress)?,
-        };
-        progress.end();
-        run.called(&command());
-        Ok(run)
-    }
-
-    /// Searches the knee.
-    fn run_find(
-        &self,
-        objective: &Objective,
-        scenario: &Scenario,
-        sink: Sink,
-    ) -> Result<ExitCode, Failure> {
-        let tell = |line: &str| {
-            if !self.quiet {
-                let _ = writeln!(io::stderr(), "{line}");
-            }
-        };
-        let measure =
-            |rate: u64| self.measure(&Scenario { rate_per_s: Some(rate), ..scenario.clone() });
-        // Each process sends something.
-        let floor = self.spread.procs.into();
-        let found = find::find(objective, self.rate, floor, self.duration, measure, tell)?;
-        if !sink.write(&found.to_json(&command()).map_err(unwritable)?)? {
-            print(found.text().as_bytes())?;
-        }
-        Ok(found.status())
-    }
-
-    /// Runs one rate after the other. A step that was cut short is the last.
-    fn run_steps(&self, scenario: &Scenario) -> Result<Results, Failure> {
-        let mut runs = Vec::new();
-        for rate in &self.steps {
-            let step = Scenario { rate_per_s: Some(*rate), ..scenario.clone() };
-            let run = self.measure(&step)?;
-            let is_whole = run.report.measured >= self.duration;
-            runs.push(run);
-            if !is_whole {
-                break;
-            }
-        }
-        Ok(Results { command: command(), are_steps: true, runs })
     }
 
     fn scenario(&self) -> Scenario {
