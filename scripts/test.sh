@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-STEPS=(tools fmt clippy lean doc test instructions clients fuzz autobahn deny)
+STEPS=(tools fmt clippy lean doc test instructions clients ssh fuzz autobahn deny)
 skipped=()
 now=start
 began=$SECONDS
@@ -21,6 +21,7 @@ usage: scripts/test.sh [STEP...]     no STEP: all of them, in this order
   test     unit, integration and documentation tests
   instructions  no message costs the server more instructions than it did
   clients  curl, Python, node and a browser talk to the server
+  ssh      a load from two hosts of ssh's is added up (scripts/load-ssh.sh)
   fuzz     a minute of libFuzzer for each decoder
   autobahn the original WebSocket testsuite against the server and the client of the load
   deny     licences, bans and sources of the dependencies; advisories where they are in reach
@@ -117,6 +118,15 @@ step_clients() {
     have chromium || have chromium-browser || have google-chrome || apt_install chromium || true
     scripts/clients.sh || status=$?
     ((status != 2)) || skip_here "some clients: they could not be installed"
+    return $((status == 2 ? 0 : status))
+}
+
+# Exit status 2: there is no sshd; 1: the results are not what they should be.
+step_ssh() {
+    local status=0
+    { have sshd || [[ -x /usr/sbin/sshd ]]; } && have ssh || apt_install openssh-server || true
+    scripts/load-ssh/check.sh || status=$?
+    ((status != 2)) || skip_here "the load by ssh: openssh-server or python3 is not installed"
     return $((status == 2 ? 0 : status))
 }
 

@@ -10,24 +10,32 @@
 //!
 //! **Read next.** `src/load/mod.rs`; `src/cli/load/render.rs`, `src/cli/load/progress.rs`.
 
+mod find;
+mod part;
+pub(super) mod processes;
+mod procs;
 mod progress;
 pub(super) mod render;
+mod runs;
+mod spread;
+mod start;
 mod steps;
 
 use super::{Failure, print};
-use crate::load::{self, LoadError, Messages, Report, Scenario};
+use crate::load::{LoadError, Messages, Report, Scenario};
 use crate::net::{Target, Trust, parse_bytes, unknown};
 use crate::proto::http1::Method;
-use crate::report::{self, Environment, Run, Side};
+use crate::report::{self, Results, Run, Side};
 use clap::builder::FalseyValueParser;
+use find::Objective;
 use progress::Progress;
+use spread::Spread;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-use steps::Steps;
 
 /// Drive an echo server, or any HTTP server, and say what its clients saw.
 ///
@@ -80,6 +88,14 @@ pub(super) struct Load {
     #[arg(long, value_name = "N,N", value_parser = rate, value_delimiter = ',',
         env = "ONELOOP_LOAD_STEPS", hide_env_values = true)]
     steps: Vec<u64>,
+
+    /// Find the highest rate at which this is kept, and confirm it by three more runs: p50, p90,
+    /// p99, p99.9 or max, below a time (p99<5ms); of the response, or where it says so of the
+    /// service (service p99<1ms). Each run takes --duration; --rate is where it begins
+    #[arg(long, value_name = "OBJECTIVE", value_parser = Objective::parse,
+        conflicts_with_all = ["steps", "hold", "mirror", "report"],
+        env = "ONELOOP_LOAD_FIND", hide_env_values = true)]
+    find: Option<Objective>,
 
     /// Open so many connections a second (500, 2k), for a server that is to see them come one by
     /// one. Without it: as fast as it answers them
@@ -168,6 +184,9 @@ pub(super) struct Load {
         hide_env_values = true)]
     deflate: bool,
 
+    #[command(flatten)]
+    spread: Spread,
+
     /// No progress on standard error
     #[arg(short, long, alias = "no-progress", value_parser = FalseyValueParser::new(),
         env = "ONELOOP_LOAD_QUIET", hide_env_values = true)]
@@ -191,12 +210,29 @@ pub(super) struct Output {
     file: File,
 }
 
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Failure {
+        match error {
+            LoadError::Usage(line) => Failure::Usage(line),
+            LoadError::System(error) => Failure::Run(format!("the system refused: {error}")),
+        }
+    }
+}
+
 /// The scenario of a report that was read, as far as its table has to know.
 pub(super) fn scenario_of(report: &Report) -> Result<Scenario, String> {
     let target = target(&report.url).map_err(|error| format!("field `url`: {error}"))?;
     let method = report.method.and_then(Method::from_name).unwrap_or(Method::Get);
     let rate_per_s = report.paced.as_ref().map(|paced| paced.rate_per_s);
     Ok(Scenario { hold: report.hold, method, rate_per_s, ..Scenario::new(target) })
+}
+
+/// The table of what was found.
+pub(super) fn text(results: &Results, scenario: &Scenario) -> String {
+    match &results.runs[..] {
+        [run] if !results.are_steps => render::text(&run.report, scenario) + &processes::text(run),
+        steps => steps::text(steps),
+    }
 }
 
 /// Somebody was served, and nobody got a wrong byte.
@@ -212,13 +248,13 @@ pub(super) fn unwritable(error: serde_json::Error) -> Failure {
 }
 
 /// What scripts are told: the worst of what happened.
-fn status(reports: &[Report]) -> ExitCode {
+fn status(runs: &[Run]) -> ExitCode {
     let of = |report: &Report| match (is_good(report), report.doubts().is_empty()) {
         (false, _) => 1,
         (true, false) => STATUS_INVALID,
         (true, true) => 0,
     };
-    let is_any = |status| reports.iter().any(|report| of(report) == status);
+    let is_any = |status| runs.iter().any(|run| of(&run.report) == status);
     ExitCode::from([1, STATUS_INVALID].into_iter().find(|&status| is_any(status)).unwrap_or(0))
 }
 
@@ -235,66 +271,50 @@ fn method(name: &str) -> Result<Method, String> {
 impl Load {
     /// Runs the load and prints what came of it.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        if self.rate.is_some() && !self.steps.is_empty() {
+            return Err(Failure::Usage("steps: they are the rates; leave --rate out".to_owned()));
+        }
         if self.tls_insecure && self.tls_ca.is_some() {
             let line = "tls-insecure: trusts whoever answers, so --tls-ca has no say: give one of \
                         the two";
             return Err(Failure::Usage(line.to_owned()));
         }
+        let scenario = self.scenario();
+        if self.spread.part.is_some() {
+            return part::run(&scenario);
+        }
+        for rate_per_s in self.steps.iter().map(|rate| Some(*rate)).chain([self.rate]) {
+            procs::shares(&Scenario { rate_per_s, ..scenario.clone() }, self.spread.procs)?;
+        }
+        let start = self.spread.start()?;
         let sink = Sink::open(self.json.as_deref())?;
         let page = self.report.as_deref().map(|path| Output::open("report", path)).transpose()?;
-        let scenario = self.scenario();
         if let Some(advice) = scenario.advice() {
             let _ = writeln!(io::stderr(), "warning: {advice}");
         }
-        if !self.steps.is_empty() {
-            return self.run_steps(scenario, sink);
+        if let Some(at) = start {
+            let mut progress = Progress::new(&scenario, 1, self.quiet);
+            start::wait(at, &mut progress);
+            progress.end();
         }
-        let mut report = self.measure(&scenario)?;
-        report.command = command();
-        let run = Run::new(report, Environment::read());
+        if let Some(objective) = &self.find {
+            return self.run_find(objective, &scenario, sink);
+        }
+        let results = match self.steps.is_empty() {
+            true => Results {
+                command: command(),
+                are_steps: false,
+                runs: vec![self.measure(&scenario)?],
+            },
+            false => self.run_steps(&scenario)?,
+        };
         if let Some(page) = page {
-            page.write(&report::page(&[Side::of(run.clone())]))?;
+            page.write(&report::page(&Side::each(&results)))?;
         }
-        if !sink.write(&run.to_json().map_err(unwritable)?)? {
-            print(render::text(&run.report, &scenario).as_bytes())?;
+        if !sink.write(&results.to_json().map_err(unwritable)?)? {
+            print(text(&results, &scenario).as_bytes())?;
         }
-        Ok(status(&[run.report]))
-    }
-
-    /// Runs one scenario, and shows how it goes.
-    fn measure(&self, scenario: &Scenario) -> Result<Report, Failure> {
-        let mut progress = Progress::new(scenario, self.quiet);
-        let report = load::run(scenario, &mut progress).map_err(|error| match error {
-            LoadError::Usage(line) => Failure::Usage(line),
-            LoadError::System(error) => Failure::Run(format!("the system refused: {error}")),
-        })?;
-        progress.end();
-        Ok(report)
-    }
-
-    /// Runs one rate after the other. A step that was cut short is the last.
-    fn run_steps(&self, scenario: Scenario, sink: Sink) -> Result<ExitCode, Failure> {
-        if self.rate.is_some() {
-            return Err(Failure::Usage("steps: they are the rates; leave --rate out".to_owned()));
-        }
-        if self.report.is_some() {
-            return Err(Failure::Usage("report: draws one run; leave --steps out".to_owned()));
-        }
-        let mut taken = Steps { command: command(), steps: Vec::new() };
-        for rate in &self.steps {
-            let step = Scenario { rate_per_s: Some(*rate), ..scenario.clone() };
-            let report = self.measure(&step)?;
-            let is_whole = report.measured >= self.duration;
-            taken.steps.push(report);
-            if !is_whole {
-                break;
-            }
-        }
-        let json = serde_json::to_string_pretty(&taken).map_err(unwritable)?;
-        if !sink.write(&(json + "\n"))? {
-            print(taken.text().as_bytes())?;
-        }
-        Ok(status(&taken.steps))
+        Ok(status(&results.runs))
     }
 
     fn scenario(&self) -> Scenario {

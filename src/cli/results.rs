@@ -9,9 +9,9 @@
 //!
 //! **Read next.** `src/report/mod.rs`.
 
-use super::load::{Output, Sink, command, render, scenario_of, unwritable};
+use super::load::{Output, Sink, command, scenario_of, text, unwritable};
 use super::{Failure, print};
-use crate::report::{self, Run, Side};
+use crate::report::{self, Results, Run, Side, same_steps};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -51,26 +51,30 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let run = read(&self.file)?;
+        let results = read(&self.file)?;
         let out = Output::open("out", &self.out)?;
-        out.write(&report::page(&[Side::of(run)]))?;
+        out.write(&report::page(&Side::each(&results)))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Merge {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let runs = self.files.iter().map(|path| Ok((path.display().to_string(), read(path)?)));
-        let runs: Vec<(String, Run)> = runs.collect::<Result<_, Failure>>()?;
-        let mut merged = report::merge(&runs).map_err(Failure::Usage)?;
-        merged.run.report.command = command();
-        if let Some(doubt) = merged.doubt() {
-            let _ = writeln!(io::stderr(), "warning: {doubt}");
+        let files = self.files.iter().map(|path| Ok((path.display().to_string(), read(path)?)));
+        let files: Vec<(String, Results)> = files.collect::<Result<_, Failure>>()?;
+        let (mut sum, merged) = Results::merge(&files).map_err(Failure::Usage)?;
+        sum.command = command();
+        sum.runs.iter_mut().for_each(|run| run.report.command = command());
+        for (run, doubt) in
+            sum.runs.iter().zip(&merged).filter_map(|(run, it)| Some((run, it.doubt()?)))
+        {
+            let step = if sum.are_steps { run.step_name() + ": " } else { String::new() };
+            let _ = writeln!(io::stderr(), "warning: {step}{doubt}");
         }
         let sink = Sink::open(self.json.as_deref())?;
-        if !sink.write(&merged.run.to_json().map_err(unwritable)?)? {
-            let scenario = scenario_of(&merged.run.report).map_err(Failure::Usage)?;
-            print(render::text(&merged.run.report, &scenario).as_bytes())?;
+        if !sink.write(&sum.to_json().map_err(unwritable)?)? {
+            let scenario = scenario_of(&sum.runs[0].report).map_err(Failure::Usage)?;
+            print(text(&sum, &scenario).as_bytes())?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -98,35 +102,51 @@ pub(super) struct Compare {
 
 impl Compare {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let sides = self.sides()?;
+        let steps = self.steps()?;
         let out = self.out.map(|path| Output::open("out", &path)).transpose()?;
         if let Some(out) = out {
-            out.write(&report::page(&sides))?;
+            out.write(&report::page(&steps.concat()))?;
         }
-        print(report::table(&sides).as_bytes())?;
+        let tables: Vec<String> = steps.iter().map(|sides| report::table(sides)).collect();
+        print(tables.join("\n").as_bytes())?;
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The files by label, in the order in which the labels come first.
-    fn sides(&self) -> Result<Vec<Side>, Failure> {
-        let mut labelled: Vec<(String, Vec<(String, Run)>)> = Vec::new();
+    /// The sides of each step, in the order in which their labels come first; of files without
+    /// steps there is one.
+    fn steps(&self) -> Result<Vec<Vec<Side>>, Failure> {
+        let mut files: Vec<(String, Results)> = Vec::new();
+        let mut labels: Vec<String> = Vec::new();
         for argument in &self.files {
             let (label, path) = match argument.split_once('=') {
                 Some((label, path)) if !label.is_empty() => (label.to_owned(), path),
                 _ => (called(argument), argument.as_str()),
             };
-            let run = (path.to_owned(), read(Path::new(path))?);
-            match labelled.iter_mut().find(|(known, _)| *known == label) {
-                Some((_, runs)) => runs.push(run),
-                None => labelled.push((label, vec![run])),
+            files.push((path.to_owned(), read(Path::new(path))?));
+            labels.push(label);
+        }
+        let mut order: Vec<&String> = Vec::new();
+        for label in &labels {
+            if !order.contains(&label) {
+                order.push(label);
             }
         }
-        if labelled.len() < 2 {
+        if order.len() < 2 {
             let line = "compare: needs two labels or more; name a file for each".to_owned();
             return Err(Failure::Usage(line));
         }
-        let sides = labelled.into_iter().map(|(label, runs)| Side::new(label, runs));
-        sides.collect::<Result<_, _>>().map_err(Failure::Usage)
+        let steps = same_steps(&files).map_err(Failure::Usage)?;
+        let side = |n: usize, label: &String| {
+            let own = labels.iter().zip(&files).filter(|(own, _)| *own == label);
+            let runs: Vec<(String, Run)> =
+                own.map(|(_, (path, it))| (path.clone(), it.runs[n].clone())).collect();
+            let label = match files[0].1.are_steps {
+                true => format!("{label} {}", runs[0].1.step_name()),
+                false => label.clone(),
+            };
+            Side::new(label, runs).map_err(Failure::Usage)
+        };
+        (0..steps).map(|n| order.iter().map(|label| side(n, label)).collect()).collect()
     }
 }
 
@@ -136,10 +156,10 @@ fn called(path: &str) -> String {
     stem.map_or(path.to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
-/// The run in a file.
-fn read(path: &Path) -> Result<Run, Failure> {
+/// What is in a file.
+fn read(path: &Path) -> Result<Results, Failure> {
     let bad = |reason: String| Failure::Usage(format!("{}: {reason}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| bad("is no text".to_owned()))?;
-    Run::parse(&text).map_err(bad)
+    Results::parse(&text).map_err(bad)
 }

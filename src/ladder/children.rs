@@ -1,4 +1,4 @@
-//! The child processes of the ladder, and waiting for them.
+//! Child processes of our own binary, and waiting for them.
 //!
 //! **What.** [`Children`] starts them, collects the lines they write, tells them to end, and on its
 //! own end leaves none behind.
@@ -7,6 +7,8 @@
 //! `mio::Poll` waits for all children and for Ctrl-C at once. All that arrives is read at once,
 //! whoever wrote it, so that no child ever stands still because nobody reads its log. Rejected: a
 //! thread a pipe (a child ends with the *thread* that started it, and Ctrl-C would need one more).
+//!
+//! The ladder's servers and clients are such children, and the generators of `load --procs`.
 //!
 //! **Costs.** Three pipes a child; nothing while waiting.
 //!
@@ -19,7 +21,7 @@ use crate::sys::signals::{Signal, SignalFd};
 use mio::unix::{SourceFd, pipe};
 use mio::{Events, Interest, Poll, Token};
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -31,11 +33,11 @@ const LINES_MAX: usize = 1_000;
 
 /// Names a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ChildId(usize);
+pub(crate) struct ChildId(usize);
 
 /// One of the two streams that a child writes.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Stream {
+pub(crate) enum Stream {
     /// For programs.
     Out,
     /// For people: the log, and errors.
@@ -43,7 +45,7 @@ pub(super) enum Stream {
 }
 
 /// Every child that was started and is not yet ended.
-pub(super) struct Children {
+pub(crate) struct Children {
     poll: Poll,
     events: Events,
     signals: SignalFd,
@@ -73,7 +75,7 @@ impl Children {
     ///
     /// # Errors
     /// No descriptor for epoll or signalfd is left.
-    pub(super) fn new() -> io::Result<Children> {
+    pub(crate) fn new() -> io::Result<Children> {
         let poll = Poll::new()?;
         let signals = SignalFd::block(&[Signal::Interrupt, Signal::Terminate])?;
         let fd = signals.as_raw_fd();
@@ -82,7 +84,7 @@ impl Children {
         Ok(Children { poll, events, signals, clock, children: Vec::new() })
     }
 
-    pub(super) fn now(&self) -> Time {
+    pub(crate) fn now(&self) -> Time {
         self.clock.now()
     }
 
@@ -90,7 +92,7 @@ impl Children {
     ///
     /// # Errors
     /// `fork(2)`, `execve(2)`, `prlimit(2)`; no descriptor for its pipes is left.
-    pub(super) fn start(
+    pub(crate) fn start(
         &mut self,
         command: &mut Command,
         nofile_soft: Option<u64>,
@@ -117,23 +119,35 @@ impl Children {
     }
 
     /// The next line that a child wrote to a stream, if it is there.
-    pub(super) fn line(&mut self, id: ChildId, stream: Stream) -> Option<String> {
+    pub(crate) fn line(&mut self, id: ChildId, stream: Stream) -> Option<String> {
         self.children[id.0].as_mut()?.streams[stream as usize].lines.pop_front()
     }
 
     /// The last line of a child's log: where a program that fails says why.
-    pub(super) fn last_words(&mut self, id: ChildId) -> Option<String> {
+    pub(crate) fn last_words(&mut self, id: ChildId) -> Option<String> {
         self.children[id.0].as_mut()?.streams[Stream::Err as usize].lines.pop_back()
     }
 
     /// A child has closed both its streams, or is ended: no more lines will come.
-    pub(super) fn is_silent(&self, id: ChildId) -> bool {
+    pub(crate) fn is_silent(&self, id: ChildId) -> bool {
         let child = self.children[id.0].as_ref();
         child.is_none_or(|child| child.streams.iter().all(|lines| lines.pipe.is_none()))
     }
 
+    /// Writes to a child's standard input; a few bytes, for it blocks while the pipe is full.
+    ///
+    /// # Errors
+    /// `write(2)`: EPIPE if the child has ended.
+    pub(crate) fn write(&mut self, id: ChildId, bytes: &[u8]) -> io::Result<()> {
+        let child = self.children[id.0].as_mut();
+        match child.and_then(|child| child.process.stdin.as_mut()) {
+            Some(stdin) => stdin.write_all(bytes),
+            None => Err(io::Error::from(ErrorKind::BrokenPipe)),
+        }
+    }
+
     /// Closes a child's standard input.
-    pub(super) fn close_stdin(&mut self, id: ChildId) {
+    pub(crate) fn close_stdin(&mut self, id: ChildId) {
         if let Some(child) = &mut self.children[id.0] {
             drop(child.process.stdin.take());
         }
@@ -143,13 +157,13 @@ impl Children {
     ///
     /// # Errors
     /// `kill(2)`.
-    pub(super) fn signal(&self, id: ChildId, signal: Signal) -> io::Result<()> {
+    pub(crate) fn signal(&self, id: ChildId, signal: Signal) -> io::Result<()> {
         self.children[id.0]
             .as_ref()
             .map_or(Ok(()), |child| sys::child::send(&child.process, signal))
     }
 
-    pub(super) fn pid(&self, id: ChildId) -> Option<u32> {
+    pub(crate) fn pid(&self, id: ChildId) -> Option<u32> {
         self.children[id.0].as_ref().map(|child| child.process.id())
     }
 
@@ -157,7 +171,7 @@ impl Children {
     ///
     /// # Errors
     /// `waitpid(2)`.
-    pub(super) fn end(&mut self, id: ChildId) -> io::Result<Option<ExitStatus>> {
+    pub(crate) fn end(&mut self, id: ChildId) -> io::Result<Option<ExitStatus>> {
         let silent = self.is_silent(id);
         let Some(mut child) = self.children[id.0].take() else { return Ok(None) };
         if !silent {
@@ -170,7 +184,7 @@ impl Children {
     ///
     /// # Errors
     /// Those of `look`; a signal; nothing found within `limit_ms`, where `what` says what for.
-    pub(super) fn wait_for<T>(
+    pub(crate) fn wait_for<T>(
         &mut self,
         what: &str,
         limit_ms: u64,
@@ -192,7 +206,7 @@ impl Children {
     ///
     /// # Errors
     /// A signal.
-    pub(super) fn let_pass(&mut self, ms: u64) -> Result<(), LadderError> {
+    pub(crate) fn let_pass(&mut self, ms: u64) -> Result<(), LadderError> {
         let due = self.now().plus_ms(ms);
         while self.sleep_until(due)? {}
         Ok(())

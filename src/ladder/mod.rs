@@ -14,7 +14,7 @@
 //!
 //! **Read next.** `src/ladder/rung.rs`.
 
-mod children;
+pub(crate) mod children;
 mod clients;
 pub mod plot;
 pub mod render;

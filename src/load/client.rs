@@ -125,6 +125,8 @@ pub(super) struct Tally {
     pub(super) statuses: Box<[u64]>,
     /// Connections that were opened in place of one that the server ended in agreement.
     pub(super) reopened: u64,
+    /// WebSockets that agreed to compress.
+    pub(super) deflate_agreed: u64,
     /// Nanoseconds from when a message was due to its answer.
     pub(super) latency: Histogram<u64>,
     /// The measured time, row by row.
@@ -137,7 +139,7 @@ impl Tally {
     fn new(series: Series) -> Tally {
         let statuses = vec![0; 1000].into_boxed_slice();
         let (messages, latency) = (Messages::default(), latencies());
-        Tally { messages, statuses, reopened: 0, latency, series, paced: None }
+        Tally { messages, statuses, reopened: 0, deflate_agreed: 0, latency, series, paced: None }
     }
 
     /// Books the answer to a message.

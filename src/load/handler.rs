@@ -21,7 +21,7 @@ mod paced;
 use super::client::{Client, Life, OWN_TIMERS, Opened, Shared, timer_of};
 use super::fates::{Connections, Fate, Phase};
 use super::pacer::Pacer;
-use super::stops::Stops;
+use super::stops::{Asked, Stops};
 use super::{LoadError, Scenario, Stage};
 use crate::clock::{Clock, Time};
 use crate::reactor::{ConnId, Cx, Handler, Readiness, TimerKey};
@@ -93,6 +93,12 @@ pub(super) struct Load<C> {
     busy_since: Option<Time>,
     connections: Connections,
     settled_at: Option<Time>,
+    /// Somebody else says when the measured time begins, and has not yet.
+    is_held_back: bool,
+    /// When the time began that is measured, or held.
+    began_at: Option<Time>,
+    /// At a constant rate: the first message is due so long after that.
+    first_due_ns: u64,
     /// Answers received before the measured time.
     answers_before: u64,
     /// When the measured time ended, and the answers received until then.
@@ -148,6 +154,9 @@ impl<C: Client> Load<C> {
             busy_since: None,
             connections: Connections::default(),
             settled_at: None,
+            is_held_back: scenario.begin_on_stdin,
+            began_at: None,
+            first_due_ns: scenario.first_due_ns,
             answers_before: 0,
             measured_until: None,
             cpu_from: Cpu::default(),
@@ -301,10 +310,19 @@ impl<C: Client> Load<C> {
         }
     }
 
-    /// The fate of every connection is known: the time begins that is measured, or held.
+    /// The fate of every connection is known.
     fn settle(&mut self, cx: &mut Cx<'_>) {
         self.settled_at = Some(cx.now);
         self.has_settled = true;
+        self.stage = Stage::Ready;
+        if !self.is_held_back {
+            self.begin(cx);
+        }
+    }
+
+    /// The time begins that is measured, or held.
+    fn begin(&mut self, cx: &mut Cx<'_>) {
+        self.began_at = Some(cx.now);
         cx.timers.arm(END, cx.now.plus_ms(self.duration_ms));
         if self.shared.hold {
             self.stage = Stage::Holding;
@@ -358,8 +376,16 @@ impl<C: Client> Load<C> {
 
 impl<C: Client> Handler for Load<C> {
     fn control(&mut self, cx: &mut Cx<'_>, index: u16) {
-        if !self.stops.asked(index, &mut self.shared.scratch) {
-            return;
+        match self.stops.asked(index, &mut self.shared.scratch) {
+            Asked::Nothing => return,
+            Asked::Begin => {
+                self.is_held_back = false;
+                if self.stage == Stage::Ready {
+                    self.begin(cx);
+                }
+                return;
+            }
+            Asked::End => {}
         }
         // Whoever asks twice does not want to wait.
         match self.stage {

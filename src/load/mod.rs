@@ -29,6 +29,7 @@ mod pacer;
 mod pattern;
 mod report;
 mod series;
+mod share;
 mod sources;
 mod speech;
 mod stops;
@@ -38,6 +39,7 @@ mod validity;
 pub use fates::{Connections, Phases};
 pub use report::{Messages, Paced, Report, field};
 pub use series::Row;
+pub use share::Share;
 
 use crate::net::{Address, Dialect, Target, Trust};
 use crate::proto::http1::Method;
@@ -47,6 +49,7 @@ use crate::sys::{process, rlimit};
 use client::Client;
 use datagram::{DATAGRAM_BYTES_MAX, DatagramClient, HEADER_BYTES};
 use handler::Load;
+use serde::{Deserialize, Serialize};
 use speech::Requests;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -75,6 +78,9 @@ pub struct Scenario {
     /// Messages a second over all connections, each sent when it is due and not when the one before
     /// is answered; 1 to 10,000,000. `None`: a closed loop.
     pub rate_per_s: Option<u64>,
+    /// At a constant rate: the first message is due so long after the measured time began. For one
+    /// process of several, whose schedules lie between each other.
+    pub first_due_ns: u64,
     /// How long to measure, or to hold, once the fate of every connection is known.
     pub duration_ms: u64,
     /// A connection that is not established after so long has timed out.
@@ -102,6 +108,9 @@ pub struct Scenario {
     pub stop_on_signal: bool,
     /// The end of standard input ends the run.
     pub stop_on_stdin_end: bool,
+    /// With `stop_on_stdin_end`: the measured time begins when a byte comes on standard input, and
+    /// not when the fate of every connection is known.
+    pub begin_on_stdin: bool,
 }
 
 impl Scenario {
@@ -114,6 +123,7 @@ impl Scenario {
             size_bytes: 64,
             depth: 1,
             rate_per_s: None,
+            first_due_ns: 0,
             duration_ms: 10_000,
             connect_timeout_ms: 5_000,
             answer_timeout_ms: 5_000,
@@ -126,6 +136,7 @@ impl Scenario {
             trust: None,
             stop_on_signal: false,
             stop_on_stdin_end: false,
+            begin_on_stdin: false,
         }
     }
 
@@ -265,11 +276,13 @@ fn usage<T>(text: String) -> Result<T, LoadError> {
     Err(LoadError::Usage(text))
 }
 
-/// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a run stands. The order is that of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Stage {
     /// Connections are being opened, or wait for their first answer.
     Opening,
+    /// The fate of every connection is known; others are waited for (`begin_on_stdin`).
+    Ready,
     /// The fate of every connection is known; they send, and are measured.
     Measuring,
     /// The fate of every connection is known; they are kept open (`hold`).
@@ -283,11 +296,11 @@ pub enum Stage {
 }
 
 /// News of a run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Where the run stands.
     pub stage: Stage,
-    /// Time since the start; once all are settled, since then.
+    /// Time since the start; once the measured time has begun, since then.
     pub elapsed: Duration,
     /// Connections that are open and were answered.
     pub connected: u64,
@@ -303,6 +316,26 @@ pub struct Snapshot {
     pub service_p99_us: Option<f64>,
     /// Messages that are due and wait for a connection.
     pub in_line: u64,
+}
+
+impl Snapshot {
+    /// News of two processes as one: counts and rates add up, and the stage is that of the one
+    /// which is behind. Of percentiles the larger is told: the one of all answers is not above it.
+    #[must_use]
+    pub fn with(self, other: Snapshot) -> Snapshot {
+        let larger = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::max);
+        Snapshot {
+            stage: self.stage.min(other.stage),
+            elapsed: self.elapsed.max(other.elapsed),
+            connected: self.connected + other.connected,
+            waiting: self.waiting + other.waiting,
+            errors: self.errors + other.errors,
+            rate_per_s: self.rate_per_s + other.rate_per_s,
+            p99_us: self.p99_us.max(other.p99_us),
+            service_p99_us: larger(self.service_p99_us, other.service_p99_us),
+            in_line: self.in_line + other.in_line,
+        }
+    }
 }
 
 /// Watches a run. `()` does not.
@@ -324,12 +357,20 @@ impl Observer for () {}
 /// # Errors
 /// [`LoadError`]: nothing was sent. What happens to the connections is no error but the report.
 pub fn run(scenario: &Scenario, observer: &mut dyn Observer) -> Result<Report, LoadError> {
-    scenario.check()?;
-    make_room(u64::from(scenario.connections))?;
+    check(scenario)?;
     match scenario.target.address {
         Address::Udp(_) => drive::<DatagramClient>(scenario, observer),
         Address::Tcp(_) | Address::Unix(_) => drive::<StreamClient>(scenario, observer),
     }
+}
+
+/// Whether [`run`] would take place here, before anything is done.
+///
+/// # Errors
+/// As of [`run`].
+pub fn check(scenario: &Scenario) -> Result<(), LoadError> {
+    scenario.check()?;
+    make_room(u64::from(scenario.connections))
 }
 
 fn drive<C: Client>(scenario: &Scenario, observer: &mut dyn Observer) -> Result<Report, LoadError> {
@@ -364,8 +405,8 @@ fn make_room(connections: u64) -> Result<(), LoadError> {
     let possible = limit.hard.saturating_sub(reserve);
     usage(format!(
         "connections {connections}: this process may open {} files, which leaves {possible} \
-         connections; use -c {possible}, raise the limit (ulimit -Hn {}, as root) or run several \
-         generators",
+         connections; use -c {possible}, raise the limit (ulimit -Hn {}, as root) or use more \
+         processes (--procs)",
         limit.hard,
         connections + reserve
     ))

@@ -94,17 +94,19 @@ pub struct Report {
     pub messages: Messages,
     /// HTTP: responses by status.
     pub statuses: BTreeMap<u16, u64>,
+    /// With `deflate`: connections with which the server agreed to compress. `None`: not offered.
+    pub deflate_agreed: Option<u64>,
     /// Bytes written to sockets; with TLS, what was in them.
     pub bytes_sent: u64,
     /// Bytes read from sockets; with TLS, what was in them.
     pub bytes_received: u64,
     /// CPU time of the generator, user and system, from the start to the end.
     pub cpu: Duration,
-    /// CPU time of the generator's thread in the measured time, as a share of that; of several, the
-    /// largest.
+    /// CPU time of the generator's thread in the measured time, as a share of that; of several, of
+    /// the one that had most to do.
     pub cpu_share: f64,
     /// The share of the measured time in which that thread had work and no CPU: others had it. Of
-    /// several, the largest.
+    /// several, of the same one.
     pub cpu_wait_share: f64,
     /// Nanoseconds from the moment a message was due to its last byte coming back, for the right
     /// answers of the measured time and after; with `hold`, for the one message of each connection.
@@ -130,11 +132,20 @@ pub struct Paced {
     /// Nanoseconds by which a message was sent late though a connection was free: what is the
     /// generator's own doing in the latency.
     pub(super) lateness: Histogram<u64>,
+    /// Of several generators: the largest of their lateness at p99, in microseconds.
+    pub(super) latest_p99_us: Option<f64>,
 }
 
 impl Paced {
-    pub(super) fn new(rate_per_s: u64) -> Paced {
-        Paced { rate_per_s, unsent: 0, service: latencies(), lateness: latencies() }
+    /// Nothing found yet, at so many messages a second.
+    pub fn new(rate_per_s: u64) -> Paced {
+        Paced {
+            rate_per_s,
+            unsent: 0,
+            service: latencies(),
+            lateness: latencies(),
+            latest_p99_us: None,
+        }
     }
 
     /// Nanoseconds from sending a message to its last byte coming back.
@@ -186,15 +197,23 @@ impl Report {
         for (status, count) in &other.statuses {
             *self.statuses.entry(*status).or_default() += count;
         }
+        self.deflate_agreed =
+            self.deflate_agreed.into_iter().chain(other.deflate_agreed).reduce(|a, b| a + b);
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.cpu += other.cpu;
-        self.cpu_share = self.cpu_share.max(other.cpu_share);
-        self.cpu_wait_share = self.cpu_wait_share.max(other.cpu_wait_share);
+        if other.cpu_share + other.cpu_wait_share > self.cpu_share + self.cpu_wait_share {
+            (self.cpu_share, self.cpu_wait_share) = (other.cpu_share, other.cpu_wait_share);
+        }
+        let late = [self.lateness_p99_us(), other.lateness_p99_us()];
+        let latest_p99_us = late.into_iter().flatten().reduce(f64::max);
         match (&mut self.paced, &other.paced) {
             (Some(paced), Some(other)) => paced.merge(other),
             (paced @ None, Some(other)) => *paced = Some(other.clone()),
             (_, None) => {}
+        }
+        if let Some(paced) = &mut self.paced {
+            paced.latest_p99_us = latest_p99_us;
         }
         self.latency.add(&other.latency).expect("all have the bounds of `latencies`");
     }
@@ -230,7 +249,7 @@ impl LatencyUs {
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let doubts = self.doubts();
-        let mut json = serializer.serialize_struct("Report", 29)?;
+        let mut json = serializer.serialize_struct("Report", 31)?;
         match self.command.is_empty() {
             true => json.skip_field("command")?,
             false => json.serialize_field("command", &self.command)?,
@@ -256,6 +275,10 @@ impl Serialize for Report {
             None => json.skip_field("statuses")?,
             Some(_) => json.serialize_field("statuses", &self.statuses)?,
         }
+        match self.deflate_agreed {
+            None => json.skip_field("deflate_agreed")?,
+            Some(agreed) => json.serialize_field("deflate_agreed", &agreed)?,
+        }
         json.serialize_field("rate_per_s", &self.rate_per_s())?;
         json.serialize_field("latency_us", &LatencyUs::of(&self.latency))?;
         match &self.paced {
@@ -263,6 +286,7 @@ impl Serialize for Report {
                 json.skip_field("rate_asked_per_s")?;
                 json.skip_field("service_us")?;
                 json.skip_field("lateness_us")?;
+                json.skip_field("latest_p99_us")?;
                 json.skip_field("unsent")?;
                 json.skip_field("service_ns_histogram")?;
                 json.skip_field("lateness_ns_histogram")?;
@@ -271,6 +295,7 @@ impl Serialize for Report {
                 json.serialize_field("rate_asked_per_s", &paced.rate_per_s)?;
                 json.serialize_field("service_us", &LatencyUs::of(&paced.service))?;
                 json.serialize_field("lateness_us", &LatencyUs::of(&paced.lateness))?;
+                json.serialize_field("latest_p99_us", &paced.latest_p99_us)?;
                 json.serialize_field("unsent", &paced.unsent)?;
                 json.serialize_field("service_ns_histogram", &Encoded(&paced.service))?;
                 json.serialize_field("lateness_ns_histogram", &Encoded(&paced.lateness))?;

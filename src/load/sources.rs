@@ -68,6 +68,38 @@ impl Sources {
     }
 }
 
+/// The sources of several processes with so many connections each: those `given` dealt out, or on
+/// loopback addresses that each has for itself, where one would not carry all.
+///
+/// # Errors
+/// As of [`Sources::plan`].
+pub(super) fn dealt(
+    address: &Address,
+    connections: &[u32],
+    given: &[IpAddr],
+) -> Result<Vec<Vec<IpAddr>>, LoadError> {
+    let all = connections.iter().sum();
+    let Sources(planned) = Sources::plan(address, all, given)?;
+    if planned.is_empty() {
+        return Ok(vec![Vec::new(); connections.len()]);
+    }
+    if given.is_empty() {
+        let mut next = FIRST.to_bits();
+        let own = connections.iter().map(|count| {
+            let first = next;
+            next += count.div_ceil(PER_SOURCE_MAX);
+            (first..next).map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))).collect()
+        });
+        return Ok(own.collect());
+    }
+    let procs = connections.len();
+    let own = (0..procs).map(|n| match given.len() < procs {
+        true => given.to_vec(),
+        false => given.iter().skip(n).step_by(procs).copied().collect(),
+    });
+    Ok(own.collect())
+}
+
 /// What is to be feared of the ports, where the rotation does not help.
 pub(super) fn advice(address: &Address, connections: u32, given: &[IpAddr]) -> Option<String> {
     let to = internet(address)?;

@@ -1,11 +1,12 @@
 //! What may end a run before its time: a signal, or the end of standard input.
 //!
 //! **What.** [`Stops`] watches SIGINT and SIGTERM, and standard input if asked to, on the run's own
-//! loop.
+//! loop, and says what is [`Asked`].
 //!
 //! **Why this way.** A result so far is worth printing, so a signal must end the run and not the
 //! process; read from a descriptor it comes between two turns. Whoever starts generators as
-//! children (the ladder) ends them by closing a pipe: that also happens when the parent dies.
+//! children (the ladder, `--procs`) ends them by closing a pipe: that also happens when the parent
+//! dies. The same pipe tells them when to begin.
 //!
 //! **Costs.** One descriptor.
 //!
@@ -23,6 +24,15 @@ use std::os::fd::{AsFd, AsRawFd};
 /// Numbers of the control sources.
 const SIGNALS: u16 = 0;
 const STDIN: u16 = 1;
+
+/// What somebody outside wants of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Nothing,
+    /// Begin to measure, if that was waited for.
+    Begin,
+    End,
+}
 
 /// The descriptors that may end a run.
 pub(super) struct Stops {
@@ -57,13 +67,19 @@ impl Stops {
         Ok(Stops { signals, stdin })
     }
 
-    /// A control source is ready: does it ask for the end? `scratch` may be overwritten.
-    pub(super) fn asked(&mut self, index: u16, scratch: &mut [u8]) -> bool {
+    /// A control source is ready: what does it ask for? `scratch` may be overwritten.
+    pub(super) fn asked(&mut self, index: u16, scratch: &mut [u8]) -> Asked {
         match (index, &mut self.signals, &mut self.stdin) {
-            (SIGNALS, Some(signals), _) => matches!(signals.take(), Ok(Some(_))),
+            (SIGNALS, Some(signals), _) => match signals.take() {
+                Ok(Some(_)) => Asked::End,
+                _ => Asked::Nothing,
+            },
             // A pipe holds 64 KiB: one read takes all, so the next edge is the end.
-            (STDIN, _, Some(stdin)) => matches!(stdin.read(scratch), Ok(0) | Err(_)),
-            _ => false,
+            (STDIN, _, Some(stdin)) => match stdin.read(scratch) {
+                Ok(0) | Err(_) => Asked::End,
+                Ok(_) => Asked::Begin,
+            },
+            _ => Asked::Nothing,
         }
     }
 }

@@ -49,6 +49,9 @@ pub fn page(sides: &[Side]) -> String {
     html += &latency_over_time(sides);
     html += &cpu(sides);
     html += &section("What became of the connections", &parts::fates(sides));
+    if sides.iter().any(|side| side.runs.iter().any(|run| run.generators.len() > 1)) {
+        html += &section("Generators", &parts::generators(sides));
+    }
     html += &section("Where it ran", &parts::environments(sides));
     html += &section("To repeat it", &parts::commands(sides));
     html + &parts::footer(sides)

@@ -8,7 +8,7 @@
 //!
 //! **Read next.** `src/report/page.rs`.
 
-use super::{Run, merge};
+use super::{Results, Run, merge};
 use crate::load::Row;
 
 /// One or more runs of the same scenario against the same thing.
@@ -35,6 +35,15 @@ impl Side {
     /// One run, named after what it was put on.
     pub fn of(run: Run) -> Side {
         Side { label: run.report.url.clone(), runs: vec![run.clone()], sum: run }
+    }
+
+    /// The runs of a file, each as a side; steps are called as their rates are.
+    pub fn each(results: &Results) -> Vec<Side> {
+        let sides = results.runs.iter().map(|run| match results.are_steps {
+            true => Side { label: run.step_name(), ..Side::of(run.clone()) },
+            false => Side::of(run.clone()),
+        });
+        sides.collect()
     }
 
     /// Right answers a second: the mean of the repetitions.

@@ -119,6 +119,17 @@ pub(super) fn noted(sides: &[Side]) -> Vec<String> {
             let (label, other) = (&side.label, other.join("; "));
             lines.push(format!("{label} did not do the same as {}: {other}.", first.label));
         }
+        if let (Some(ours), Some(theirs)) = (first.sum.asked_per_s(), side.sum.asked_per_s())
+            && ours != theirs
+        {
+            lines.push(format!(
+                "{} was asked for {}/s, {} for {}/s: their rates differ for that reason.",
+                side.label,
+                grouped(theirs),
+                first.label,
+                grouped(ours)
+            ));
+        }
     }
     lines
 }

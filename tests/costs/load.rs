@@ -37,6 +37,11 @@ fn assert_one_read_and_one_write(scheme: &str, url: &str, args: &[&str]) {
         let count = cost.remove(call).unwrap_or(0);
         assert!((count - messages).abs() <= 5, "{count} {call} for {messages} messages");
     }
+    // Who listens is looked for among the descriptors of all processes, before the run begins: how
+    // many there are is their affair.
+    for call in ["readlink", "getdents64"] {
+        cost.remove(call);
+    }
     // 4 KiB of masks are fetched at once. Once a second, and at the end, it asks for the CPU time
     // of both sides: some 12 calls. And what it allocates before and behind its messages is not the
     // same each time.

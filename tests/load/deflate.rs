@@ -53,6 +53,7 @@ fn messages_of_all_sizes_come_back_from_our_server() {
         let (connections, messages) = (&report.connections, report.messages);
         assert_eq!(connections.connected, 3, "{size_bytes}: {connections:?}");
         assert_eq!(messages.received, messages.sent, "{size_bytes} x {depth}");
+        assert_eq!(report.deflate_agreed, Some(3));
         assert!(messages.sent > 3 * u64::from(depth), "{size_bytes}: {messages:?}");
         let bytes = messages.sent * size_bytes as u64;
         let sent = report.bytes_sent;
@@ -68,6 +69,7 @@ fn a_server_that_declines_gets_plain_messages() {
     assert_eq!(report.connections.connected, 3, "{:?}", report.connections);
     assert_eq!(report.messages.received, report.messages.sent);
     assert!(report.bytes_sent > report.messages.sent * 1_000);
+    assert_eq!(report.deflate_agreed, Some(0), "offered, and agreed on with none");
     stop();
 }
 

@@ -10,9 +10,11 @@ mod datagrams;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod fates;
+mod find;
 mod http;
 mod messages;
 mod paced;
+mod procs;
 mod results;
 mod servers;
 #[cfg(feature = "tls")]

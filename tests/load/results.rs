@@ -11,10 +11,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// A directory that goes away.
-struct Place(PathBuf);
+pub(crate) struct Place(PathBuf);
 
 impl Place {
-    fn new() -> Place {
+    pub(crate) fn new() -> Place {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("results-{}-{number}", std::process::id());
@@ -24,7 +24,7 @@ impl Place {
     }
 
     /// A file in it, as an argument.
-    fn at(&self, name: &str) -> String {
+    pub(crate) fn at(&self, name: &str) -> String {
         self.0.join(name).to_str().expect("text").to_owned()
     }
 }
@@ -35,7 +35,7 @@ impl Drop for Place {
     }
 }
 
-fn oneloop(arguments: &[&str]) -> Output {
+pub(crate) fn oneloop(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oneloop"));
     command.args(arguments).stdin(Stdio::null()).output().expect("the tool runs")
 }

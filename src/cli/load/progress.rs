@@ -31,10 +31,12 @@ pub(super) struct Progress {
     connections: u64,
     duration: Duration,
     hold: bool,
+    /// Processes that the news are of.
+    procs: u32,
 }
 
 impl Progress {
-    pub(super) fn new(scenario: &Scenario, quiet: bool) -> Progress {
+    pub(super) fn new(scenario: &Scenario, procs: u32, quiet: bool) -> Progress {
         let shown = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Shown::Nowhere,
             (false, false) => Shown::Lines,
@@ -51,6 +53,7 @@ impl Progress {
             connections: u64::from(scenario.connections),
             duration: Duration::from_millis(scenario.duration_ms),
             hold: scenario.hold,
+            procs,
         }
     }
 
@@ -58,6 +61,18 @@ impl Progress {
     pub(super) fn end(&self) {
         if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
+        }
+    }
+
+    /// The run begins when so much time has passed.
+    pub(super) fn countdown(&self, left: Duration) {
+        let seconds = left.as_millis().div_ceil(1_000);
+        match &self.shown {
+            Shown::Nowhere => {}
+            Shown::Bar(bar) => bar.set_message(format!("begins in {seconds} s")),
+            // All of the last seconds, and before that enough to see that it waits.
+            Shown::Lines if seconds > 10 && !seconds.is_multiple_of(10) => {}
+            Shown::Lines => drop(writeln!(std::io::stderr(), "begins in {seconds} s")),
         }
     }
 
@@ -70,6 +85,9 @@ impl Progress {
                 let (all, waiting) = (grouped(self.connections), grouped(news.waiting));
                 format!("{elapsed:.1}s  {connected} of {all} connected, {waiting} waiting")
             }
+            Stage::Ready => {
+                format!("{elapsed:.1}s  {connected} connected, and other processes waited for")
+            }
             Stage::Holding => format!("{elapsed:.0}s/{of:.0}s  {connected} held"),
             Stage::Measuring | Stage::Ending | Stage::Closing | Stage::Over => {
                 let (rate, p99) = (grouped(news.rate_per_s as u64), latency(news.p99_us));
@@ -79,7 +97,9 @@ impl Progress {
                     0 => String::new(),
                     in_line => format!("  {} in line", grouped(in_line)),
                 };
-                let times = format!("p99 {p99}{service}{line}");
+                // Of all answers together it is not above the largest of the processes.
+                let most = if self.procs > 1 { "<= " } else { "" };
+                let times = format!("p99 {most}{p99}{service}{line}");
                 format!("{elapsed:.0}s/{of:.0}s  {connected} connected  {rate}/s  {times}")
             }
         };

@@ -25,6 +25,17 @@ pub(in crate::cli) fn text(report: &Report, scenario: &Scenario) -> String {
     if scenario.target.is_secure && scenario.trust == Some(Trust::Anybody) {
         text.push_str("\nTLS: nobody looked whose certificate it is (--tls-insecure).\n");
     }
+    match report.deflate_agreed {
+        None => {}
+        Some(0) => {
+            text.push_str("\nCompression: offered, and the server agreed on it with none.\n")
+        }
+        Some(agreed) => text.push_str(&format!(
+            "\nCompression: the server agreed on it with {} of {} connections.\n",
+            grouped(agreed),
+            grouped(report.connections.attempted)
+        )),
+    }
     let mut list = |title: &str, lines: &mut dyn Iterator<Item = (String, u64)>| {
         for (index, (name, count)) in lines.filter(|(_, count)| *count > 0).enumerate() {
             if index == 0 {

@@ -41,7 +41,7 @@ impl<C: Client> Load<C> {
         let ended = self.connections.attempted - self.connections.connected;
         Snapshot {
             stage: self.stage,
-            elapsed: now.since(self.settled_at.unwrap_or(Time::ZERO)),
+            elapsed: now.since(self.began_at.unwrap_or(Time::ZERO)),
             connected: u64::from(self.settled),
             waiting: u64::from(self.unsettled),
             errors: ended + messages.wrong + messages.refused + messages.lost,
@@ -69,18 +69,20 @@ impl<C: Client> Load<C> {
     pub(in crate::load) fn report(&self, scenario: &Scenario, now: Time) -> Report {
         let mut connections = self.connections.clone();
         connections.count_connected(u64::from(self.settled));
-        let Tally { messages, statuses, reopened, latency, series, paced } = &self.shared.tally;
+        let Tally { messages, statuses, reopened, deflate_agreed, latency, series, paced } =
+            &self.shared.tally;
         let mut messages = *messages;
         connections.reopened = *reopened;
         let counted = statuses.iter().enumerate().filter(|(_, count)| **count > 0);
         messages.lost += messages.in_flight();
         let settled_at = self.settled_at.unwrap_or(now);
+        let began_at = self.began_at.unwrap_or(settled_at);
         let (until, answers) = match self.measured_until {
             Some(measured) => measured,
             None if self.stage == Stage::Measuring => (now, messages.received),
-            None => (settled_at, self.answers_before),
+            None => (began_at, self.answers_before),
         };
-        let (cpu_share, cpu_wait_share) = self.cpu_shares(until.since(settled_at));
+        let (cpu_share, cpu_wait_share) = self.cpu_shares(until.since(began_at));
         Report {
             command: String::new(),
             url: scenario.target.to_string(),
@@ -88,13 +90,14 @@ impl<C: Client> Load<C> {
             size_bytes: scenario.message_bytes(),
             depth: scenario.depth,
             hold: scenario.hold,
-            measured_from_unix_ms: self.shared.clock.unix_ms(settled_at),
+            measured_from_unix_ms: self.shared.clock.unix_ms(began_at),
             settle: settled_at.since(Time::ZERO),
-            measured: until.since(settled_at),
+            measured: until.since(began_at),
             measured_answers: answers - self.answers_before,
             connections,
             messages,
             statuses: counted.map(|(status, count)| (status as u16, *count)).collect(),
+            deflate_agreed: scenario.deflate.then_some(*deflate_agreed),
             bytes_sent: self.shared.bytes_sent,
             bytes_received: self.shared.bytes_received,
             cpu: process::cpu_time().unwrap_or_default(),

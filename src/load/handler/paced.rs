@@ -61,7 +61,8 @@ impl<C: Client> Load<C> {
     /// The measured time begins, at a constant rate; false if that is not asked for.
     pub(super) fn begin_pace(&mut self, now: Time) -> bool {
         let Some(rate_per_s) = self.line.as_ref().map(|line| line.rate_per_s) else { return false };
-        self.shared.pacer = Some(Pacer::for_ms(now, rate_per_s, self.duration_ms));
+        let first = Time::from_ns(now.as_ns().saturating_add(self.first_due_ns));
+        self.shared.pacer = Some(Pacer::for_ms(first, rate_per_s, self.duration_ms));
         self.shared.tally.paced = Some(Paced::new(rate_per_s));
         (0..self.seats.len()).for_each(|slot| self.note_room(id_of(slot as u32), now));
         true

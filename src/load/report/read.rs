@@ -17,11 +17,13 @@ use super::{LATENCY_NS_MAX, Paced, Report, latencies};
 use crate::proto::http1::Method;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use flate2::read::ZlibDecoder;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::io::Read;
 use std::time::Duration;
 
 /// A field of `json`, by name. A missing one is `null`.
@@ -36,6 +38,12 @@ pub fn field<T: DeserializeOwned>(json: &Value, name: &str) -> Result<T, String>
     })
 }
 
+/// Numbers up to this are exact in every JSON, and a thousand of them add up without overflow.
+const COUNT_MAX: u64 = 1 << 53;
+
+/// Three thousand years: as long as clocks are dates.
+const SECONDS_MAX: u64 = 100_000_000_000;
+
 impl Report {
     /// The report that became this JSON, but for its rows.
     ///
@@ -44,7 +52,11 @@ impl Report {
     pub fn from_json(json: &Value) -> Result<Report, String> {
         let seconds = |name: &str| {
             let seconds: f64 = field(json, name)?;
-            Duration::try_from_secs_f64(seconds).map_err(|error| format!("field `{name}`: {error}"))
+            match Duration::try_from_secs_f64(seconds) {
+                Ok(time) if time.as_secs() > SECONDS_MAX => Err("longer than anything".to_owned()),
+                time => time.map_err(|error| error.to_string()),
+            }
+            .map_err(|reason| format!("field `{name}`: {reason}"))
         };
         let report = Report {
             command: field::<Option<String>>(json, "command")?.unwrap_or_default(),
@@ -62,6 +74,7 @@ impl Report {
             connections: field(json, "connections")?,
             messages: field(json, "messages")?,
             statuses: field::<Option<_>>(json, "statuses")?.unwrap_or_default(),
+            deflate_agreed: field(json, "deflate_agreed")?,
             bytes_sent: field(json, "bytes_sent")?,
             bytes_received: field(json, "bytes_received")?,
             cpu: seconds("cpu_s")?,
@@ -96,6 +109,17 @@ impl Report {
                 self.measured_answers
             ));
         }
+        let paced = self.paced.as_ref().map_or((0, 0), |it| (it.rate_per_s, it.unsent));
+        let others = [it.sent, it.late, it.duplicate, paced.0, paced.1, self.measured_answers];
+        let bytes = [self.bytes_sent, self.bytes_received, self.connections.reopened];
+        let phases = self.connections.phases.by_name().map(|(_, count)| count);
+        let reasons = self.connections.reasons.values();
+        let counts = others.iter().chain(&bytes).chain(&phases).chain(reasons);
+        let counts = counts.chain(self.statuses.values()).chain([&self.connections.attempted]);
+        let mut counts = counts.chain(&self.deflate_agreed);
+        if counts.any(|count| *count > COUNT_MAX) {
+            return Err(format!("a count is above {COUNT_MAX}: nothing was counted that far"));
+        }
         Ok(())
     }
 }
@@ -108,6 +132,7 @@ fn paced(json: &Value) -> Result<Option<Paced>, String> {
         unsent: field(json, "unsent")?,
         service: histogram(json, "service_ns_histogram")?,
         lateness: histogram(json, "lateness_ns_histogram")?,
+        latest_p99_us: field(json, "latest_p99_us")?,
     }))
 }
 
@@ -136,13 +161,59 @@ impl Serialize for Encoded<'_> {
 /// The histogram in such a text, with the bounds of ours.
 fn decoded(text: &str) -> Result<Histogram<u64>, String> {
     let bytes = BASE64_STANDARD.decode(text).map_err(|error| format!("base64: {error}"))?;
-    let read: Histogram<u64> = Deserializer::new()
-        .deserialize(&mut bytes.as_slice())
-        .map_err(|error| format!("no HdrHistogram (V2): {error}"))?;
-    let bounds = |it: &Histogram<u64>| (it.low(), it.high(), it.sigfig());
+    let plain = plain(&bytes)?;
+    let read = Deserializer::new().deserialize(&mut plain.as_slice());
+    read.map_err(|error| format!("no HdrHistogram (V2): {error}"))
+}
+
+/// What the encodings begin with.
+const PLAIN: u32 = 0x1c84_9313;
+const COMPRESSED: u32 = 0x1c84_9314;
+/// Bytes before the counts: cookie, length of what follows, offset, digits, bounds, ratio.
+const HEADER_BYTES: usize = 40;
+/// Bytes of a count, at most.
+const COUNT_BYTES: usize = 9;
+
+/// The plain encoding of a histogram with our bounds. The decoder believes the header and
+/// allocates what it says, up to 4 GiB; so it gets to see none that is not checked against what is
+/// really there.
+fn plain(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let own = latencies();
-    if bounds(&read) != bounds(&own) {
+    let bytes_max = HEADER_BYTES + COUNT_BYTES * own.distinct_values();
+    let no = |what: &str| format!("no HdrHistogram (V2): {what}");
+    let word = |bytes: &[u8], at: usize| -> Result<u32, String> {
+        let word = bytes.get(at..).and_then(|rest| rest.first_chunk());
+        word.map(|word| u32::from_be_bytes(*word)).ok_or_else(|| no("cut off"))
+    };
+    let mut plain = Vec::new();
+    match word(bytes, 0)? {
+        COMPRESSED => {
+            let body = bytes.get(8..).filter(|body| word(bytes, 4) == Ok(body.len() as u32));
+            let body = body.ok_or_else(|| no("its length is not what it says"))?;
+            let mut inflated = ZlibDecoder::new(body).take(bytes_max as u64 + 1);
+            inflated.read_to_end(&mut plain).map_err(|error| no(&error.to_string()))?;
+        }
+        _ => plain.extend_from_slice(bytes),
+    }
+    if plain.len() > bytes_max {
+        return Err(no("longer than all counts together can be"));
+    }
+    if word(&plain, 0)? != PLAIN {
+        return Err(no("it does not begin as one"));
+    }
+    let counts = plain.get(HEADER_BYTES..).ok_or_else(|| no("cut off"))?;
+    if word(&plain, 4)? as usize != counts.len() {
+        return Err(no("its counts are not as long as it says"));
+    }
+    let long = |at| {
+        Ok::<u64, String>(u64::from(word(&plain, at)?) << 32 | u64::from(word(&plain, at + 4)?))
+    };
+    if (word(&plain, 12)?, long(16)?, long(24)?) != (own.sigfig().into(), own.low(), own.high()) {
         return Err(format!("not of 1 to {LATENCY_NS_MAX} ns at 3 digits"));
     }
-    Ok(read)
+    // The smallest of all numbers, which has no counterpart; the decoder negates it.
+    if counts.windows(COUNT_BYTES).any(|window| window == [0xff; COUNT_BYTES]) {
+        return Err(no("a gap of 2^63 counts"));
+    }
+    Ok(plain)
 }

@@ -24,6 +24,7 @@ fn report(latencies_us: &[u64], measured_s: u64) -> Report {
             ..Messages::default()
         },
         statuses: BTreeMap::from([(200, 8), (404, 1)]),
+        deflate_agreed: None,
         bytes_sent: 1,
         bytes_received: 1,
         cpu: Duration::from_secs(1),

@@ -106,6 +106,7 @@ impl WebSocket {
             State::Opening(opening) => match opening.read(fresh, desk)? {
                 None => return Continue(()),
                 Some((read, agreed)) => {
+                    desk.shared.tally.deflate_agreed += u64::from(agreed.is_some());
                     let shared = &mut desk.shared.deflate;
                     self.codec = agreed.map(|agreed| Codec::new(agreed, Role::Client, shared));
                     read

@@ -25,6 +25,7 @@ fn report() -> Report {
         connections: Connections::default(),
         messages: Messages::default(),
         statuses: BTreeMap::new(),
+        deflate_agreed: None,
         bytes_sent: 0,
         bytes_received: 0,
         cpu: Duration::ZERO,
@@ -111,4 +112,30 @@ fn merging_keeps_every_doubt() {
     assert_eq!(merged.doubts().len(), 2);
     let paced = merged.paced.expect("paced");
     assert_eq!((paced.rate_per_s, paced.service.len()), (20_000, 20_000));
+}
+
+#[test]
+fn one_late_generator_does_not_hide_among_others() {
+    let mut late = report();
+    let paced = late.paced.as_mut().expect("paced");
+    paced.lateness.reset();
+    paced.lateness.saturating_record_n(5_000_000, 1_000);
+    let mut merged = report();
+    for _ in 0..100 {
+        merged.merge(&report());
+    }
+    merged.merge(&late);
+    merged.merge(&report());
+    let told = merged.paced.as_ref().expect("paced").lateness.value_at_quantile(0.99);
+    assert!(told < 1_000_000, "{told}: of all messages together it is no hundredth");
+    assert_eq!(merged.doubts(), ["the generator sent 1 of 100 messages 5.0 ms late, or more"]);
+    let json = serde_json::to_value(&merged).expect("serialises");
+    assert!(json["latest_p99_us"].as_f64().is_some_and(|us| us > 4_990.0), "and it is kept");
+}
+
+#[test]
+fn the_cpu_of_two_generators_is_not_mixed() {
+    let mut busy = Report { cpu_share: 0.9, cpu_wait_share: 0.0, ..report() };
+    busy.merge(&Report { cpu_share: 0.1, cpu_wait_share: 0.5, ..report() });
+    assert_eq!((busy.cpu_share, busy.cpu_wait_share), (0.9, 0.0));
 }

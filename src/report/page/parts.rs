@@ -81,8 +81,12 @@ fn asked(run: &Run) -> String {
         None => format!("{} in flight on each", count(report.depth.into())),
         Some(paced) => format!("{} a second were asked for", count(paced.rate_per_s)),
     };
+    let compressed = match report.deflate_agreed {
+        None => String::new(),
+        Some(agreed) => format!(", compression agreed on with {}", count(agreed)),
+    };
     format!(
-        "{} connections, {what}, {pace}, measured for {:.1} s{generators}",
+        "{} connections, {what}{compressed}, {pace}, measured for {:.1} s{generators}",
         count(report.connections.attempted),
         report.measured.as_secs_f64()
     )
@@ -176,6 +180,42 @@ pub(super) fn fates(sides: &[Side]) -> String {
     sides.iter().map(part).collect()
 }
 
+/// A row for each generator: one that was late, or that nobody served, hides in a sum.
+pub(super) fn generators(sides: &[Side]) -> String {
+    let head = ["", "connections served", "answers/s", "p50", "p99", "late, p99", "CPU", ""];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let us = |figure: Option<f64>| figure.map_or("-".to_owned(), time);
+    for side in sides {
+        let generators = side.runs.iter().flat_map(|run| &run.generators);
+        for (generator, n) in generators.zip(1..) {
+            let host = generator.environment.host.as_deref().unwrap_or("-");
+            let pid = generator.pid.map_or(String::new(), |pid| format!(", process {pid}"));
+            let name = match sides.len() {
+                1 => format!("{n}: {host}{pid}"),
+                _ => format!("{} {n}: {host}{pid}", side.label),
+            };
+            let mut row = vec![escaped(&name)];
+            if let Some(own) = &generator.own {
+                let verdict = match own.reasons.is_empty() {
+                    true => "VALID".to_owned(),
+                    false => format!("INVALID: {}", escaped(&own.reasons.join("; "))),
+                };
+                row.extend([
+                    format!("{} of {}", count(own.connected), count(own.attempted)),
+                    count(own.rate_per_s as u64),
+                    us(own.p50_us),
+                    us(own.p99_us),
+                    us(own.lateness_p99_us),
+                    format!("{:.0} %", own.cpu_share * 100.0),
+                    verdict,
+                ]);
+            }
+            rows.push(row);
+        }
+    }
+    table("", &rows)
+}
+
 /// Who ran on it, and its facts by name.
 type Machine<'a> = (Vec<&'a str>, Vec<(&'static str, String)>);
 
@@ -221,7 +261,10 @@ pub(super) fn environments(sides: &[Side]) -> String {
 
 pub(super) fn commands(sides: &[Side]) -> String {
     let generators = sides.iter().flat_map(|side| side.runs.iter().flat_map(|run| &run.generators));
-    generators.map(|it| format!("<pre>{}</pre>\n", escaped(&it.command))).collect()
+    let mut commands: Vec<&str> = generators.map(|it| it.command.as_str()).collect();
+    // Processes of one command have it in common.
+    commands.dedup();
+    commands.iter().map(|it| format!("<pre>{}</pre>\n", escaped(it))).collect()
 }
 
 /// When it was, and how to read it.

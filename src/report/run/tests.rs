@@ -90,6 +90,9 @@ fn a_file_that_is_no_good_names_its_field_and_the_reason() {
         (with("/latency_ns_histogram", "HIST".into()), "field `latency_ns_histogram`: no HdrHi"),
         (with("/latency_ns_histogram", "?".into()), "field `latency_ns_histogram`: base64"),
         (with("/duration_s", (-1).into()), "field `duration_s`: "),
+        (with("/cpu_s", 1e18.into()), "field `cpu_s`: longer than anything"),
+        (with("/bytes_sent", u64::MAX.into()), "a count is above 9007199254740992"),
+        (with("/connections/reasons/full", (1_u64 << 60).into()), "a count is above"),
         (with("/generators", json!([])), "field `generators`: empty"),
         (with("/generators/0/measured_s", 1e300.into()), "field `generators`: the times"),
         (with("/generators/0/rows", 1.into()), "field `generators`: invalid type"),
@@ -99,4 +102,59 @@ fn a_file_that_is_no_good_names_its_field_and_the_reason() {
         assert!(error.contains(reason), "{error}, not {reason}");
         assert!(!error.contains('\n'), "{error}");
     }
+}
+
+/// A histogram's plain encoding, changed by hand, as text: compressed, and as it is.
+fn forged(change: impl Fn(&mut Vec<u8>)) -> [String; 2] {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+    use hdrhistogram::Histogram;
+    use hdrhistogram::serialization::{Serializer, V2Serializer};
+    let mut latency = Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 3).expect("bounds");
+    latency.record_n(250_000, 100).expect("within the bounds");
+    let mut plain = Vec::new();
+    V2Serializer::new().serialize(&latency, &mut plain).expect("memory");
+    change(&mut plain);
+    let body = miniz_oxide::deflate::compress_to_vec_zlib(&plain, 6);
+    let head = [0x1c84_9314_u32.to_be_bytes(), (body.len() as u32).to_be_bytes()].concat();
+    [[head, body].concat(), plain].map(|bytes| BASE64_STANDARD.encode(bytes))
+}
+
+#[test]
+fn a_histogram_that_lies_is_refused_before_anything_is_allocated_for_it() {
+    let read = |text: &String| {
+        let mut json = file(1e9, &[100], 250);
+        json["latency_ns_histogram"] = text.clone().into();
+        Run::parse(&json.to_string())
+    };
+    for text in forged(|_| {}) {
+        assert!(read(&text).is_ok(), "{text}");
+    }
+    let word = |bytes: &mut Vec<u8>, at: usize, word: u32| {
+        bytes[at..at + 4].copy_from_slice(&word.to_be_bytes());
+    };
+    let refused = |reason: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        for text in forged(change) {
+            let error = read(&text).expect_err(reason);
+            assert!(error.starts_with("field `latency_ns_histogram`: "), "{error}");
+            assert!(error.contains(reason), "{error}, not {reason}");
+        }
+    };
+    // 4 GiB of counts.
+    refused("its counts are not as long as it says", &|it| word(it, 4, u32::MAX));
+    refused("its counts are not as long as it says", &|it| word(it, 4, 0));
+    refused("its counts are not as long as it says", &|it| it.truncate(42));
+    refused("cut off", &|it| it.truncate(30));
+    refused("longer than all counts together can be", &|it| it.resize(1 << 20, 0));
+    refused("not of 1 to", &|it| word(it, 12, 5));
+    refused("not of 1 to", &|it| word(it, 24, u32::MAX));
+    refused("it does not begin as one", &|it| word(it, 0, 0x1c84_9312));
+    refused("a gap of 2^63", &|it| {
+        it.truncate(40);
+        it.extend([0xff; 9]);
+        word(it, 4, 9);
+    });
+    // A bomb: 100 MB of zeros in 100 KB.
+    let [bomb, _] = forged(|it| it.resize(100 << 20, 0));
+    assert!(read(&bomb).is_err_and(|error| error.contains("longer than all counts")));
 }

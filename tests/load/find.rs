@@ -1,0 +1,100 @@
+//! `oneloop load --find`, against servers whose knee is known.
+
+use crate::results::{Place, oneloop};
+use crate::servers;
+use oneloop::net::Address;
+use serde_json::Value;
+use std::fs;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+fn url(address: &Address) -> String {
+    match address {
+        Address::Tcp(address) => format!("tcp://{address}"),
+        other => panic!("not needed here: {other:?}"),
+    }
+}
+
+/// An echo server that takes `each` for a message, one after the other: it can answer no more than
+/// 1 / `each` a second, whoever asks.
+fn slow_server(each: Duration) -> String {
+    let counter = Arc::new(Mutex::new(()));
+    url(&servers::tcp(move |_, stream| {
+        servers::echo_changed(stream, |_, _| {
+            let held = counter.lock().expect("nobody panics");
+            servers::dawdle(each);
+            drop(held);
+        });
+    }))
+}
+
+/// Searches, and what was found; on a busy machine that may be the generator's limit.
+fn find(arguments: &[&str]) -> (Value, String) {
+    let place = Place::new();
+    let file = place.at("f.json");
+    let out = oneloop(&[&["load"], arguments, &["--json", &file]].concat());
+    let text = String::from_utf8(out.stdout).expect("UTF-8");
+    let errors = String::from_utf8_lossy(&out.stderr).into_owned();
+    let json = fs::read(&file).unwrap_or_else(|_| panic!("{text}{errors}"));
+    let json: Value = serde_json::from_slice(&json).expect("JSON");
+    let (status, words) = match json["outcome"].as_str() {
+        Some("found") => (0, "is the highest rate at which"),
+        Some("generator") => (3, "THE GENERATOR IS THE LIMIT"),
+        Some("never") => (1, "NO RATE: "),
+        other => panic!("{other:?}: {text}{errors}"),
+    };
+    assert!(out.status.code() == Some(status) && text.contains(words), "{text}{errors}");
+    assert!(errors.contains("run 1: "), "it tells how it goes: {errors}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    (json, text)
+}
+
+#[test]
+fn what_is_found_is_what_the_server_can_do_and_is_confirmed_three_times() {
+    // At most 500 a second, whoever asks.
+    let url = slow_server(Duration::from_millis(2));
+    let arguments = [&url, "-c", "20", "--procs", "2", "--find", "p50<100ms", "--rate", "100"];
+    let (json, text) = find(&[&arguments[..], &["-d", "300ms"]].concat());
+    assert_eq!(json["format"], "oneloop-find-1");
+    assert_eq!(json["objective"]["below_us"], 100_000.0);
+    let probes = json["probes"].as_array().expect("probes");
+    let rate = |probe: &Value| probe["rate_asked_per_s"].as_u64().expect("a rate");
+    let mut kept = probes.iter().filter(|probe| probe["verdict"] == "kept");
+    assert!(kept.all(|probe| rate(probe) < 1_000), "{text}");
+    if json["outcome"] == "found" {
+        let found = &json["rate_per_s"];
+        let again = probes.iter().filter(|it| it["confirms"] == true && it["verdict"] == "kept");
+        assert_eq!(again.filter(|it| it["rate_asked_per_s"] == *found).count(), 3, "{text}");
+        assert_eq!(json["runs"].as_array().map(Vec::len), Some(3));
+        assert_eq!(json["runs"][0]["format"], "oneloop-load-1");
+        let spread = json["confirmed_us"].as_array().expect("three figures");
+        assert!(spread.iter().all(|us| us.as_f64().is_some_and(|us| us < 100_000.0)), "{text}");
+        assert!(json["missed_from_per_s"].as_u64() > found.as_u64(), "{text}");
+    }
+}
+
+#[test]
+fn what_no_server_can_do_is_kept_at_no_rate() {
+    let url = url(&servers::tcp(|_, stream| servers::echo(stream)));
+    let arguments = [&url, "-c", "2", "--find", "service p50<1us", "--rate", "200", "-d", "200ms"];
+    let (json, text) = find(&arguments);
+    let probes = json["probes"].as_array().expect("probes");
+    assert!(probes.iter().all(|probe| probe["verdict"] != "kept"), "{text}");
+    assert!(json["rate_per_s"].is_null() && json["kept_up_to_per_s"].is_null(), "{json}");
+}
+
+#[test]
+fn what_cannot_be_searched_is_a_usage_error() {
+    let cases: [(&[&str], &str); 4] = [
+        (&["--find", "p98<5ms"], "did you mean `p90`"),
+        (&["--find", "p99"], "write a limit"),
+        (&["--find", "p99<5ms", "--steps", "1k,2k"], "cannot be used with"),
+        (&["--find", "p99<5ms", "--hold"], "cannot be used with"),
+    ];
+    for (arguments, word) in cases {
+        let out = oneloop(&[&["load", "tcp://127.0.0.1:9"], arguments].concat());
+        let error = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(error.contains(word), "{error}");
+    }
+}
