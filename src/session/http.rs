@@ -136,7 +136,8 @@ fn respond(
     date: &Date,
     write: &mut Vec<u8>,
 ) {
-    encode(status, headers, format!("{text}\n").as_bytes(), exchange, date, write);
+    let body = [text.as_bytes(), b"\n"];
+    encode(status, headers, &body, exchange, date, write);
 }
 
 /// What a request leads to.

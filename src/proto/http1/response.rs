@@ -14,7 +14,7 @@
 
 use super::{Extent, Version};
 use httpdate::HttpDate;
-use std::fmt::{self, Write};
+use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// What a client that expects it waits for (RFC 9110 15.2.1). It is no response: that follows.
@@ -152,20 +152,21 @@ impl Exchange {
     }
 }
 
-/// Appends a whole response. `headers` are those that are not written here in any case; their
+/// Appends a whole response, whose body is these parts. `headers` are those that are not written here in any case; their
 /// values are the caller's own words and have no line endings.
 pub fn encode(
     status: Status,
     headers: &[(&str, &str)],
-    body: &[u8],
+    body: &[&[u8]],
     exchange: Exchange,
     date: &Date,
     out: &mut Vec<u8>,
 ) {
-    debug_assert!(status.has_content() || body.is_empty());
-    encode_head(status, headers, Extent::Length(body.len() as u64), exchange, date, out);
+    let len = body.iter().map(|part| part.len() as u64).sum();
+    debug_assert!(status.has_content() || len == 0);
+    encode_head(status, headers, Extent::Length(len), exchange, date, out);
     if !exchange.is_head {
-        out.extend_from_slice(body);
+        body.iter().for_each(|part| out.extend_from_slice(part));
     }
 }
 
@@ -188,7 +189,11 @@ pub fn encode_head(
     match extent {
         _ if !status.has_content() => {}
         Extent::None | Extent::UntilClose => {}
-        Extent::Length(length) => number(format_args!("Content-Length: {length}\r\n"), out),
+        Extent::Length(length) => {
+            out.extend_from_slice(b"Content-Length: ");
+            digits(length, 10, out);
+            out.extend_from_slice(b"\r\n");
+        }
         Extent::Chunked => header("Transfer-Encoding", "chunked", out),
     }
     if let Some(options) = exchange.connection(status) {
@@ -205,7 +210,8 @@ pub fn encode_chunk(data: &[u8], out: &mut Vec<u8>) {
     if data.is_empty() {
         return;
     }
-    number(format_args!("{:x}\r\n", data.len()), out);
+    digits(data.len() as u64, 16, out);
+    out.extend_from_slice(b"\r\n");
     out.extend_from_slice(data);
     out.extend_from_slice(b"\r\n");
 }
@@ -222,18 +228,17 @@ fn header(name: &str, value: &str, out: &mut Vec<u8>) {
     }
 }
 
-fn number(text: fmt::Arguments<'_>, out: &mut Vec<u8>) {
-    // A Vec takes everything.
-    let _ = Text(out).write_fmt(text);
-}
-
-/// Formats into bytes. (`io::Write` would do it too, but there is no I/O here.)
-struct Text<'a>(&'a mut Vec<u8>);
-
-impl Write for Text<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
+/// Appends a number. (`write!` would take ten times as long.)
+fn digits(mut number: u64, radix: u64, out: &mut Vec<u8>) {
+    let mut text = [0; 20];
+    let mut at = text.len();
+    loop {
+        at -= 1;
+        text[at] = b"0123456789abcdef"[(number % radix) as usize];
+        number /= radix;
+        if number == 0 {
+            return out.extend_from_slice(&text[at..]);
+        }
     }
 }
 

@@ -15,6 +15,7 @@
 
 use super::Method;
 use core::net::Ipv6Addr;
+use memchr::memchr;
 
 /// A request target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,20 +67,35 @@ pub(super) fn is_authority(text: &str) -> bool {
             (address.parse::<Ipv6Addr>().is_ok(), behind)
         }
         None => {
-            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            let (name, port) = text.split_at(memchr(b':', text.as_bytes()).unwrap_or(text.len()));
             (is_name(name), port)
         }
     };
     is_host && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
+/// Bytes that a name may have as they are. A table, for each request asks for each byte.
+const IN_NAMES: [bool; 256] = {
+    let marks = b"-._~!$&'()*+,;=";
+    let (mut table, mut at) = ([false; 256], 0);
+    while at < marks.len() {
+        table[marks[at] as usize] = true;
+        at += 1;
+    }
+    let mut byte = 0;
+    while byte < 128u8 {
+        table[byte as usize] |= byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    table
+};
+
 /// A registered name or an IPv4 address: unreserved, sub-delims and percent-encoded bytes.
 fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     while let Some(byte) = bytes.next() {
-        let is_plain = byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte);
         let mut is_hex = || bytes.next().is_some_and(|byte| byte.is_ascii_hexdigit());
-        let is_valid = is_plain || (byte == b'%' && is_hex() && is_hex());
+        let is_valid = IN_NAMES[byte as usize] || (byte == b'%' && is_hex() && is_hex());
         if !is_valid {
             return false;
         }

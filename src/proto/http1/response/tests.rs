@@ -9,7 +9,7 @@ fn date() -> Date {
 
 fn whole(status: Status, headers: &[(&str, &str)], body: &str, exchange: Exchange) -> String {
     let mut out = b"before ".to_vec();
-    encode(status, headers, body.as_bytes(), exchange, &date(), &mut out);
+    encode(status, headers, &[body.as_bytes()], exchange, &date(), &mut out);
     let out = String::from_utf8(out).expect("ASCII in, ASCII out");
     let out = out.strip_prefix("before ").expect("it appends").to_owned();
     out.replace("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "[date]\r\n")
@@ -85,7 +85,7 @@ fn a_body_may_follow_in_parts() {
 #[test]
 fn a_plain_parser_reads_it() {
     let mut out = Vec::new();
-    encode(Status::HeadersTooLarge, &[("A", "b c")], b"x", Exchange::BROKEN, &date(), &mut out);
+    encode(Status::HeadersTooLarge, &[("A", "b c")], &[b"x"], Exchange::BROKEN, &date(), &mut out);
     let mut headers = [httparse::EMPTY_HEADER; 8];
     let mut response = httparse::Response::new(&mut headers);
     assert_eq!(response.parse(&out), Ok(httparse::Status::Complete(out.len() - 1)));
