@@ -12,15 +12,19 @@
 
 mod progress;
 pub(super) mod render;
+mod reuse;
+mod shape;
 mod steps;
 
 use super::{Failure, print};
-use crate::load::{self, LoadError, Messages, Report, Scenario};
+use crate::load::{self, Figures, LoadError, Messages, Report, Scenario, Shape};
 use crate::net::{Target, Trust, parse_bytes, unknown};
 use crate::proto::http1::Method;
 use crate::report::{self, Environment, Run, Side};
 use clap::builder::FalseyValueParser;
 use progress::Progress;
+use reuse::Reuse;
+use shape::Shapes;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -86,6 +90,9 @@ pub(super) struct Load {
     #[arg(long, value_name = "N", value_parser = rate, env = "ONELOOP_LOAD_CONNECT_RATE",
         hide_env_values = true)]
     connect_rate: Option<u64>,
+
+    #[command(flatten)]
+    shapes: Shapes,
 
     /// Over HTTP: GET, HEAD, DELETE and OPTIONS have no body; POST, PUT and PATCH bring --size
     /// bytes, which must come back from a path that ends in /echo
@@ -196,7 +203,8 @@ pub(super) fn scenario_of(report: &Report) -> Result<Scenario, String> {
     let target = target(&report.url).map_err(|error| format!("field `url`: {error}"))?;
     let method = report.method.and_then(Method::from_name).unwrap_or(Method::Get);
     let rate_per_s = report.paced.as_ref().map(|paced| paced.rate_per_s);
-    Ok(Scenario { hold: report.hold, method, rate_per_s, ..Scenario::new(target) })
+    let shape = report.shape.as_ref().map_or(Shape::Keep, Figures::shape);
+    Ok(Scenario { hold: report.hold, method, rate_per_s, shape, ..Scenario::new(target) })
 }
 
 /// Somebody was served, and nobody got a wrong byte.
@@ -242,12 +250,15 @@ impl Load {
         }
         let sink = Sink::open(self.json.as_deref())?;
         let page = self.report.as_deref().map(|path| Output::open("report", path)).transpose()?;
-        let scenario = self.scenario();
+        let scenario = self.scenario()?;
         if let Some(advice) = scenario.advice() {
             let _ = writeln!(io::stderr(), "warning: {advice}");
         }
         if !self.steps.is_empty() {
             return self.run_steps(scenario, sink);
+        }
+        if self.shapes.compares() {
+            return self.run_reuse(scenario, sink);
         }
         let mut report = self.measure(&scenario)?;
         report.command = command();
@@ -280,6 +291,11 @@ impl Load {
         if self.report.is_some() {
             return Err(Failure::Usage("report: draws one run; leave --steps out".to_owned()));
         }
+        if self.shapes.compares() {
+            let line = "steps: with --pool and --reconnect there would be two of each; leave one \
+                        of them out";
+            return Err(Failure::Usage(line.to_owned()));
+        }
         let mut taken = Steps { command: command(), steps: Vec::new() };
         for rate in &self.steps {
             let step = Scenario { rate_per_s: Some(*rate), ..scenario.clone() };
@@ -297,13 +313,31 @@ impl Load {
         Ok(status(&taken.steps))
     }
 
-    fn scenario(&self) -> Scenario {
+    /// Runs with a socket for all requests of a connection, then with one for each.
+    fn run_reuse(&self, scenario: Scenario, sink: Sink) -> Result<ExitCode, Failure> {
+        if self.report.is_some() {
+            let line = "report: draws one run; leave --pool or --reconnect out".to_owned();
+            return Err(Failure::Usage(line));
+        }
+        let pool = self.measure(&scenario)?;
+        let shape = Shape::Churn { messages: 1 };
+        let reconnect = self.measure(&Scenario { shape, ..scenario })?;
+        let reuse = Reuse::new(command(), pool, reconnect);
+        let json = serde_json::to_string_pretty(&reuse).map_err(unwritable)?;
+        if !sink.write(&(json + "\n"))? {
+            print(reuse.text().as_bytes())?;
+        }
+        Ok(status(&[reuse.pool, reuse.reconnect]))
+    }
+
+    fn scenario(&self) -> Result<Scenario, Failure> {
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        Scenario {
+        Ok(Scenario {
             connections: self.connections,
             size_bytes: self.size,
             depth: self.depth,
             rate_per_s: self.rate,
+            shape: self.shapes.shape(self.duration).map_err(Failure::Usage)?,
             connect_rate_per_s: self.connect_rate,
             duration_ms: ms(self.duration),
             connect_timeout_ms: ms(self.connect_timeout),
@@ -321,7 +355,7 @@ impl Load {
             stop_on_signal: true,
             stop_on_stdin_end: self.hold,
             ..Scenario::new(self.url.clone())
-        }
+        })
     }
 }
 

@@ -18,6 +18,7 @@ use super::pacer::Pacer;
 use super::pattern::{Pattern, SPAN_BYTES};
 use super::report::{Messages, Paced, latencies};
 use super::series::Series;
+use super::shape::{Churn, Idle, Shape};
 use super::sources::Sources;
 use super::speech::{Requests, websocket_limits};
 use super::{LoadError, Scenario};
@@ -64,10 +65,14 @@ pub(super) trait Client: Sized {
     /// Keep `depth` messages in flight from now on. The caller looks at it afterwards.
     fn begin(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life;
     /// It can take a message at once.
-    fn has_room(&self, shared: &Shared) -> bool;
+    fn has_room(&self, id: ConnId, shared: &Shared) -> bool;
     /// At a constant rate, where it [has room](Client::has_room): takes its share of what is in
     /// line, and sends it. The caller sees to it that its timer runs.
     fn send_due(&mut self, id: ConnId, share: Share, shared: &mut Shared, cx: &mut Cx<'_>) -> Life;
+    /// Asks whether the server is still there, if it is time for that.
+    fn ping(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx<'_>) -> Life {
+        Continue(())
+    }
     /// The run is over: says goodbye. Whether that is to be answered; until then it is not over.
     fn leave(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx<'_>) -> Life<bool> {
         Continue(false)
@@ -123,7 +128,7 @@ pub(super) struct Tally {
     pub(super) messages: Messages,
     /// HTTP: responses by status, up to 999.
     pub(super) statuses: Box<[u64]>,
-    /// Connections that were opened in place of one that the server ended in agreement.
+    /// Connections that were opened in place of one that was ended in agreement.
     pub(super) reopened: u64,
     /// Nanoseconds from when a message was due to its answer.
     pub(super) latency: Histogram<u64>,
@@ -189,6 +194,10 @@ pub(super) struct Shared {
     /// A connection that the server ended in agreement is opened anew even if it owes nothing:
     /// there will be something to send. False while holding and ending.
     pub(super) reopens: bool,
+    /// Sockets come and go.
+    pub(super) churn: Option<Churn>,
+    /// Connections are held, and pinged.
+    pub(super) idle: Option<Idle>,
     /// What a read brought, or a datagram to send; nobody's between two events.
     pub(super) scratch: Vec<u8>,
     /// What one connection has to send; empty between two events.
@@ -217,12 +226,22 @@ impl Shared {
         let series = Series::new(address, scenario.duration_ms);
         let size_bytes = scenario.ask.as_ref().map_or(scenario.size_bytes, Vec::len) as u64;
         let ask = scenario.ask.clone();
+        let churn = match scenario.shape {
+            Shape::Churn { messages } => Some(Churn::new(messages, scenario.connections)),
+            _ => None,
+        };
+        let idle = match scenario.shape {
+            Shape::Idle { ping_every_ms } => Some(Idle::new(ping_every_ms, scenario.connections)),
+            _ => None,
+        };
+        let hold = scenario.hold || idle.is_some();
+        let sources = &scenario.sources;
         let (deflate, mut offer) = (deflate::Shared::offering(scenario.deflate), Vec::new());
         deflate.offer(&mut offer);
         Ok(Shared {
             clock,
             words: Words { pattern: Pattern::new(scenario.deflate), ask, size_bytes },
-            sources: Sources::plan(address, scenario.connections, &scenario.sources)?,
+            sources: Sources::plan(address, scenario.connections, sources, churn.is_some())?,
             requests: Requests::new(&target, scenario.method, size_bytes),
             secure: secure(&target, scenario.trust.as_ref())?,
             target,
@@ -230,9 +249,11 @@ impl Shared {
             connect_timeout_ms: scenario.connect_timeout_ms,
             answer_timeout_ms: scenario.answer_timeout_ms,
             mirror: scenario.mirror,
-            hold: scenario.hold,
+            hold,
             sends: false,
-            reopens: !scenario.hold,
+            reopens: !hold,
+            churn,
+            idle,
             scratch: vec![0; SPAN_BYTES],
             out: Vec::with_capacity(2 * SPAN_BYTES),
             pool: Pool::new(BUFFERS_BYTES_MAX),
@@ -258,9 +279,14 @@ impl Shared {
         Some(due)
     }
 
-    /// The address that connection `id` comes from, unless the system chooses.
-    pub(super) fn source(&self, id: ConnId) -> Option<IpAddr> {
-        self.sources.of(id.slot)
+    /// Connection `id` is about to connect, and its first message there has this number. The
+    /// address that it comes from, unless the system chooses.
+    pub(super) fn connects(&mut self, id: ConnId, first: u64, now: Time) -> Option<IpAddr> {
+        let turn = match &mut self.churn {
+            Some(churn) => churn.connects(id, first, now),
+            None => id.slot,
+        };
+        self.sources.of(turn)
     }
 }
 

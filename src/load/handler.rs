@@ -16,6 +16,7 @@
 //! **Read next.** `src/load/handler/paced.rs`, `src/load/report.rs`.
 
 mod figures;
+mod idle;
 mod paced;
 
 use super::client::{Client, Life, OWN_TIMERS, Opened, Shared, timer_of};
@@ -103,8 +104,8 @@ pub(super) struct Load<C> {
     cpu_until: Option<Cpu>,
     /// Messages are sent at a constant rate.
     line: Option<Line>,
-    /// When the last news was given, and the answers until then.
-    last_tick: (Time, u64),
+    /// When the last news was given, and until then the answers and the sockets reopened.
+    last_tick: (Time, u64, u64),
     /// News for the observer, to be taken after the turn.
     pub(super) ticked: bool,
     pub(super) has_settled: bool,
@@ -153,7 +154,7 @@ impl<C: Client> Load<C> {
             cpu_from: Cpu::default(),
             cpu_until: None,
             line: line.transpose()?,
-            last_tick: (cx.now, 0),
+            last_tick: (cx.now, 0, 0),
             ticked: false,
             has_settled: false,
         })
@@ -308,9 +309,13 @@ impl<C: Client> Load<C> {
         cx.timers.arm(END, cx.now.plus_ms(self.duration_ms));
         if self.shared.hold {
             self.stage = Stage::Holding;
+            self.begin_idle(cx);
         } else {
             self.stage = Stage::Measuring;
             self.shared.tally.latency.reset();
+            if let Some(churn) = &mut self.shared.churn {
+                churn.begin();
+            }
             self.cpu_from = Cpu::now();
             self.shared.sends = !self.begin_pace(cx.now);
             self.answers_before = self.shared.tally.messages.received;
@@ -324,6 +329,9 @@ impl<C: Client> Load<C> {
             self.measured_until = Some((cx.now, self.shared.tally.messages.received));
             self.shared.tally.series.end(cx.now);
             self.cpu_until = Some(Cpu::now());
+        }
+        if let Some(idle) = &mut self.shared.idle {
+            idle.end(self.settled);
         }
         self.stage = Stage::Ending;
         self.patience_ms = patience_ms;
@@ -389,7 +397,11 @@ impl<C: Client> Handler for Load<C> {
             (END, Stage::Ending) => self.close(cx),
             (END, Stage::Closing) => self.give_up(cx),
             (END, _) => self.wind_up(cx, self.shared.answer_timeout_ms),
-            (TimerKey(key), _) => self.look(cx, id_of(key - OWN_TIMERS)),
+            (TimerKey(key), _) => {
+                let id = id_of(key - OWN_TIMERS);
+                self.ping(cx, id);
+                self.look(cx, id);
+            }
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! **What.** A [`Scenario`] says what to do, [`run`] does it on a [`Reactor`] of its own, a
 //! [`Report`] says what came of it. Messages are echoed in a closed loop: each connection keeps
-//! `depth` of them in flight; or at a constant rate, whatever the server does. Every byte that
-//! comes back is compared. They go over TCP, UDP, a Unix socket, WebSocket or HTTP; under TLS if
+//! `depth` of them in flight; or at a constant rate, whatever the server does. Connections stay, come
+//! and go, or are silent ([`Shape`]). Every byte that comes back is compared. They go over TCP, UDP, a Unix socket, WebSocket or HTTP; under TLS if
 //! wanted.
 //!
 //! **Why this way.** It is the second handler of the same reactor, so the generator is no other
@@ -29,15 +29,19 @@ mod pacer;
 mod pattern;
 mod report;
 mod series;
+mod shape;
 mod sources;
 mod speech;
 mod stops;
 mod stream;
+mod times;
 mod validity;
 
 pub use fates::{Connections, Phases};
 pub use report::{Messages, Paced, Report, field};
 pub use series::Row;
+pub use shape::{ChurnFigures, Figures, IdleFigures, PING_EVERY_MS_MAX, Shape};
+pub use times::Times;
 
 use crate::net::{Address, Dialect, Target, Trust};
 use crate::proto::http1::Method;
@@ -75,6 +79,8 @@ pub struct Scenario {
     /// Messages a second over all connections, each sent when it is due and not when the one before
     /// is answered; 1 to 10,000,000. `None`: a closed loop.
     pub rate_per_s: Option<u64>,
+    /// What connections do.
+    pub shape: Shape,
     /// How long to measure, or to hold, once the fate of every connection is known.
     pub duration_ms: u64,
     /// A connection that is not established after so long has timed out.
@@ -114,6 +120,7 @@ impl Scenario {
             size_bytes: 64,
             depth: 1,
             rate_per_s: None,
+            shape: Shape::Keep,
             duration_ms: 10_000,
             connect_timeout_ms: 5_000,
             answer_timeout_ms: 5_000,
@@ -131,7 +138,8 @@ impl Scenario {
 
     /// What the user should know before the run, if anything: where ports will be short.
     pub fn advice(&self) -> Option<String> {
-        sources::advice(&self.target.address, self.connections, &self.sources)
+        let churns = matches!(self.shape, Shape::Churn { .. });
+        sources::advice(&self.target, self.connections, &self.sources, churns)
     }
 
     /// It speaks HTTP.
@@ -185,6 +193,7 @@ impl Scenario {
             );
         }
         self.check_rates()?;
+        self.shape.check(self)?;
         if self.deflate && self.target.dialect != Dialect::WebSocket {
             return usage("deflate: compresses messages of a WebSocket: use it with ws://".into());
         }
@@ -272,7 +281,7 @@ pub enum Stage {
     Opening,
     /// The fate of every connection is known; they send, and are measured.
     Measuring,
-    /// The fate of every connection is known; they are kept open (`hold`).
+    /// The fate of every connection is known; they are kept open (`hold`, idle).
     Holding,
     /// Nothing more is due: what waits in line is sent, and the last answers are waited for.
     Ending,
@@ -303,6 +312,8 @@ pub struct Snapshot {
     pub service_p99_us: Option<f64>,
     /// Messages that are due and wait for a connection.
     pub in_line: u64,
+    /// Sockets that took the place of others, a second since the last news.
+    pub reopened_per_s: f64,
 }
 
 /// Watches a run. `()` does not.

@@ -17,10 +17,11 @@ mod read;
 
 use super::fates::Connections;
 use super::series::Row;
+use super::shape::Figures;
 use super::validity::percentile_us;
 use hdrhistogram::Histogram;
-use read::Encoded;
 pub use read::field;
+pub(super) use read::{Encoded, decoded};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -112,6 +113,8 @@ pub struct Report {
     pub(super) latency: Histogram<u64>,
     /// At a constant rate: what goes with it.
     pub paced: Option<Paced>,
+    /// What the shape of the run found beside; `None` if connections just stayed and sent.
+    pub shape: Option<Figures>,
     /// The measured time, row by row. Not in the JSON, and not merged: percentiles of the same
     /// second do not add up.
     pub rows: Vec<Row>,
@@ -196,6 +199,9 @@ impl Report {
             (paced @ None, Some(other)) => *paced = Some(other.clone()),
             (_, None) => {}
         }
+        if let (Some(shape), Some(other)) = (&mut self.shape, &other.shape) {
+            shape.merge(other);
+        }
         self.latency.add(&other.latency).expect("all have the bounds of `latencies`");
     }
 }
@@ -207,7 +213,7 @@ pub(super) fn latencies() -> Histogram<u64> {
 
 /// Percentiles in microseconds; null where there are too few answers to tell.
 #[derive(Serialize)]
-struct LatencyUs {
+pub(super) struct LatencyUs {
     p50: Option<f64>,
     p90: Option<f64>,
     p99: Option<f64>,
@@ -216,7 +222,7 @@ struct LatencyUs {
 }
 
 impl LatencyUs {
-    fn of(times: &Histogram<u64>) -> LatencyUs {
+    pub(super) fn of(times: &Histogram<u64>) -> LatencyUs {
         LatencyUs {
             p50: percentile_us(times, 0.5),
             p90: percentile_us(times, 0.9),
@@ -230,7 +236,7 @@ impl LatencyUs {
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let doubts = self.doubts();
-        let mut json = serializer.serialize_struct("Report", 29)?;
+        let mut json = serializer.serialize_struct("Report", 30)?;
         match self.command.is_empty() {
             true => json.skip_field("command")?,
             false => json.serialize_field("command", &self.command)?,
@@ -275,6 +281,10 @@ impl Serialize for Report {
                 json.serialize_field("service_ns_histogram", &Encoded(&paced.service))?;
                 json.serialize_field("lateness_ns_histogram", &Encoded(&paced.lateness))?;
             }
+        }
+        match &self.shape {
+            None => json.skip_field("shape")?,
+            Some(shape) => json.serialize_field("shape", shape)?,
         }
         json.serialize_field("bytes_sent", &self.bytes_sent)?;
         json.serialize_field("bytes_received", &self.bytes_received)?;

@@ -118,6 +118,15 @@ impl Speech {
         }
     }
 
+    /// Asks whether the server is still there: by a message, if there is no other way.
+    pub(super) fn ping(&mut self, desk: &mut Desk<'_>) -> Life {
+        match self {
+            Speech::WebSocket(websocket) => return websocket.ping(desk),
+            Speech::Echo(_) | Speech::Http(_) => desk.ask(),
+        }
+        Continue(())
+    }
+
     /// Takes bytes that came in. It may unmask them in place.
     pub(super) fn receive(&mut self, fresh: &mut [u8], desk: &mut Desk<'_>) -> Life<Next> {
         match self {
@@ -194,10 +203,13 @@ impl Speech {
     }
 
     /// Begins anew on another connection: what is not answered is said again.
-    pub(super) fn restart(&mut self, in_flight: &InFlight, shared: &mut Shared) {
-        if let Speech::Http(http) = self {
-            http.restart(in_flight, shared);
+    pub(super) fn restart(&mut self, in_flight: &InFlight, shared: &mut Shared) -> Life {
+        match self {
+            Speech::Echo(_) => {}
+            Speech::WebSocket(websocket) => websocket.restart(in_flight, shared)?,
+            Speech::Http(http) => http.restart(in_flight, shared),
         }
+        Continue(())
     }
 
     /// It is served although no message was answered: it answers itself.

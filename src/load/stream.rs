@@ -65,7 +65,7 @@ const _: () = assert!(size_of::<StreamClient>() <= 184);
 
 impl Client for StreamClient {
     fn open(id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Opened<Self> {
-        let link = match connect(id, shared, cx) {
+        let link = match connect(id, 0, shared, cx) {
             Ok(Some(link)) => link,
             Ok(None) => return Opened::Busy,
             Err(error) => return Opened::Ended(Fate::of(&error)),
@@ -110,13 +110,14 @@ impl Client for StreamClient {
         self.send(id, shared, cx)
     }
 
-    fn look(&mut self, _id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>> {
-        if self.is_established() && self.in_flight.len() == 0 && !self.speech.is_waiting() {
-            return Continue(None);
+    fn look(&mut self, id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>> {
+        if self.is_calm() {
+            return Continue(self.next_ping(id, shared));
         }
         let due = self.quiet_since.plus_ms(self.patience_ms(shared));
+        let ping = shared.idle.as_ref().and_then(|idle| idle.next_ping(id, now));
         match self.is_established() {
-            _ if now < due => Continue(Some(due)),
+            _ if now < due => Continue(ping.into_iter().chain([due]).min()),
             false => Break(Fate::TimedOut),
             true => Break(self.overdue()),
         }
@@ -125,14 +126,14 @@ impl Client for StreamClient {
     fn begin(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
         let now = shared.clock.now();
         self.quiet_since = now;
-        self.ask(shared, now);
+        self.ask(id, shared, now);
         self.send(id, shared, cx)
     }
 
-    fn has_room(&self, shared: &Shared) -> bool {
+    fn has_room(&self, id: ConnId, shared: &Shared) -> bool {
         let is_well = self.stage == Stage::Established && !self.is_ending && !self.was_reset;
         let may_send = is_well && !self.is_full && self.speech.is_open();
-        may_send && self.in_flight.len() < shared.depth
+        may_send && self.room(id, shared) > 0
     }
 
     fn send_due(&mut self, id: ConnId, share: Share, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
@@ -140,7 +141,7 @@ impl Client for StreamClient {
         if self.in_flight.len() == 0 {
             self.quiet_since = now;
         }
-        for _ in 0..share.messages.min(shared.depth - self.in_flight.len()) {
+        for _ in 0..share.messages.min(self.room(id, shared)) {
             let Some(due_at) = shared.take_due(now, share.free_since) else { break };
             self.in_flight.ask(Stamp { due_at, sent_at: now });
             shared.tally.messages.sent += 1;
@@ -148,10 +149,22 @@ impl Client for StreamClient {
         self.send(id, shared, cx)
     }
 
+    fn ping(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
+        let is_due = self.next_ping(id, shared).is_some_and(|due| due <= cx.now);
+        let is_well = self.is_calm() && !self.is_ending && !self.was_reset;
+        if !is_due || !is_well {
+            return Continue(());
+        }
+        let now = shared.clock.now();
+        self.quiet_since = now;
+        self.speech.ping(&mut Desk { id, now, in_flight: &mut self.in_flight, shared })?;
+        self.send(id, shared, cx)
+    }
+
     fn leave(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life<bool> {
         let waits = self.speech.leave(shared)?;
         self.send(id, shared, cx)?;
-        if !waits && self.link.tls().is_some() {
+        if !waits && self.link.tls().is_some() && self.is_established() {
             self.part(id, shared, cx);
             self.stage = Stage::Left;
         }
@@ -188,9 +201,11 @@ impl Client for StreamClient {
     }
 }
 
-/// Begins to connect; `None` if the listener's queue is full.
-fn connect(id: ConnId, shared: &Shared, cx: &Cx<'_>) -> io::Result<Option<Link>> {
-    let mut stream = match net::connect(&shared.target.address, shared.source(id))? {
+/// Begins to connect, to send message `first` and those behind it; `None` if the listener's queue
+/// is full.
+fn connect(id: ConnId, first: u64, shared: &mut Shared, cx: &Cx<'_>) -> io::Result<Option<Link>> {
+    let source = shared.connects(id, first, cx.now);
+    let mut stream = match net::connect(&shared.target.address, source)? {
         Connect::InProgress(stream) | Connect::Done(stream) => stream,
         Connect::Busy => return Ok(None),
     };
@@ -242,6 +257,45 @@ impl StreamClient {
         Continue(true)
     }
 
+    /// It is served, owes nothing and waits for nothing.
+    fn is_calm(&self) -> bool {
+        self.is_established() && self.in_flight.len() == 0 && !self.speech.is_waiting()
+    }
+
+    /// When it is to be pinged, if it is: at the next point of its grid since it was last heard of.
+    fn next_ping(&self, id: ConnId, shared: &Shared) -> Option<Time> {
+        shared.idle.as_ref()?.next_ping(id, self.quiet_since)
+    }
+
+    /// How many messages more it can take.
+    fn room(&self, id: ConnId, shared: &Shared) -> u64 {
+        let room = shared.depth - self.in_flight.len();
+        let left = shared.churn.as_ref().map(|churn| churn.left(id, &self.in_flight));
+        left.map_or(room, |left| left.min(room))
+    }
+
+    /// Whether this socket has carried its last message, and may be closed at once.
+    fn is_done_here(&mut self, id: ConnId, shared: &mut Shared, now: Time) -> Life<bool> {
+        let Some(churn) = shared.churn.as_mut().filter(|_| shared.reopens) else {
+            return Continue(false);
+        };
+        if !churn.is_spent(id, &self.in_flight) || !self.speech.is_open() {
+            return Continue(false);
+        }
+        churn.closes(id, now);
+        Continue(!self.speech.leave(shared)?)
+    }
+
+    /// Notes that messages can be sent now, if they could not before.
+    fn opened(&self, was_open: bool, id: ConnId, shared: &mut Shared, now: Time) {
+        if let Some(churn) = &mut shared.churn
+            && !was_open
+            && self.speech.is_open()
+        {
+            churn.opened(id, now);
+        }
+    }
+
     /// The speech may begin.
     fn establish(&mut self, id: ConnId, shared: &mut Shared) {
         let now = shared.clock.now();
@@ -249,6 +303,8 @@ impl StreamClient {
         self.quiet_since = now;
         if !self.is_ending {
             self.speech.established(&mut Desk { id, now, in_flight: &mut self.in_flight, shared });
+            self.opened(false, id, shared, now);
+            self.ask(id, shared, now);
         }
     }
 
@@ -309,14 +365,15 @@ impl StreamClient {
         }
         let now = shared.clock.now();
         shared.bytes_received += n as u64;
-        let was_bound = self.is_bound();
+        let (was_bound, was_open) = (self.is_bound(), self.speech.is_open());
         let mut scratch = std::mem::take(&mut shared.scratch);
         let mut desk = Desk { id, now, in_flight: &mut self.in_flight, shared };
         let next = self.speech.receive(&mut scratch[..n], &mut desk);
         shared.scratch = scratch;
-        if next? == Next::Reopen {
+        if next? == Next::Reopen || self.is_done_here(id, shared, now)? {
             return self.reopen(id, shared, cx);
         }
+        self.opened(was_open, id, shared, now);
         let is_bound = self.is_bound();
         if !(was_bound && is_bound) {
             self.quiet_since = now;
@@ -325,7 +382,7 @@ impl StreamClient {
             let due = self.quiet_since.plus_ms(self.patience_ms(shared));
             cx.timers.arm(timer_of(id), due);
         }
-        self.ask(shared, now);
+        self.ask(id, shared, now);
         Continue(())
     }
 
@@ -344,11 +401,11 @@ impl StreamClient {
     }
 
     /// Fills the pipeline up, if the run still sends.
-    fn ask(&mut self, shared: &mut Shared, now: Time) {
-        if !shared.sends || !self.speech.is_open() {
+    fn ask(&mut self, id: ConnId, shared: &mut Shared, now: Time) {
+        if !shared.sends || !self.speech.is_open() || !self.is_established() {
             return;
         }
-        while self.in_flight.len() < shared.depth {
+        for _ in 0..self.room(id, shared) {
             self.in_flight.ask(Stamp::on_time(now));
             shared.tally.messages.sent += 1;
         }
@@ -363,8 +420,9 @@ impl StreamClient {
         let mut outcome = Ok(Sent::All);
         if self.link.backlog_bytes() > 0 && !self.is_full {
             outcome = self.link.flush(&mut shared.pool);
+            self.is_full = outcome == Ok(Sent::Queued);
         }
-        if outcome == Ok(Sent::All) && self.stage == Stage::Established {
+        if outcome.is_ok() && self.stage == Stage::Established {
             outcome = self.say(id, shared, cx)?;
         }
         match outcome {
@@ -429,25 +487,25 @@ impl StreamClient {
         let now = shared.clock.now();
         let mut desk = Desk { id, now, in_flight: &mut self.in_flight, shared };
         match self.speech.end(!in_peace, &mut desk) {
+            Ending::Known(Fate::Done) if desk.shared.churn.is_some() => self.reopen(id, shared, cx),
             Ending::Known(fate) => Break(fate),
             Ending::Reopen => self.reopen(id, shared, cx),
             Ending::Silent => Break(to_socket),
         }
     }
 
-    /// The server has ended the connection in agreement: goes on over another one, unless all is
-    /// done.
+    /// The connection has ended in agreement: goes on over another one, unless all is done.
     fn reopen(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
         if self.in_flight.len() == 0 && !shared.reopens {
             return Break(if shared.hold { Fate::Closed } else { Fate::Done });
         }
         self.part(id, shared, cx);
         self.link.clear(&mut shared.pool);
-        self.speech.restart(&self.in_flight, shared);
+        self.speech.restart(&self.in_flight, shared)?;
         (self.stage, self.is_full) = (Stage::Connecting, false);
         (self.is_ending, self.was_reset) = (false, false);
         self.quiet_since = cx.now;
-        self.link = match connect(id, shared, cx) {
+        self.link = match connect(id, self.in_flight.answered(), shared, cx) {
             Ok(Some(link)) => link,
             Ok(None) => return Break(Fate::TimedOut),
             Err(error) => return Break(Fate::of(&error)),

@@ -15,6 +15,7 @@ mod messages;
 mod paced;
 mod results;
 mod servers;
+mod shapes;
 #[cfg(feature = "tls")]
 mod tls;
 mod tool;

@@ -399,3 +399,55 @@ fn a_question_that_cannot_be_asked_is_a_usage_error() {
         assert!(error.contains("ask") && error.lines().count() == 1, "{error}");
     }
 }
+
+#[test]
+fn pool_and_reconnect_are_put_side_by_side() {
+    let url = echo_server();
+    let both = [&url, "-c", "3", "-d", "200ms", "-q", "--pool", "--reconnect"];
+    let out = output(&both);
+    assert!(went_well(out.status), "{}", String::from_utf8_lossy(&out.stderr));
+    let text = String::from_utf8(out.stdout).expect("UTF-8");
+    for word in ["POOL", "RECONNECT", "RATIO", "messages a second", "connects a message", "p50"] {
+        assert!(text.contains(word), "{word} is not in\n{text}");
+    }
+    let out = output(&[&both[..], &["--json", "-"]].concat());
+    let json: Value = serde_json::from_slice(&out.stdout).expect("one JSON document");
+    let connects = &json["ratio"][3];
+    assert_eq!(connects["figure"], "connects a message");
+    // One for each message, but for those that came last and went nowhere.
+    let (pool, reconnect) = (&connects["pool"], &connects["reconnect"]);
+    assert!(reconnect.as_f64().is_some_and(|n| (0.9..1.5).contains(&n)), "{connects}");
+    assert!(pool.as_f64().is_some_and(|n| n < 0.5), "{connects}");
+    assert!(json["pool"]["shape"].is_null() && json["reconnect"]["shape"]["churn"].is_object());
+}
+
+#[test]
+fn shapes_are_told_in_the_table_and_exclude_each_other() {
+    let url = echo_server();
+    let cases: [(&[&str], &[&str]); 3] = [
+        (&["--churn", "2"], &["SOCKETS", "connects, ", "2 message(s) each; we close first"]),
+        (&["--idle"], &["HELD", "3  of 3 connections", "missed", "of our memory"]),
+        (&["--pool"], &["every byte compared"]),
+    ];
+    for (flags, words) in cases {
+        let out = output(&[&[url.as_str(), "-c", "3", "-d", "200ms"], flags].concat());
+        assert!(went_well(out.status), "{}", String::from_utf8_lossy(&out.stderr));
+        let text = String::from_utf8(out.stdout).expect("UTF-8");
+        words.iter().for_each(|word| assert!(text.contains(word), "{word} is not in\n{text}"));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+    let cases: [(&[&str], &str); 6] = [
+        (&["--churn", "2", "--idle"], "--churn with --idle"),
+        (&["--pool", "--idle"], "--pool with --idle"),
+        (&["--reconnect", "--churn", "2"], "--churn with --reconnect"),
+        (&["--ping-every", "1s"], "--ping-every without --idle"),
+        (&["--idle", "--hold"], "idle: --hold and --mirror"),
+        (&["--pool", "--reconnect", "--steps", "1,2"], "steps: with --pool and --reconnect"),
+    ];
+    for (flags, reason) in cases {
+        let out = output(&[&[url.as_str(), "-d", "2s"], flags].concat());
+        let text = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(text.contains(reason), "{reason} is not in {text}");
+        assert_eq!(out.status.code(), Some(2));
+    }
+}

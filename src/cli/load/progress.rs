@@ -70,7 +70,13 @@ impl Progress {
                 let (all, waiting) = (grouped(self.connections), grouped(news.waiting));
                 format!("{elapsed:.1}s  {connected} of {all} connected, {waiting} waiting")
             }
-            Stage::Holding => format!("{elapsed:.0}s/{of:.0}s  {connected} held"),
+            Stage::Holding => {
+                let pings = match news.p99_us {
+                    p99 if p99 > 0.0 && !self.hold => format!("  ping p99 {}", latency(p99)),
+                    _ => String::new(),
+                };
+                format!("{elapsed:.0}s/{of:.0}s  {connected} held{pings}")
+            }
             Stage::Measuring | Stage::Ending | Stage::Closing | Stage::Over => {
                 let (rate, p99) = (grouped(news.rate_per_s as u64), latency(news.p99_us));
                 let service = news.service_p99_us.map(latency);
@@ -79,7 +85,11 @@ impl Progress {
                     0 => String::new(),
                     in_line => format!("  {} in line", grouped(in_line)),
                 };
-                let times = format!("p99 {p99}{service}{line}");
+                let sockets = match news.reopened_per_s as u64 {
+                    0 => String::new(),
+                    opened => format!("  {} new sockets/s", grouped(opened)),
+                };
+                let times = format!("p99 {p99}{service}{sockets}{line}");
                 format!("{elapsed:.0}s/{of:.0}s  {connected} connected  {rate}/s  {times}")
             }
         };

@@ -11,8 +11,9 @@
 //!
 //! **Read next.** `src/load/report.rs`.
 
+use super::shape;
 use crate::limits::words::{bytes, grouped};
-use crate::load::{Report, Scenario};
+use crate::load::{Report, Scenario, Shape};
 use crate::net::{Address, Trust};
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -41,6 +42,9 @@ pub(in crate::cli) fn text(report: &Report, scenario: &Scenario) -> String {
     list("REASONS", &mut reasons.map(|(reason, count)| (reason.clone(), *count)));
     if let Some(paced) = paced(report) {
         text.push_str(&format!("\n{paced}\n"));
+    }
+    if let Some(figures) = shape::text(report, scenario) {
+        text.push_str(&format!("\n{figures}\n"));
     }
     text.push_str(&format!("\n{}", validity(report)));
     text
@@ -112,7 +116,7 @@ fn verdict(report: &Report, scenario: &Scenario) -> String {
             "NOTHING SERVED by {to}:\n{refused} answers, all with status 400 or above."
         );
     }
-    if scenario.hold {
+    if scenario.hold || matches!(scenario.shape, Shape::Idle { .. }) {
         return format!("Of {attempted} connections to {to}: {}.", fates(report));
     }
     let rate = grouped(report.rate_per_s().round() as u64);

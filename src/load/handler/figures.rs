@@ -11,9 +11,10 @@
 
 use super::Load;
 use crate::clock::Time;
-use crate::load::client::{Client, Tally};
+use crate::load::client::{Client, Shared, Tally};
 use crate::load::report::{Paced, Report, us};
-use crate::load::{Scenario, Snapshot, Stage};
+use crate::load::shape::Figures;
+use crate::load::{Messages, Scenario, Snapshot, Stage};
 use crate::sys::process;
 use std::time::Duration;
 
@@ -34,9 +35,11 @@ impl<C: Client> Load<C> {
     /// News of the run.
     pub(in crate::load) fn snapshot(&mut self, now: Time) -> Snapshot {
         let messages = self.shared.tally.messages;
-        let (then, answers_then) = std::mem::replace(&mut self.last_tick, (now, messages.received));
+        let reopened = self.shared.tally.reopened;
+        let last = (now, messages.received, reopened);
+        let (then, answers_then, reopened_then) = std::mem::replace(&mut self.last_tick, last);
         let seconds = now.since(then).as_secs_f64();
-        let answers = messages.received - answers_then;
+        let per_s = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         let paced = self.shared.tally.paced.as_ref();
         let ended = self.connections.attempted - self.connections.connected;
         Snapshot {
@@ -45,10 +48,11 @@ impl<C: Client> Load<C> {
             connected: u64::from(self.settled),
             waiting: u64::from(self.unsettled),
             errors: ended + messages.wrong + messages.refused + messages.lost,
-            rate_per_s: if seconds > 0.0 { answers as f64 / seconds } else { 0.0 },
+            rate_per_s: per_s(messages.received - answers_then),
             p99_us: us(self.shared.tally.latency.value_at_quantile(0.99)),
             service_p99_us: paced.map(|paced| us(paced.service.value_at_quantile(0.99))),
             in_line: self.in_line(now),
+            reopened_per_s: per_s(reopened - reopened_then),
         }
     }
 
@@ -62,6 +66,13 @@ impl<C: Client> Load<C> {
         let share = |until: Duration, from| until.saturating_sub(from).div_duration_f64(measured);
         let Cpu { used, waited } = self.cpu_from;
         (share(until.used, used), share(until.waited, waited))
+    }
+
+    /// What the shape of the run found so far.
+    fn shape_figures(&self, messages: &Messages) -> Option<Figures> {
+        let Shared { churn, idle, .. } = &self.shared;
+        let churn = churn.as_ref().map(|it| Figures::Churn(it.figures()));
+        churn.or(idle.as_ref().map(|it| Figures::Idle(it.figures(self.settled, messages))))
     }
 
     /// The figures so far. Connections that are open and were answered count as connected; those
@@ -105,6 +116,7 @@ impl<C: Client> Load<C> {
                 let unsent = paced.unsent + self.in_line(now);
                 Paced { unsent, ..paced }
             }),
+            shape: self.shape_figures(&messages),
             rows: series.rows(),
         }
     }

@@ -85,7 +85,7 @@ impl<C: Client> Load<C> {
     pub(super) fn note_room(&mut self, id: ConnId, now: Time) {
         let (Some(line), Some(_)) = (&mut self.line, &self.shared.pacer) else { return };
         let Some(Some(seat)) = self.seats.get_mut(id.slot as usize) else { return };
-        if seat.free_since.is_none() && seat.client.has_room(&self.shared) {
+        if seat.free_since.is_none() && seat.client.has_room(id, &self.shared) {
             seat.free_since = Some(now);
             line.free.push_back(id.slot);
         }
@@ -118,7 +118,7 @@ impl<C: Client> Load<C> {
     /// Gives a connection that was free its share of the line.
     fn send_share(&mut self, cx: &mut Cx<'_>, id: ConnId, messages: u64) {
         let Some(Some(seat)) = self.seats.get_mut(id.slot as usize) else { return };
-        let free_since = seat.free_since.filter(|_| seat.client.has_room(&self.shared));
+        let free_since = seat.free_since.filter(|_| seat.client.has_room(id, &self.shared));
         let Some(free_since) = free_since else {
             seat.free_since = None;
             return;
@@ -133,7 +133,7 @@ impl<C: Client> Load<C> {
         else {
             return;
         };
-        match seat.client.has_room(&self.shared) {
+        match seat.client.has_room(id, &self.shared) {
             true => line.free.push_back(id.slot),
             false => seat.free_since = None,
         }

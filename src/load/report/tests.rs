@@ -32,6 +32,7 @@ fn report(latencies_us: &[u64], measured_s: u64) -> Report {
         latency,
         rows: Vec::new(),
         paced: None,
+        shape: None,
     }
 }
 

@@ -120,8 +120,12 @@ impl WebSocket {
             if self.codec.is_some() {
                 self.decoder.expect_compressed();
             }
-            if !self.is_mirror {
-                desk.ask();
+            match desk.in_flight.asked() {
+                _ if self.is_mirror => {}
+                0 if desk.shared.idle.is_some() => self.ping(desk)?,
+                0 => desk.ask(),
+                // It is not the first connection in its seat.
+                _ => {}
             }
         }
         self.receive_frames(&mut fresh[read_away..], desk)
@@ -130,7 +134,8 @@ impl WebSocket {
     fn receive_frames(&mut self, fresh: &mut [u8], desk: &mut Desk<'_>) -> Life {
         let mut rest = fresh;
         loop {
-            let Shared { assembly, pool, out, keys, words, tally, deflate, .. } = &mut *desk.shared;
+            let Shared { assembly, pool, out, keys, words, tally, deflate, idle, .. } =
+                &mut *desk.shared;
             let event = match (self.decoder.next(&mut rest, assembly, pool), &mut self.codec) {
                 (Ok(Some(Event::Compressed(kind, payload))), Some(codec)) => {
                     let bytes_max = limits(words.size_bytes).message_bytes_max;
@@ -153,6 +158,8 @@ impl WebSocket {
                         None => encode::message(kind, message, key, out),
                     }
                 }
+                // Who is idle has asked for none: a server may say what it likes.
+                Ok(Some(Event::Message(..))) if idle.is_some() => {}
                 Ok(Some(Event::Message(kind, message))) => {
                     if desk.in_flight.len() == 0 {
                         let what = "WebSocket: more messages came back than were sent";
@@ -167,6 +174,11 @@ impl WebSocket {
                 Ok(Some(Event::Ping(payload))) => {
                     if matches!(self.state, State::Open) {
                         encode::pong(payload, Some(keys.take()?), out);
+                    }
+                }
+                Ok(Some(Event::Pong(payload))) if idle.is_some() => {
+                    if desk.in_flight.len() > 0 && *payload == number_of_ping(desk.in_flight) {
+                        desk.answered(true);
                     }
                 }
                 // Compressed: only a decoder that was told so expects them.
@@ -189,6 +201,15 @@ impl WebSocket {
                 }
             }
         }
+    }
+
+    /// Asks by a ping. It stands for a message, which is never sent.
+    pub(super) fn ping(&mut self, desk: &mut Desk<'_>) -> Life {
+        let payload = number_of_ping(desk.in_flight);
+        desk.ask();
+        self.written += desk.shared.words.size_bytes;
+        encode::ping(&payload, Some(desk.shared.keys.take()?), &mut desk.shared.out);
+        Continue(())
     }
 
     /// What the server's close frame makes of the connection.
@@ -276,12 +297,23 @@ impl WebSocket {
     }
 
     pub(super) fn leave(&mut self, shared: &mut Shared) -> Life<bool> {
+        if matches!(self.state, State::Opening(_)) {
+            return Continue(false);
+        }
         if self.is_open() {
             let key = Some(shared.keys.take()?);
             encode::close(Some(CloseCode::NORMAL), "", key, &mut shared.out);
             self.state = State::Leaving;
         }
         Continue(true)
+    }
+
+    /// Begins anew on another connection, where all was answered on this one.
+    pub(super) fn restart(&mut self, in_flight: &InFlight, shared: &mut Shared) -> Life {
+        self.clear(shared);
+        *self = WebSocket::new(&mut shared.keys)?;
+        self.written = in_flight.answered() * shared.words.size_bytes;
+        Continue(())
     }
 
     /// What a connection does that is not open.
@@ -302,6 +334,11 @@ impl WebSocket {
             opening.reader.clear(&mut shared.pool);
         }
     }
+}
+
+/// What the oldest ping in flight says, or the next: there is never more than one.
+fn number_of_ping(in_flight: &InFlight) -> [u8; 8] {
+    in_flight.answered().to_be_bytes()
 }
 
 impl Opening {

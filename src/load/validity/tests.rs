@@ -32,6 +32,7 @@ fn report() -> Report {
         cpu_wait_share: 0.4,
         latency,
         paced: Some(paced),
+        shape: None,
     }
 }
 

@@ -1,0 +1,205 @@
+//! What connections do with their time: they come and go, or are silent.
+
+use crate::servers::{self, Count};
+use crate::ws::{site, target};
+use crate::{run, scenario};
+use oneloop::load::{self, ChurnFigures, Figures, IdleFigures, LoadError, Report, Scenario, Shape};
+use oneloop::net::{Address, Dialect, Target};
+use oneloop::proto::http1::Method;
+use oneloop::server::Limits;
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex};
+
+const DIALECTS: [(Dialect, &str, Method); 3] = [
+    (Dialect::WebSocket, "/echo", Method::Get),
+    (Dialect::Http, "/healthz", Method::Get),
+    (Dialect::Http, "/echo", Method::Post),
+];
+
+#[track_caller]
+fn churned(report: &Report) -> &ChurnFigures {
+    match &report.shape {
+        Some(Figures::Churn(figures)) => figures,
+        other => panic!("no churn: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn held(report: &Report) -> &IdleFigures {
+    match &report.shape {
+        Some(Figures::Idle(figures)) => figures,
+        other => panic!("not idle: {other:?}"),
+    }
+}
+
+fn churn(messages: u64, scenario: Scenario) -> Scenario {
+    Scenario { shape: Shape::Churn { messages }, ..scenario }
+}
+
+fn idle(ping_every_ms: u64, scenario: Scenario) -> Scenario {
+    Scenario { shape: Shape::Idle { ping_every_ms }, duration_ms: 500, ..scenario }
+}
+
+/// Every socket brings its messages and is closed in peace, by us.
+#[test]
+fn each_socket_carries_as_many_messages_as_asked() {
+    for (messages, depth) in [(1, 1), (3, 1), (4, 3), (2, 8)] {
+        let sockets: Arc<Mutex<Vec<usize>>> = Arc::default();
+        let (ended, resets) = (Arc::clone(&sockets), Count::default());
+        let counted = resets.clone();
+        let server = servers::tcp(move |_, mut stream| {
+            let (mut bytes, mut received) = ([0; 4096], 0);
+            let is_reset = loop {
+                match stream.read(&mut bytes) {
+                    Ok(0) => break false,
+                    Ok(n) if stream.write_all(&bytes[..n]).is_ok() => received += n,
+                    _ => break true,
+                }
+            };
+            counted.add(usize::from(is_reset));
+            ended.lock().expect("unpoisoned").push(received);
+        });
+        let report = run(&churn(messages, Scenario { depth, ..scenario(server, 4) }));
+        let reopened = report.connections.reopened;
+        assert_eq!(report.connections.connected, 4, "{:?}", report.connections);
+        assert_eq!(report.messages.received, report.messages.sent);
+        assert!(reopened > 10, "{reopened} sockets");
+        let ended = sockets.lock().expect("unpoisoned");
+        let whole = ended.iter().filter(|&&bytes| bytes as u64 == messages * 64).count() as u64;
+        // The last of each connection may be cut short by the end of the run.
+        assert!(ended.len() as u64 - whole <= 4, "{messages} x {depth}: {ended:?}");
+        assert!(whole + 4 >= reopened, "{whole} of {reopened}");
+        assert_eq!(resets.get(), 0);
+        let figures = churned(&report);
+        assert_eq!(figures.messages, messages);
+        let (connects, lives) = (figures.connect_us.count(), figures.life_us.count());
+        assert!((1..=reopened).contains(&connects) && lives <= reopened + 4, "{connects} {lives}");
+        assert!(figures.life_us.max_us() >= figures.connect_us.percentile_us(0.5));
+    }
+}
+
+#[test]
+fn every_protocol_connects_again() {
+    let (address, stop) = site(Limits::default());
+    for (dialect, path, method) in DIALECTS {
+        for rate_per_s in [None, Some(200)] {
+            let target = target(&address, dialect, path);
+            let again = churn(2, Scenario { target, method, rate_per_s, ..base() });
+            let report = run(&again);
+            assert_eq!(report.connections.connected, 5, "{path}: {:?}", report.connections);
+            assert_eq!(report.messages.received, report.messages.sent, "{path}");
+            assert!(report.connections.reopened >= 10, "{path}: {:?}", report.connections);
+        }
+    }
+    stop();
+}
+
+fn base() -> Scenario {
+    scenario(Address::Tcp(servers::nobody()), 5)
+}
+
+/// Against a server that serves each connection for so long only.
+#[test]
+fn a_server_that_goes_away_ends_the_churn() {
+    let count = Count::default();
+    let server = servers::tcp(move |_, stream| match count.add(1) {
+        0..10 => servers::echo(stream),
+        _ => servers::reset(stream),
+    });
+    let report = run(&churn(1, scenario(server, 2)));
+    assert_eq!(report.connections.reset, 2, "{:?}", report.connections);
+    assert_eq!(report.messages.lost, 2, "{:?}", report.messages);
+}
+
+#[test]
+fn idle_connections_are_pinged() {
+    let (address, stop) = site(Limits::default());
+    // Who discards does not echo: only a ping of WebSocket's own is answered there.
+    let silent = (Dialect::WebSocket, "/discard", Method::Get);
+    for (dialect, path, method) in DIALECTS.into_iter().chain([silent]) {
+        let target = target(&address, dialect, path);
+        let report = run(&idle(100, Scenario { target, method, ..base() }));
+        let figures = held(&report);
+        assert_eq!((figures.settled, figures.held), (5, 5), "{path}: {figures:?}");
+        assert!(figures.pings >= 5, "{path}: each at least once: {figures:?}");
+        assert!(figures.pings <= 5 * 6, "{path}: not more than it is time for: {figures:?}");
+        assert_eq!(figures.answered, figures.pings, "{path}");
+        assert_eq!(report.messages.sent, figures.pings + 5, "{path}: the first is none");
+        assert_eq!(report.latency_ns().len(), figures.pings, "{path}");
+        assert_eq!((figures.ping_every_ms, figures.bytes_per_connection()), (100, None));
+    }
+    stop();
+}
+
+#[test]
+fn a_missed_ping_shows_and_so_does_a_slow_one() {
+    let server = servers::tcp(|n, mut stream| match n {
+        0 => {
+            let mut first = [0; 64];
+            if stream.read_exact(&mut first).is_ok() {
+                let _ = stream.write_all(&first);
+            }
+            servers::read_to_end(stream);
+        }
+        1 => servers::echo_changed(stream, |position, _| {
+            if position > 0 {
+                servers::dawdle(std::time::Duration::from_millis(150));
+            }
+        }),
+        _ => servers::echo(stream),
+    });
+    let report = run(&Scenario { answer_timeout_ms: 1_000, ..idle(400, scenario(server, 5)) });
+    let figures = held(&report);
+    assert_eq!(figures.settled, 5);
+    assert_eq!(figures.pings - figures.answered, 1, "{figures:?}");
+    assert_eq!((report.messages.lost, report.connections.hung), (1, 1), "{report:?}");
+    assert!(report.latency_max_us().expect("answers") >= 150_000.0);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_a_reason() {
+    let to = Address::Tcp(servers::nobody());
+    let udp = Target::from(crate::address("udp://127.0.0.1:7000"));
+    let tcp = || scenario(to.clone(), 5);
+    let cases = [
+        (churn(1, Scenario { hold: true, ..tcp() }), "churn: --hold"),
+        (churn(0, tcp()), "churn 0: "),
+        (churn(1, Scenario { target: udp, ..tcp() }), "churn: over UDP"),
+        (
+            idle(100, Scenario { rate_per_s: Some(1), ..tcp() }),
+            "idle: pings are due at --ping-every",
+        ),
+        (idle(100, Scenario { depth: 2, ..tcp() }), "idle: sends one ping"),
+        (idle(501, tcp()), "ping-every 501ms: longer than --duration"),
+        (idle(0, tcp()), "ping-every: use 1ms to 15m"),
+    ];
+    for (scenario, reason) in cases {
+        match load::run(&scenario, &mut ()) {
+            Err(LoadError::Usage(line)) => assert!(line.starts_with(reason), "{line}"),
+            other => panic!("{reason}: {other:?}"),
+        }
+    }
+}
+
+/// What is written comes back, and adds up.
+#[test]
+fn figures_of_shapes_add_up() {
+    let server = servers::tcp(|_, stream| servers::echo(stream));
+    for scenario in [churn(2, scenario(server.clone(), 3)), idle(100, scenario(server, 3))] {
+        let report = run(&scenario);
+        let json = serde_json::to_value(&report).expect("JSON");
+        let mut twice = Report::from_json(&json).expect("our own");
+        twice.merge(&report);
+        match (&twice.shape, &report.shape) {
+            (Some(Figures::Churn(two)), Some(Figures::Churn(one))) => {
+                assert_eq!(two.connect_us.count(), 2 * one.connect_us.count());
+                assert_eq!(two.life_us.max_us(), one.life_us.max_us());
+            }
+            (Some(Figures::Idle(two)), Some(Figures::Idle(one))) => {
+                assert_eq!((two.held, two.pings), (2 * one.held, 2 * one.pings));
+                assert_eq!(two.ping_every_ms, one.ping_every_ms);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
