@@ -18,7 +18,7 @@ use super::pacer::Pacer;
 use super::pattern::{Pattern, SPAN_BYTES};
 use super::report::{Messages, Paced, latencies};
 use super::series::Series;
-use super::shape::{Churn, Idle, Shape};
+use super::shape::{Announcement, Churn, Fan, Idle, Shape};
 use super::sources::Sources;
 use super::speech::{Requests, websocket_limits};
 use super::{LoadError, Scenario};
@@ -73,6 +73,22 @@ pub(super) trait Client: Sized {
     fn ping(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx<'_>) -> Life {
         Continue(())
     }
+    /// Nothing keeps it from sending at once.
+    fn may_send(&self) -> bool {
+        true
+    }
+    /// A message is about to come that another connection sends. There is room for it.
+    fn expect(&mut self, _stamp: Stamp) {}
+    /// Says something to all.
+    fn announce(
+        &mut self,
+        _id: ConnId,
+        _what: Announcement,
+        _shared: &mut Shared,
+        _cx: &mut Cx<'_>,
+    ) -> Life {
+        Continue(())
+    }
     /// The run is over: says goodbye. Whether that is to be answered; until then it is not over.
     fn leave(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx<'_>) -> Life<bool> {
         Continue(false)
@@ -96,7 +112,7 @@ const BUFFERS_BYTES_MAX: u64 = 4 << 30;
 
 /// What the connections of a run have to say: the bytes of their messages, in one endless row.
 pub(super) struct Words {
-    pattern: Pattern,
+    pub(super) pattern: Pattern,
     /// What each connection sends in place of the pattern; then any answer is right.
     pub(super) ask: Option<Vec<u8>>,
     /// Bytes of a message.
@@ -139,7 +155,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    fn new(series: Series) -> Tally {
+    pub(super) fn new(series: Series) -> Tally {
         let statuses = vec![0; 1000].into_boxed_slice();
         let (messages, latency) = (Messages::default(), latencies());
         Tally { messages, statuses, reopened: 0, latency, series, paced: None }
@@ -198,6 +214,8 @@ pub(super) struct Shared {
     pub(super) churn: Option<Churn>,
     /// Connections are held, and pinged.
     pub(super) idle: Option<Idle>,
+    /// One connection sends, all receive.
+    pub(super) fan: Option<Fan>,
     /// What a read brought, or a datagram to send; nobody's between two events.
     pub(super) scratch: Vec<u8>,
     /// What one connection has to send; empty between two events.
@@ -234,13 +252,15 @@ impl Shared {
             Shape::Idle { ping_every_ms } => Some(Idle::new(ping_every_ms, scenario.connections)),
             _ => None,
         };
+        let is_fan = scenario.shape == Shape::Fan;
+        let fan = is_fan.then(|| Fan::new(scenario, clock.unix_ms(clock.now())));
         let hold = scenario.hold || idle.is_some();
         let sources = &scenario.sources;
         let (deflate, mut offer) = (deflate::Shared::offering(scenario.deflate), Vec::new());
         deflate.offer(&mut offer);
         Ok(Shared {
             clock,
-            words: Words { pattern: Pattern::new(scenario.deflate), ask, size_bytes },
+            words: Words { pattern: Pattern::new(scenario.deflate || is_fan), ask, size_bytes },
             sources: Sources::plan(address, scenario.connections, sources, churn.is_some())?,
             requests: Requests::new(&target, scenario.method, size_bytes),
             secure: secure(&target, scenario.trust.as_ref())?,
@@ -254,6 +274,7 @@ impl Shared {
             reopens: !hold,
             churn,
             idle,
+            fan,
             scratch: vec![0; SPAN_BYTES],
             out: Vec::with_capacity(2 * SPAN_BYTES),
             pool: Pool::new(BUFFERS_BYTES_MAX),
@@ -307,4 +328,4 @@ pub(super) fn timer_of(id: ConnId) -> TimerKey {
 }
 
 /// Timers that belong to the run and to no connection.
-pub(super) const OWN_TIMERS: u32 = 4;
+pub(super) const OWN_TIMERS: u32 = 5;

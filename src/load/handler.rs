@@ -15,6 +15,7 @@
 //!
 //! **Read next.** `src/load/handler/paced.rs`, `src/load/report.rs`.
 
+mod fan;
 mod figures;
 mod idle;
 mod paced;
@@ -50,7 +51,9 @@ const TICK: TimerKey = TimerKey(1);
 const OPEN: TimerKey = TimerKey(2);
 /// The end of a row of the series.
 const ROW: TimerKey = TimerKey(3);
-const _: () = assert!(ROW.0 < OWN_TIMERS);
+/// The next greeting to who may be there by then.
+const GREET: TimerKey = TimerKey(4);
+const _: () = assert!(GREET.0 < OWN_TIMERS);
 
 /// A client, and what the run knows of it.
 struct Seat<C> {
@@ -291,7 +294,11 @@ impl<C: Client> Load<C> {
             return;
         };
         cx.timers.disarm(timer_of(id));
-        self.shared.tally.messages.lost += seat.client.in_flight();
+        let lost = seat.client.in_flight();
+        self.shared.tally.messages.lost += lost;
+        if let Some(fan) = &mut self.shared.fan {
+            fan.leaves(lost, cx.now);
+        }
         self.connections.count(fate, seat.client.phase(&self.shared));
         self.crowd -= u32::from(seat.crowds_until.is_some());
         self.leaving -= u32::from(seat.is_leaving);
@@ -382,7 +389,7 @@ impl<C: Client> Handler for Load<C> {
 
     fn timer(&mut self, cx: &mut Cx<'_>, key: TimerKey) {
         match (key, self.stage) {
-            (OPEN, _) => {}
+            (OPEN | GREET, _) => {}
             (TICK, _) => {
                 self.ticked = true;
                 self.tick_ms.inspect(|&ms| cx.timers.arm(TICK, cx.now.plus_ms(ms)));
@@ -413,7 +420,7 @@ impl<C: Client> Handler for Load<C> {
             self.settle(cx);
         }
         let more_to_leave = self.leave_more(cx);
-        let more_to_send = self.begin_more(cx) | self.pace(cx);
+        let more_to_send = self.begin_more(cx) | self.pace(cx) | self.fan_out(cx);
         more_to_send || more_to_open || more_to_leave
     }
 

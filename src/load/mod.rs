@@ -2,9 +2,9 @@
 //!
 //! **What.** A [`Scenario`] says what to do, [`run`] does it on a [`Reactor`] of its own, a
 //! [`Report`] says what came of it. Messages are echoed in a closed loop: each connection keeps
-//! `depth` of them in flight; or at a constant rate, whatever the server does. Connections stay, come
-//! and go, or are silent ([`Shape`]). Every byte that comes back is compared. They go over TCP, UDP, a Unix socket, WebSocket or HTTP; under TLS if
-//! wanted.
+//! `depth` of them in flight; or at a constant rate, whatever the server does. Connections stay, or
+//! come and go, or are silent, or one sends for all ([`Shape`]). Every byte that comes back is
+//! compared. They go over TCP, UDP, a Unix socket, WebSocket or HTTP; under TLS if wanted.
 //!
 //! **Why this way.** It is the second handler of the same reactor, so the generator is no other
 //! network stack than the server, and costs about the same a message. What most generators leave
@@ -40,7 +40,7 @@ mod validity;
 pub use fates::{Connections, Phases};
 pub use report::{Messages, Paced, Report, field};
 pub use series::Row;
-pub use shape::{ChurnFigures, Figures, IdleFigures, PING_EVERY_MS_MAX, Shape};
+pub use shape::{ChurnFigures, FanFigures, Figures, IdleFigures, PING_EVERY_MS_MAX, Shape};
 pub use times::Times;
 
 use crate::net::{Address, Dialect, Target, Trust};

@@ -43,9 +43,9 @@ pub struct Messages {
     pub refused: u64,
     /// Messages without an answer: the connection ended before, or (UDP) it took too long.
     pub lost: u64,
-    /// UDP: answers to messages that were already counted as lost.
+    /// UDP, fan: answers to messages that were already counted as lost, for they were skipped.
     pub late: u64,
-    /// UDP: second answers.
+    /// UDP, fan: second answers.
     pub duplicate: u64,
 }
 

@@ -1,22 +1,26 @@
 //! What connections do with their time.
 //!
-//! **What.** A [`Shape`] is part of a scenario: keep and send, churn, idle. Its [`Figures`]
+//! **What.** A [`Shape`] is part of a scenario: keep and send, churn, idle, fan. Its [`Figures`]
 //! are what it finds beside the messages and latencies that every run has.
 //!
 //! **Why this way.** A shape is a small change to one run and no run of its own: it says when a
-//! connection goes on over another socket (churn), or when a silent one is asked whether it is still
-//! there (idle). So fates, books, validity and reports hold for all of them. They exclude each
-//! other, so they are an enum, and what cannot go together is refused before the first connection.
+//! connection goes on over another socket (churn), when a silent one is asked whether it is still
+//! there (idle), or that one sends for all (fan). So fates, books, validity and reports hold for
+//! all of them. They exclude each other, so they are an enum, and what cannot go together is
+//! refused before the first connection.
 //!
 //! **Costs.** Nothing to the runs that have none: one test of an `Option` an event.
 //!
-//! **Read next.** `src/load/shape/churn.rs`, `src/load/shape/idle.rs`.
+//! **Read next.** `src/load/shape/churn.rs`, `src/load/shape/idle.rs`, `src/load/shape/fan.rs`.
 
 mod churn;
+mod fan;
 mod idle;
 
 pub(super) use churn::Churn;
 pub use churn::ChurnFigures;
+pub use fan::FanFigures;
+pub(super) use fan::{Announcement, Ear, Fan, Hearing};
 pub(super) use idle::Idle;
 pub use idle::{IdleFigures, PING_EVERY_MS_MAX};
 
@@ -40,6 +44,8 @@ pub enum Shape {
         /// 1 ms to [`PING_EVERY_MS_MAX`], and no longer than the run.
         ping_every_ms: u64,
     },
+    /// The first of them sends, all of them receive: the server must broadcast.
+    Fan,
 }
 
 impl Shape {
@@ -49,6 +55,7 @@ impl Shape {
             Shape::Keep => "keep",
             Shape::Churn { .. } => "churn",
             Shape::Idle { .. } => "idle",
+            Shape::Fan => "fan",
         }
     }
 
@@ -71,6 +78,7 @@ impl Shape {
                 usage("churn 0: a socket must carry at least 1 message".to_owned())
             }
             Shape::Idle { ping_every_ms } => idle::check(ping_every_ms, scenario),
+            Shape::Fan => fan::check(scenario),
             Shape::Keep | Shape::Churn { .. } => Ok(()),
         }
     }
@@ -84,6 +92,8 @@ pub enum Figures {
     Churn(ChurnFigures),
     /// Of connections that were held.
     Idle(IdleFigures),
+    /// Of a broadcast.
+    Fan(FanFigures),
 }
 
 impl Figures {
@@ -92,6 +102,7 @@ impl Figures {
         match self {
             Figures::Churn(it) => format!("churn {}", it.messages),
             Figures::Idle(it) => format!("idle, a ping every {} ms", it.ping_every_ms),
+            Figures::Fan(_) => "fan".to_owned(),
         }
     }
 
@@ -100,6 +111,7 @@ impl Figures {
         match self {
             Figures::Churn(it) => Shape::Churn { messages: it.messages },
             Figures::Idle(it) => Shape::Idle { ping_every_ms: it.ping_every_ms },
+            Figures::Fan(_) => Shape::Fan,
         }
     }
 
@@ -108,6 +120,7 @@ impl Figures {
         match (self, other) {
             (Figures::Churn(it), Figures::Churn(other)) => it.merge(other),
             (Figures::Idle(it), Figures::Idle(other)) => it.merge(other),
+            (Figures::Fan(it), Figures::Fan(other)) => it.merge(other),
             _ => {}
         }
     }

@@ -13,18 +13,19 @@
 //! **Costs.** One `recv`, one `send` and one reading of the clock an event; no allocation. At most
 //! 184 bytes a connection (asserted below) and 16 a message in flight.
 //!
-//! **Read next.** `src/load/speech.rs`, `src/load/fates.rs`, `src/load/handler.rs`.
+//! **Read next.** `src/load/stream/sockets.rs`, `src/load/speech.rs`, `src/load/handler.rs`.
+
+mod sockets;
 
 use super::client::{Client, Life, Opened, Share, Shared, timer_of};
 use super::fates::{Fate, Phase};
 use super::in_flight::{InFlight, Stamp};
-use super::speech::{Desk, Ending, Next, Say, Speech};
+use super::shape::Announcement;
+use super::speech::{Desk, Next, Say, Speech};
 use crate::clock::Time;
-use crate::net::{self, Connect, Link, LinkIo, ReceiveError, Received, SendError, Sent, Tls};
+use crate::net::{self, Link, LinkIo, ReceiveError, Received, SendError, Sent, Tls};
 use crate::reactor::{ConnId, Cx, Readiness, Source};
-use mio::Interest;
-use mio::event::Source as _;
-use std::io;
+use sockets::connect;
 use std::ops::ControlFlow::{Break, Continue};
 
 /// A server that has nothing more to say or to hear is given so long to end the connection.
@@ -131,9 +132,7 @@ impl Client for StreamClient {
     }
 
     fn has_room(&self, id: ConnId, shared: &Shared) -> bool {
-        let is_well = self.stage == Stage::Established && !self.is_ending && !self.was_reset;
-        let may_send = is_well && !self.is_full && self.speech.is_open();
-        may_send && self.room(id, shared) > 0
+        self.may_send() && self.room(id, shared) > 0
     }
 
     fn send_due(&mut self, id: ConnId, share: Share, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
@@ -158,6 +157,32 @@ impl Client for StreamClient {
         let now = shared.clock.now();
         self.quiet_since = now;
         self.speech.ping(&mut Desk { id, now, in_flight: &mut self.in_flight, shared })?;
+        self.send(id, shared, cx)
+    }
+
+    fn may_send(&self) -> bool {
+        let is_well = self.stage == Stage::Established && !self.is_ending && !self.was_reset;
+        is_well && !self.is_full && self.speech.is_open()
+    }
+
+    fn expect(&mut self, stamp: Stamp) {
+        if self.in_flight.len() == 0 {
+            self.quiet_since = stamp.sent_at;
+        }
+        self.in_flight.ask(stamp);
+    }
+
+    fn announce(
+        &mut self,
+        id: ConnId,
+        what: Announcement,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) -> Life {
+        if !self.may_send() {
+            return Continue(());
+        }
+        self.speech.announce(what, shared)?;
         self.send(id, shared, cx)
     }
 
@@ -201,27 +226,6 @@ impl Client for StreamClient {
     }
 }
 
-/// Begins to connect, to send message `first` and those behind it; `None` if the listener's queue
-/// is full.
-fn connect(id: ConnId, first: u64, shared: &mut Shared, cx: &Cx<'_>) -> io::Result<Option<Link>> {
-    let source = shared.connects(id, first, cx.now);
-    let mut stream = match net::connect(&shared.target.address, source)? {
-        Connect::InProgress(stream) | Connect::Done(stream) => stream,
-        Connect::Busy => return Ok(None),
-    };
-    // Writable tells that it is established. The interest is kept: it costs no events of its own,
-    // and is needed again when the socket is full.
-    stream.register(cx.registry, id.token(), Interest::READABLE | Interest::WRITABLE)?;
-    Ok(Some(match &shared.secure {
-        None => Link::new(stream, true),
-        Some(secure) => {
-            let tls =
-                secure.connect().ok_or_else(|| io::Error::other("TLS: failed on this side"))?;
-            Link::secured(stream, true, tls)
-        }
-    }))
-}
-
 /// What a link needs of what is shared.
 fn link_io<'a>(shared: &'a mut Shared, cx: &'a Cx<'_>) -> LinkIo<'a> {
     LinkIo { registry: cx.registry, pool: &mut shared.pool, tls: &mut shared.tls }
@@ -259,7 +263,8 @@ impl StreamClient {
 
     /// It is served, owes nothing and waits for nothing.
     fn is_calm(&self) -> bool {
-        self.is_established() && self.in_flight.len() == 0 && !self.speech.is_waiting()
+        let owes_nothing = self.in_flight.len() == 0 && !self.speech.is_waiting();
+        self.is_established() && owes_nothing && self.is_settled()
     }
 
     /// When it is to be pinged, if it is: at the next point of its grid since it was last heard of.
@@ -267,33 +272,14 @@ impl StreamClient {
         shared.idle.as_ref()?.next_ping(id, self.quiet_since)
     }
 
-    /// How many messages more it can take.
+    /// How many messages more it can take of its own.
     fn room(&self, id: ConnId, shared: &Shared) -> u64 {
+        if shared.fan.is_some() {
+            return 0;
+        }
         let room = shared.depth - self.in_flight.len();
         let left = shared.churn.as_ref().map(|churn| churn.left(id, &self.in_flight));
         left.map_or(room, |left| left.min(room))
-    }
-
-    /// Whether this socket has carried its last message, and may be closed at once.
-    fn is_done_here(&mut self, id: ConnId, shared: &mut Shared, now: Time) -> Life<bool> {
-        let Some(churn) = shared.churn.as_mut().filter(|_| shared.reopens) else {
-            return Continue(false);
-        };
-        if !churn.is_spent(id, &self.in_flight) || !self.speech.is_open() {
-            return Continue(false);
-        }
-        churn.closes(id, now);
-        Continue(!self.speech.leave(shared)?)
-    }
-
-    /// Notes that messages can be sent now, if they could not before.
-    fn opened(&self, was_open: bool, id: ConnId, shared: &mut Shared, now: Time) {
-        if let Some(churn) = &mut shared.churn
-            && !was_open
-            && self.speech.is_open()
-        {
-            churn.opened(id, now);
-        }
     }
 
     /// The speech may begin.
@@ -468,50 +454,5 @@ impl StreamClient {
         if !std::mem::replace(&mut self.is_queued, true) {
             cx.again.push_back(Source::Conn(id));
         }
-    }
-
-    /// The stream is at its end, to the socket in this way: what did the server want to say by
-    /// that?
-    fn finish(
-        &mut self,
-        to_socket: Fate,
-        id: ConnId,
-        shared: &mut Shared,
-        cx: &mut Cx<'_>,
-    ) -> Life {
-        let to_socket = if self.was_reset { Fate::Reset } else { to_socket };
-        if !self.is_established() {
-            return Break(to_socket);
-        }
-        let in_peace = to_socket == Fate::Closed;
-        let now = shared.clock.now();
-        let mut desk = Desk { id, now, in_flight: &mut self.in_flight, shared };
-        match self.speech.end(!in_peace, &mut desk) {
-            Ending::Known(Fate::Done) if desk.shared.churn.is_some() => self.reopen(id, shared, cx),
-            Ending::Known(fate) => Break(fate),
-            Ending::Reopen => self.reopen(id, shared, cx),
-            Ending::Silent => Break(to_socket),
-        }
-    }
-
-    /// The connection has ended in agreement: goes on over another one, unless all is done.
-    fn reopen(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
-        if self.in_flight.len() == 0 && !shared.reopens {
-            return Break(if shared.hold { Fate::Closed } else { Fate::Done });
-        }
-        self.part(id, shared, cx);
-        self.link.clear(&mut shared.pool);
-        self.speech.restart(&self.in_flight, shared)?;
-        (self.stage, self.is_full) = (Stage::Connecting, false);
-        (self.is_ending, self.was_reset) = (false, false);
-        self.quiet_since = cx.now;
-        self.link = match connect(id, self.in_flight.answered(), shared, cx) {
-            Ok(Some(link)) => link,
-            Ok(None) => return Break(Fate::TimedOut),
-            Err(error) => return Break(Fate::of(&error)),
-        };
-        cx.timers.arm(timer_of(id), cx.now.plus_ms(shared.connect_timeout_ms));
-        shared.tally.reopened += 1;
-        Continue(())
     }
 }

@@ -1,7 +1,7 @@
 //! Times as a run found them.
 //!
-//! **What.** [`Times`] is a histogram of nanoseconds that becomes JSON, with its percentiles to read
-//! and itself to add up, and comes back from it.
+//! **What.** [`Times`] is a histogram of nanoseconds that becomes JSON, with its percentiles to
+//! read and itself to add up, and comes back from it.
 //!
 //! **Why this way.** Each shape of load has times of its own (connecting, the life of a socket, the
 //! last receiver), and all are to be told, merged and doubted alike.

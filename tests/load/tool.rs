@@ -206,7 +206,7 @@ fn interrupting_prints_the_result_so_far() {
         .spawn()
         .expect("the tool starts");
     let mut progress = BufReader::new(child.stderr.take().expect("piped")).lines();
-    let line = progress.find(|line| line.as_ref().is_ok_and(|line| line.contains("5 connected")));
+    let line = progress.find(|line| line.as_ref().is_ok_and(|line| line.contains("5 connected  ")));
     assert!(line.is_some(), "it told how it goes");
     interrupt(&child);
     let mut text = String::new();
@@ -436,7 +436,8 @@ fn shapes_are_told_in_the_table_and_exclude_each_other() {
         words.iter().for_each(|word| assert!(text.contains(word), "{word} is not in\n{text}"));
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 7] = [
+        (&["--fan", "--churn", "1"], "--churn with --fan"),
         (&["--churn", "2", "--idle"], "--churn with --idle"),
         (&["--pool", "--idle"], "--pool with --idle"),
         (&["--reconnect", "--churn", "2"], "--churn with --reconnect"),

@@ -121,6 +121,7 @@ fn verdict(report: &Report, scenario: &Scenario) -> String {
     }
     let rate = grouped(report.rate_per_s().round() as u64);
     let what = match report.method {
+        None if scenario.shape == Shape::Fan => "deliveries".to_owned(),
         None => "messages".to_owned(),
         Some(method) => format!("{method} requests"),
     };

@@ -3,9 +3,9 @@
 //! **What.** [`Reuse`] is what `--pool --reconnect` found: the same load twice, with sockets that
 //! stay and with a new one for each message; as JSON, or as a table with the ratios.
 //!
-//! **Why this way.** Two runs one after the other, by the same process, so that nothing else differs.
-//! Where a socket is new for each message its latency counts from `connect`, for that is what the
-//! user of a client without a pool waits for.
+//! **Why this way.** Two runs one after the other, by the same process, so that nothing else
+//! differs. Where a socket is new for each message its latency counts from `connect`, for that is
+//! what the user of a client without a pool waits for.
 //!
 //! **Costs.** Two runs.
 //!
@@ -79,8 +79,8 @@ impl Reuse {
         }
         let url = &self.pool.url;
         let mut text = format!(
-            "\nSockets that stay against a new one for each message, to {url}:\n\n{}\n\nA latency of \
-             RECONNECT counts from connect.\n",
+            "\nSockets that stay against a new one for each message, to {url}:\n\n{}\n\n\
+             A latency of RECONNECT counts from connect.\n",
             table.trim_fmt()
         );
         for (name, report) in [("pool", &self.pool), ("reconnect", &self.reconnect)] {

@@ -12,7 +12,7 @@
 use super::render::latency;
 use super::time;
 use crate::limits::words::{bytes, grouped};
-use crate::load::{ChurnFigures, Figures, IdleFigures, Report, Scenario, Shape, Times};
+use crate::load::{ChurnFigures, FanFigures, Figures, IdleFigures, Report, Scenario, Shape, Times};
 use crate::net::Dialect;
 use clap::builder::FalseyValueParser;
 use comfy_table::{CellAlignment, Table, presets};
@@ -55,6 +55,14 @@ pub(super) struct Shapes {
     #[arg(long, value_name = "TIME", value_parser = time, env = "ONELOOP_LOAD_PING_EVERY",
         hide_env_values = true)]
     ping_every: Option<Duration>,
+
+    /// One connection sends, all receive: for a server that broadcasts (ws://HOST/broadcast, or
+    /// tcp:// with lines). Shows when the first receiver, half of them and the last have a message,
+    /// and what is lost, doubled or out of order; --depth messages are on their way, or --rate a
+    /// second
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "ONELOOP_LOAD_FAN",
+        hide_env_values = true)]
+    fan: bool,
 }
 
 impl Shapes {
@@ -65,6 +73,7 @@ impl Shapes {
             ("--pool", self.pool),
             ("--reconnect", self.reconnect),
             ("--idle", self.idle),
+            ("--fan", self.fan),
         ];
         let given: Vec<&str> = given.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
         if let [first, second, ..] = given[..]
@@ -81,6 +90,7 @@ impl Shapes {
         Ok(match self.churn {
             Some(messages) => Shape::Churn { messages },
             None if self.idle => Shape::Idle { ping_every_ms: ping_every.as_millis() as u64 },
+            None if self.fan => Shape::Fan,
             None if self.reconnect && !self.pool => Shape::Churn { messages: 1 },
             None => Shape::Keep,
         })
@@ -97,6 +107,7 @@ pub(super) fn text(report: &Report, scenario: &Scenario) -> Option<String> {
     Some(match report.shape.as_ref()? {
         Figures::Churn(figures) => churn(figures, report, scenario),
         Figures::Idle(figures) => idle(figures, report),
+        Figures::Fan(figures) => fan(figures, report),
     })
 }
 
@@ -137,6 +148,25 @@ fn idle(figures: &IdleFigures, report: &Report) -> String {
         grouped(figures.answered),
         grouped(figures.pings - figures.answered.min(figures.pings)),
         bytes(figures.memory_bytes),
+    )
+}
+
+fn fan(figures: &FanFigures, report: &Report) -> String {
+    let rows = [
+        ("first", &figures.first_us, "receiver, since it was due"),
+        ("median", &figures.median_us, "half of the receivers"),
+        ("last", &figures.last_us, "receiver"),
+        ("skew", &figures.skew_us, "from the first to the last"),
+    ];
+    let messages = &report.messages;
+    format!(
+        "{}\n{} messages to {} receivers; of the copies {} lost, {} doubled, {} out of order.",
+        times("FAN", &rows),
+        grouped(figures.messages),
+        grouped(figures.receivers),
+        grouped(messages.lost),
+        grouped(messages.duplicate),
+        grouped(messages.late),
     )
 }
 

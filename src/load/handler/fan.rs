@@ -3,8 +3,8 @@
 //! **What.** While connections open they are greeted until each is known to be a member; then
 //! messages are sent, as many at once as the depth allows, or as are due.
 //!
-//! **Why this way.** Each receiver must expect a message before it is sent, for its first answer may
-//! come in the same turn; so it is the run that sends, in its own step of the turn, and not the
+//! **Why this way.** Each receiver must expect a message before it is sent, for its first answer
+//! may come in the same turn; so it is the run that sends, in its own step of the turn, and not the
 //! sender when it is ready.
 //!
 //! **Costs.** A look at each connection a message.

@@ -70,9 +70,10 @@ impl<C: Client> Load<C> {
 
     /// What the shape of the run found so far.
     fn shape_figures(&self, messages: &Messages) -> Option<Figures> {
-        let Shared { churn, idle, .. } = &self.shared;
+        let Shared { churn, idle, fan, .. } = &self.shared;
         let churn = churn.as_ref().map(|it| Figures::Churn(it.figures()));
-        churn.or(idle.as_ref().map(|it| Figures::Idle(it.figures(self.settled, messages))))
+        let idle = idle.as_ref().map(|it| Figures::Idle(it.figures(self.settled, messages)));
+        churn.or(idle).or(fan.as_ref().map(|it| Figures::Fan(it.figures())))
     }
 
     /// The figures so far. Connections that are open and were answered count as connected; those

@@ -3,8 +3,8 @@
 //! **What.** When the holding begins, each connection's timer is set for its first ping; when it
 //! fires, the connection pings if it still is to.
 //!
-//! **Why this way.** A connection has one timer, which is armed for whatever is due first: its ping,
-//! or the answer to the last one.
+//! **Why this way.** A connection has one timer, which is armed for whatever is due first: its
+//! ping, or the answer to the last one.
 //!
 //! **Costs.** A timer a ping, and one more where an answer could have been late.
 //!

@@ -11,15 +11,16 @@
 //! hears of that; so greetings are sent until every connection has heard one, and only then is
 //! measured.
 //!
-//! **Costs.** A look at each connection a message; 16 bytes a connection and 48 a message in flight.
+//! **Costs.** A look at each connection a message; 16 bytes a connection and 48 a message in
+//! flight.
 //!
 //! **Read next.** `src/load/handler/fan.rs`, `src/load/speech/fan.rs`.
 
 use crate::clock::Time;
-use crate::load::client::{Life, Shared, Words};
+use crate::load::client::{Life, Tally, Words};
 use crate::load::fates::Fate;
-use crate::load::in_flight::Stamp;
-use crate::load::speech::Desk;
+use crate::load::in_flight::{InFlight, Stamp};
+use crate::load::report::Messages;
 use crate::load::times::Times;
 use crate::load::{LoadError, Scenario, usage};
 use crate::net::Dialect;
@@ -237,10 +238,20 @@ pub(in crate::load) struct Ear {
     skipped: u64,
 }
 
+/// What a receiver works with while it takes a message.
+pub(in crate::load) struct Hearing<'a> {
+    pub(in crate::load) fan: &'a mut Option<Fan>,
+    pub(in crate::load) words: &'a Words,
+    pub(in crate::load) tally: &'a mut Tally,
+    pub(in crate::load) in_flight: &'a mut InFlight,
+    pub(in crate::load) now: Time,
+}
+
 impl Ear {
     /// Takes a message. What others say on the channel is no matter.
-    pub(in crate::load) fn take(&mut self, message: &[u8], desk: &mut Desk<'_>) -> Life {
-        let Shared { fan: Some(fan), words, .. } = &mut *desk.shared else { return Continue(()) };
+    pub(in crate::load) fn take(&mut self, message: &[u8], hearing: Hearing<'_>) -> Life {
+        let Hearing { fan, words, tally, in_flight, now } = hearing;
+        let Some(fan) = fan else { return Continue(()) };
         let number = match fan.parse(message) {
             None => return Continue(()),
             Some(Announcement::Greeting) => {
@@ -249,37 +260,30 @@ impl Ear {
             }
             Some(Announcement::Message(number)) => number,
         };
-        let right = message[HEADER_BYTES..] == *fan.body(number, words);
-        let next = desk.in_flight.answered();
+        let next = in_flight.answered();
         if let Some(behind @ 1..) = next.checked_sub(number) {
-            self.comes_again(behind, desk);
+            self.comes_again(behind, &mut tally.messages);
             return Continue(());
         }
-        if number >= desk.in_flight.asked() {
+        if number >= in_flight.asked() {
             return Break(Fate::Failed("fan: a message came that was never sent".to_owned()));
         }
         for skipped in next..number {
-            desk.in_flight.answer();
-            desk.shared.tally.messages.lost += 1;
-            self.moves_on(skipped, false, desk);
+            in_flight.answer();
+            tally.messages.lost += 1;
+            self.skipped = self.skipped << 1 | 1;
+            fan.settle(skipped, false, now);
         }
-        desk.answered(right);
-        self.moves_on(number, true, desk);
+        let right = message[HEADER_BYTES..] == *fan.body(number, words);
+        tally.count_answer(right, in_flight.answer(), now);
+        self.skipped <<= 1;
+        fan.settle(number, true, now);
         Continue(())
     }
 
-    /// The next message is another one.
-    fn moves_on(&mut self, number: u64, has_it: bool, desk: &mut Desk<'_>) {
-        self.skipped = self.skipped << 1 | u64::from(!has_it);
-        if let Some(fan) = &mut desk.shared.fan {
-            fan.settle(number, has_it, desk.now);
-        }
-    }
-
     /// A message came that is so far behind the one that is expected.
-    fn comes_again(&mut self, behind: u64, desk: &mut Desk<'_>) {
+    fn comes_again(&mut self, behind: u64, messages: &mut Messages) {
         let bit = u32::try_from(behind - 1).ok().and_then(|n| 1u64.checked_shl(n)).unwrap_or(0);
-        let messages = &mut desk.shared.tally.messages;
         match self.skipped & bit {
             0 => messages.duplicate += 1,
             _ => messages.late += 1,
@@ -287,3 +291,6 @@ impl Ear {
         self.skipped &= !bit;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,8 @@
 //! **Why this way.** Most connections of the world are idle: what they cost, whether they are still
 //! there after an hour, and how fast one of them answers is a question of its own. A connection's
 //! pings stand on a grid that its number and the clock give, so nothing is stored, the pings of all
-//! are spread over the interval, and none drifts. A WebSocket is asked by its own ping, so it may be
-//! any server's; elsewhere it takes a message that comes back.
+//! are spread over the interval, and none drifts. A WebSocket is asked by its own ping, so it may
+//! be any server's; elsewhere it takes a message that comes back.
 //!
 //! **Costs.** A timer a ping. At most 400 bytes a connection in all (`tests/costs/memory.rs`).
 //!

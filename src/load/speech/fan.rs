@@ -48,7 +48,7 @@ impl Lines {
     fn take(&mut self, line: &[u8], desk: &mut Desk<'_>) -> Life {
         match Fate::told(line) {
             Some(refusal) => Break(refusal),
-            None => self.ear.take(line::trim(line), desk),
+            None => self.ear.take(line::trim(line), desk.hearing()),
         }
     }
 

@@ -23,6 +23,7 @@ use crate::load::fates::{Fate, Phase};
 use crate::load::in_flight::InFlight;
 use crate::load::keys::Keys;
 use crate::load::pattern::SPAN_BYTES;
+use crate::load::shape::{Announcement, Ear, Hearing};
 use crate::proto::http1::{Limits, Reply, ReplyPart, ReplyReader, Slots};
 use crate::proto::ws::deflate::{Codec, Params};
 use crate::proto::ws::encode::{self, First};
@@ -85,6 +86,8 @@ pub(in crate::load) struct WebSocket {
     written: u64,
     /// It was upgraded, and sends back what comes.
     is_mirror: bool,
+    /// What hears messages that another connection sent.
+    ear: Ear,
 }
 
 impl WebSocket {
@@ -97,7 +100,14 @@ impl WebSocket {
         };
         let state = State::Opening(Box::new(opening));
         let decoder = Decoder::new(Role::Client);
-        Continue(WebSocket { state, decoder, codec: None, written: 0, is_mirror: false })
+        Continue(WebSocket {
+            state,
+            decoder,
+            codec: None,
+            written: 0,
+            is_mirror: false,
+            ear: Ear::default(),
+        })
     }
 
     /// Takes bytes that came in.
@@ -121,7 +131,7 @@ impl WebSocket {
                 self.decoder.expect_compressed();
             }
             match desk.in_flight.asked() {
-                _ if self.is_mirror => {}
+                _ if self.is_mirror || desk.shared.fan.is_some() => {}
                 0 if desk.shared.idle.is_some() => self.ping(desk)?,
                 0 => desk.ask(),
                 // It is not the first connection in its seat.
@@ -134,12 +144,12 @@ impl WebSocket {
     fn receive_frames(&mut self, fresh: &mut [u8], desk: &mut Desk<'_>) -> Life {
         let mut rest = fresh;
         loop {
-            let Shared { assembly, pool, out, keys, words, tally, deflate, idle, .. } =
+            let Shared { assembly, pool, out, keys, words, tally, deflate, idle, fan, .. } =
                 &mut *desk.shared;
             let event = match (self.decoder.next(&mut rest, assembly, pool), &mut self.codec) {
                 (Ok(Some(Event::Compressed(kind, payload))), Some(codec)) => {
-                    let bytes_max = limits(words.size_bytes).message_bytes_max;
-                    let message = codec.decode(kind, payload, bytes_max, &mut deflate.inflating);
+                    let max = limits(words.size_bytes).message_bytes_max;
+                    let message = codec.decode(kind, payload, max, &mut deflate.inflating);
                     message.map(|message| Some(Event::Message(kind, message)))
                 }
                 (event, _) => event,
@@ -149,17 +159,21 @@ impl WebSocket {
                 Ok(Some(Event::Message(kind, message))) if self.is_mirror => {
                     tally.messages.sent += 1;
                     tally.messages.received += 1;
-                    let key = Some(keys.take()?);
-                    match &mut self.codec {
-                        _ if !matches!(self.state, State::Open) => {}
-                        Some(codec) => {
-                            codec.encode(kind, message, key, &mut deflate.compressing, out);
+                    if matches!(self.state, State::Open) {
+                        let (key, compressing) = (Some(keys.take()?), &mut deflate.compressing);
+                        match &mut self.codec {
+                            Some(codec) => codec.encode(kind, message, key, compressing, out),
+                            None => encode::message(kind, message, key, out),
                         }
-                        None => encode::message(kind, message, key, out),
                     }
                 }
                 // Who is idle has asked for none: a server may say what it likes.
                 Ok(Some(Event::Message(..))) if idle.is_some() => {}
+                Ok(Some(Event::Message(_, message))) if fan.is_some() => {
+                    let (in_flight, now) = (&mut *desk.in_flight, desk.now);
+                    let hearing = Hearing { fan, words, tally, in_flight, now };
+                    self.ear.take(message, hearing)?;
+                }
                 Ok(Some(Event::Message(kind, message))) => {
                     if desk.in_flight.len() == 0 {
                         let what = "WebSocket: more messages came back than were sent";
@@ -185,22 +199,30 @@ impl WebSocket {
                 Ok(Some(Event::Pong(_) | Event::Compressed(..))) => {}
                 Ok(Some(Event::Close(code, reason))) => {
                     let fate = self.judge_close(code, reason);
-                    if matches!(self.state, State::Open) {
-                        let code = CloseCode::echo(code, Role::Client);
-                        encode::close(code, "", Some(keys.take()?), out);
-                    }
+                    self.close(CloseCode::echo(code, Role::Client), "", keys, out)?;
                     self.state = State::Over(Box::new(fate));
                 }
                 Err(error) => {
-                    if matches!(self.state, State::Open) {
-                        let key = Some(keys.take()?);
-                        encode::close(Some(error.close_code()), error.reason(), key, out);
-                    }
+                    self.close(Some(error.close_code()), error.reason(), keys, out)?;
                     self.state = State::Over(Box::new(failed(error)));
                     return Continue(());
                 }
             }
         }
+    }
+
+    /// Appends a close frame, unless there was one.
+    fn close(
+        &self,
+        code: Option<CloseCode>,
+        reason: &str,
+        keys: &mut Keys,
+        out: &mut Vec<u8>,
+    ) -> Life {
+        if self.is_open() {
+            encode::close(code, reason, Some(keys.take()?), out);
+        }
+        Continue(())
     }
 
     /// Asks by a ping. It stands for a message, which is never sent.
@@ -209,6 +231,14 @@ impl WebSocket {
         desk.ask();
         self.written += desk.shared.words.size_bytes;
         encode::ping(&payload, Some(desk.shared.keys.take()?), &mut desk.shared.out);
+        Continue(())
+    }
+
+    /// Appends what is said to all.
+    pub(super) fn announce(&mut self, what: Announcement, shared: &mut Shared) -> Life {
+        let Shared { fan: Some(fan), words, out, keys, .. } = shared else { return Continue(()) };
+        fan.write(what, words);
+        encode::message(Kind::Binary, &fan.draft, Some(keys.take()?), out);
         Continue(())
     }
 
@@ -235,6 +265,9 @@ impl WebSocket {
         if !self.is_open() {
             return Continue(());
         }
+        if shared.fan.is_some() {
+            return Continue(());
+        }
         let end = in_flight.asked() * words.size_bytes;
         while self.written < end && out.len() < SPAN_BYTES {
             let within = self.written % words.size_bytes;
@@ -256,6 +289,7 @@ impl WebSocket {
     pub(super) fn is_due(&self, in_flight: &InFlight, shared: &Shared) -> bool {
         match &self.state {
             State::Opening(opening) => !opening.is_asked,
+            State::Open if shared.fan.is_some() => false,
             State::Open => in_flight.asked() * shared.words.size_bytes > self.written,
             State::Leaving | State::Over(_) => false,
         }
@@ -265,8 +299,9 @@ impl WebSocket {
         matches!(self.state, State::Open)
     }
 
-    pub(super) fn is_mirror(&self) -> bool {
-        self.is_mirror
+    /// It answers itself, or has heard another one.
+    pub(super) fn is_served(&self) -> bool {
+        self.is_mirror || self.ear.is_member
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -301,8 +336,7 @@ impl WebSocket {
             return Continue(false);
         }
         if self.is_open() {
-            let key = Some(shared.keys.take()?);
-            encode::close(Some(CloseCode::NORMAL), "", key, &mut shared.out);
+            self.close(Some(CloseCode::NORMAL), "", &mut shared.keys, &mut shared.out)?;
             self.state = State::Leaving;
         }
         Continue(true)
