@@ -10,6 +10,7 @@
 //!
 //! **Read next.** `src/load/mod.rs`; `src/cli/load/render.rs`, `src/cli/load/progress.rs`.
 
+mod mix;
 mod progress;
 pub(super) mod render;
 mod reuse;
@@ -22,6 +23,7 @@ use crate::net::{Target, Trust, parse_bytes, unknown};
 use crate::proto::http1::Method;
 use crate::report::{self, Environment, Run, Side};
 use clap::builder::FalseyValueParser;
+use mix::Mix;
 use progress::Progress;
 use reuse::Reuse;
 use shape::Shapes;
@@ -63,6 +65,9 @@ pub(super) struct Load {
     #[arg(long, value_name = "BYTES", default_value = "64", value_parser = bytes,
         env = "ONELOOP_LOAD_SIZE", hide_env_values = true)]
     size: usize,
+
+    #[command(flatten)]
+    mix: Mix,
 
     /// Messages in flight on each connection; over HTTP requests (pipelining). 1 measures a polite
     /// client; more fill the pipeline and show the highest rate, at the price of latency
@@ -335,6 +340,8 @@ impl Load {
         Ok(Scenario {
             connections: self.connections,
             size_bytes: self.size,
+            mix: self.mix.sizes(),
+            seed: self.mix.seed,
             depth: self.depth,
             rate_per_s: self.rate,
             shape: self.shapes.shape(self.duration).map_err(Failure::Usage)?,

@@ -16,9 +16,10 @@ use super::in_flight::Stamp;
 use super::keys::Keys;
 use super::pacer::Pacer;
 use super::pattern::{Pattern, SPAN_BYTES};
-use super::report::{Messages, Paced, latencies};
+use super::report::{Messages, OfSize, Paced, latencies};
 use super::series::Series;
 use super::shape::{Announcement, Churn, Fan, Idle, Shape};
+use super::sizes::Sizes;
 use super::sources::Sources;
 use super::speech::{Requests, websocket_limits};
 use super::{LoadError, Scenario};
@@ -104,7 +105,7 @@ pub(super) trait Client: Sized {
     /// Messages sent that are neither answered nor lost.
     fn in_flight(&self) -> u64;
     /// What it is doing.
-    fn phase(&self, shared: &Shared) -> Phase;
+    fn phase(&self, id: ConnId, shared: &Shared) -> Phase;
 }
 
 /// Bytes that unfinished answers and unsent messages of all connections may take.
@@ -115,8 +116,9 @@ pub(super) struct Words {
     pub(super) pattern: Pattern,
     /// What each connection sends in place of the pattern; then any answer is right.
     pub(super) ask: Option<Vec<u8>>,
-    /// Bytes of a message.
+    /// Bytes of a message; of the largest.
     pub(super) size_bytes: u64,
+    pub(super) sizes: Sizes,
 }
 
 impl Words {
@@ -126,6 +128,11 @@ impl Words {
             Some(ask) => &ask[(position % self.size_bytes) as usize..],
             None => self.pattern.at(id.slot, position),
         }
+    }
+
+    /// Where message `number` of connection `id` begins in its stream.
+    pub(super) fn begin(&self, id: ConnId, number: u64) -> u64 {
+        self.sizes.begin(id, number)
     }
 
     /// Whether `bytes` are what connection `id` has sent from `position` on.
@@ -152,13 +159,22 @@ pub(super) struct Tally {
     pub(super) series: Series,
     /// At a constant rate, what that leaves out.
     pub(super) paced: Option<Paced>,
+    /// With a mix, the answers by size.
+    pub(super) sizes: Vec<OfSize>,
 }
 
 impl Tally {
-    pub(super) fn new(series: Series) -> Tally {
+    pub(super) fn new(series: Series, mix: &[(usize, u64)]) -> Tally {
         let statuses = vec![0; 1000].into_boxed_slice();
         let (messages, latency) = (Messages::default(), latencies());
-        Tally { messages, statuses, reopened: 0, latency, series, paced: None }
+        let sizes = mix.iter().map(|&(size, weight)| OfSize::new(size as u64, weight)).collect();
+        Tally { messages, statuses, reopened: 0, latency, series, paced: None, sizes }
+    }
+
+    /// The measured time begins.
+    pub(super) fn begin(&mut self) {
+        self.latency.reset();
+        self.sizes.iter_mut().for_each(|it| it.latency_us.reset());
     }
 
     /// Books the answer to a message.
@@ -242,7 +258,15 @@ impl Shared {
         let target = scenario.target.clone();
         let address = &target.address;
         let series = Series::new(address, scenario.duration_ms);
-        let size_bytes = scenario.ask.as_ref().map_or(scenario.size_bytes, Vec::len) as u64;
+        let size_bytes = match &scenario.ask {
+            Some(ask) => ask.len() as u64,
+            None => scenario.mix.iter().map(|it| it.0).max().unwrap_or(scenario.size_bytes) as u64,
+        };
+        let sizes = match &scenario.mix[..] {
+            [] => Sizes::one(size_bytes),
+            mix => Sizes::mixed(mix, scenario.seed),
+        };
+        let pattern = Pattern::new(scenario.deflate || scenario.shape == Shape::Fan);
         let ask = scenario.ask.clone();
         let churn = match scenario.shape {
             Shape::Churn { messages } => Some(Churn::new(messages, scenario.connections)),
@@ -252,17 +276,16 @@ impl Shared {
             Shape::Idle { ping_every_ms } => Some(Idle::new(ping_every_ms, scenario.connections)),
             _ => None,
         };
-        let is_fan = scenario.shape == Shape::Fan;
-        let fan = is_fan.then(|| Fan::new(scenario, clock.unix_ms(clock.now())));
+        let fan =
+            (scenario.shape == Shape::Fan).then(|| Fan::new(scenario, clock.unix_ms(clock.now())));
         let hold = scenario.hold || idle.is_some();
         let sources = &scenario.sources;
         let (deflate, mut offer) = (deflate::Shared::offering(scenario.deflate), Vec::new());
         deflate.offer(&mut offer);
         Ok(Shared {
             clock,
-            words: Words { pattern: Pattern::new(scenario.deflate || is_fan), ask, size_bytes },
             sources: Sources::plan(address, scenario.connections, sources, churn.is_some())?,
-            requests: Requests::new(&target, scenario.method, size_bytes),
+            requests: Requests::new(&target, scenario.method, sizes.classes()),
             secure: secure(&target, scenario.trust.as_ref())?,
             target,
             depth: u64::from(scenario.depth),
@@ -283,7 +306,8 @@ impl Shared {
             deflate,
             assembly: Assembly::new(websocket_limits(size_bytes)),
             keys: Keys::new(),
-            tally: Tally::new(series),
+            tally: Tally::new(series, &scenario.mix),
+            words: Words { pattern, ask, size_bytes, sizes },
             pacer: None,
             bytes_sent: 0,
             bytes_received: 0,

@@ -173,7 +173,7 @@ impl Client for DatagramClient {
         self.waiting
     }
 
-    fn phase(&self, _shared: &Shared) -> Phase {
+    fn phase(&self, _id: ConnId, _shared: &Shared) -> Phase {
         if self.is_full { Phase::Send } else { Phase::Receive }
     }
 }

@@ -299,7 +299,7 @@ impl<C: Client> Load<C> {
         if let Some(fan) = &mut self.shared.fan {
             fan.leaves(lost, cx.now);
         }
-        self.connections.count(fate, seat.client.phase(&self.shared));
+        self.connections.count(fate, seat.client.phase(id, &self.shared));
         self.crowd -= u32::from(seat.crowds_until.is_some());
         self.leaving -= u32::from(seat.is_leaving);
         seat.client.release(id, &mut self.shared, cx);
@@ -319,7 +319,7 @@ impl<C: Client> Load<C> {
             self.begin_idle(cx);
         } else {
             self.stage = Stage::Measuring;
-            self.shared.tally.latency.reset();
+            self.shared.tally.begin();
             if let Some(churn) = &mut self.shared.churn {
                 churn.begin();
             }

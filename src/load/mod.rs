@@ -30,6 +30,7 @@ mod pattern;
 mod report;
 mod series;
 mod shape;
+mod sizes;
 mod sources;
 mod speech;
 mod stops;
@@ -38,7 +39,7 @@ mod times;
 mod validity;
 
 pub use fates::{Connections, Phases};
-pub use report::{Messages, Paced, Report, field};
+pub use report::{Messages, OfSize, Paced, Report, field};
 pub use series::Row;
 pub use shape::{ChurnFigures, FanFigures, Figures, IdleFigures, PING_EVERY_MS_MAX, Shape};
 pub use times::Times;
@@ -74,6 +75,10 @@ pub struct Scenario {
     pub connect_rate_per_s: Option<u64>,
     /// Bytes of a message; at least 1, over UDP 16 to 65,507.
     pub size_bytes: usize,
+    /// Messages of several sizes in place of that, each with its weight. Empty: all are alike.
+    pub mix: Vec<(usize, u64)>,
+    /// What the order of the sizes is made from.
+    pub seed: u64,
     /// Messages in flight on each connection; at least 1.
     pub depth: u32,
     /// Messages a second over all connections, each sent when it is due and not when the one before
@@ -118,6 +123,8 @@ impl Scenario {
             connections: 100,
             connect_rate_per_s: None,
             size_bytes: 64,
+            mix: Vec::new(),
+            seed: 1,
             depth: 1,
             rate_per_s: None,
             shape: Shape::Keep,
@@ -147,12 +154,15 @@ impl Scenario {
         self.target.dialect == Dialect::Http
     }
 
-    /// Bytes of a message; 0 if it is a request without a body.
+    /// Bytes of a message, of several sizes the largest; 0 if it is a request without a body.
     pub fn message_bytes(&self) -> u64 {
         match (&self.ask, self.is_http()) {
             (Some(ask), _) => ask.len() as u64,
             (None, true) if !self.method.has_body() => 0,
-            (None, _) => self.size_bytes as u64,
+            (None, _) => {
+                let largest = self.mix.iter().map(|(size, _)| *size).max();
+                largest.unwrap_or(self.size_bytes) as u64
+            }
         }
     }
 
@@ -194,6 +204,7 @@ impl Scenario {
         }
         self.check_rates()?;
         self.shape.check(self)?;
+        sizes::check(self)?;
         if self.deflate && self.target.dialect != Dialect::WebSocket {
             return usage("deflate: compresses messages of a WebSocket: use it with ws://".into());
         }

@@ -18,6 +18,7 @@ mod read;
 use super::fates::Connections;
 use super::series::Row;
 use super::shape::Figures;
+use super::times::Times;
 use super::validity::percentile_us;
 use hdrhistogram::Histogram;
 pub use read::field;
@@ -75,7 +76,7 @@ pub struct Report {
     pub url: String,
     /// HTTP: the method.
     pub method: Option<&'static str>,
-    /// Bytes of a message; 0 if it is a request without a body.
+    /// Bytes of a message, of several sizes the largest; 0 if it is a request without a body.
     pub size_bytes: u64,
     /// Messages in flight on each connection.
     pub depth: u32,
@@ -115,6 +116,8 @@ pub struct Report {
     pub paced: Option<Paced>,
     /// What the shape of the run found beside; `None` if connections just stayed and sent.
     pub shape: Option<Figures>,
+    /// With a mix: the answers by size, in the order that the mix was given in.
+    pub sizes: Vec<OfSize>,
     /// The measured time, row by row. Not in the JSON, and not merged: percentiles of the same
     /// second do not add up.
     pub rows: Vec<Row>,
@@ -133,6 +136,23 @@ pub struct Paced {
     /// Nanoseconds by which a message was sent late though a connection was free: what is the
     /// generator's own doing in the latency.
     pub(super) lateness: Histogram<u64>,
+}
+
+/// Messages of one size.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OfSize {
+    /// Their bytes.
+    pub size_bytes: u64,
+    /// How many there are, beside those of the other sizes.
+    pub weight: u64,
+    /// From when they were due to their last byte coming back, for right answers.
+    pub latency_us: Times,
+}
+
+impl OfSize {
+    pub(super) fn new(size_bytes: u64, weight: u64) -> OfSize {
+        OfSize { size_bytes, weight, latency_us: Times::default() }
+    }
 }
 
 impl Paced {
@@ -199,6 +219,9 @@ impl Report {
             (paced @ None, Some(other)) => *paced = Some(other.clone()),
             (_, None) => {}
         }
+        for (size, other) in self.sizes.iter_mut().zip(&other.sizes) {
+            size.latency_us.add(&other.latency_us);
+        }
         if let (Some(shape), Some(other)) = (&mut self.shape, &other.shape) {
             shape.merge(other);
         }
@@ -236,7 +259,7 @@ impl LatencyUs {
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let doubts = self.doubts();
-        let mut json = serializer.serialize_struct("Report", 30)?;
+        let mut json = serializer.serialize_struct("Report", 31)?;
         match self.command.is_empty() {
             true => json.skip_field("command")?,
             false => json.serialize_field("command", &self.command)?,
@@ -281,6 +304,10 @@ impl Serialize for Report {
                 json.serialize_field("service_ns_histogram", &Encoded(&paced.service))?;
                 json.serialize_field("lateness_ns_histogram", &Encoded(&paced.lateness))?;
             }
+        }
+        match self.sizes.is_empty() {
+            true => json.skip_field("sizes")?,
+            false => json.serialize_field("sizes", &self.sizes)?,
         }
         match &self.shape {
             None => json.skip_field("shape")?,

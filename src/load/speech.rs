@@ -8,7 +8,7 @@
 //! message that is not sent yet is a number and not a copy; only what a protocol wraps around it is
 //! encoded, as much as one write takes.
 //!
-//! **Costs.** Static calls; 96 bytes a connection.
+//! **Costs.** Static calls; 104 bytes a connection.
 //!
 //! **Read next.** `src/load/speech/echo.rs`, `src/load/speech/websocket.rs`,
 //! `src/load/speech/http.rs`.
@@ -58,8 +58,14 @@ impl Desk<'_> {
 
     /// The oldest message was answered.
     fn answered(&mut self, right: bool) {
+        let number = self.in_flight.answered();
         let stamp = self.in_flight.answer();
-        self.shared.tally.count_answer(right, stamp, self.now);
+        let Shared { tally, words, .. } = &mut *self.shared;
+        tally.count_answer(right, stamp, self.now);
+        if right && !tally.sizes.is_empty() {
+            let class = words.sizes.class(self.id, number);
+            tally.sizes[class].latency_us.record(stamp.due_at, self.now);
+        }
     }
 }
 
@@ -159,7 +165,7 @@ impl Speech {
         shared: &mut Shared,
     ) -> Life<Say> {
         match self {
-            Speech::Echo(echo) => return Continue(echo.say(in_flight, shared)),
+            Speech::Echo(echo) => return Continue(echo.say(id, in_flight, shared)),
             Speech::Lines(_) => {}
             Speech::WebSocket(websocket) => websocket.say(id, in_flight, shared)?,
             Speech::Http(http) => http.say(id, in_flight, shared),
@@ -168,12 +174,12 @@ impl Speech {
     }
 
     /// Whether [`say`](Speech::say) has more to say.
-    pub(super) fn is_due(&self, in_flight: &InFlight, shared: &Shared) -> bool {
+    pub(super) fn is_due(&self, id: ConnId, in_flight: &InFlight, shared: &Shared) -> bool {
         match self {
-            Speech::Echo(echo) => echo.is_due(in_flight, shared),
+            Speech::Echo(echo) => echo.is_due(id, in_flight, shared),
             Speech::Lines(_) => false,
             Speech::WebSocket(websocket) => websocket.is_due(in_flight, shared),
-            Speech::Http(http) => http.is_due(in_flight, shared),
+            Speech::Http(http) => http.is_due(in_flight),
         }
     }
 
@@ -247,10 +253,10 @@ impl Speech {
     }
 
     /// What an established connection was doing.
-    pub(super) fn phase(&self, in_flight: &InFlight, shared: &Shared) -> Phase {
+    pub(super) fn phase(&self, id: ConnId, in_flight: &InFlight, shared: &Shared) -> Phase {
         match self {
             Speech::WebSocket(websocket) if !websocket.is_open() => websocket.phase(),
-            _ if self.is_due(in_flight, shared) => Phase::Send,
+            _ if self.is_due(id, in_flight, shared) => Phase::Send,
             _ => Phase::Receive,
         }
     }

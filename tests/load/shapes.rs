@@ -339,3 +339,106 @@ fn a_channel_that_only_echoes_makes_no_members() {
     // The sender hears itself, and nobody else hears anything.
     assert_eq!((report.connections.connected, report.connections.hung), (1, 2), "{report:?}");
 }
+
+const MIX: [(usize, u64); 3] = [(64, 8), (1_000, 3), (100_000, 1)];
+
+fn mixed(scenario: Scenario) -> Scenario {
+    Scenario { mix: MIX.to_vec(), duration_ms: 500, ..scenario }
+}
+
+#[track_caller]
+fn assert_mixed(report: &Report, what: &str) {
+    assert_eq!(report.connections.connected, 5, "{what}: {:?}", report.connections);
+    assert_eq!(report.messages.received, report.messages.sent, "{what}: {:?}", report.messages);
+    let counts: Vec<u64> = report.sizes.iter().map(|it| it.latency_us.count()).collect();
+    assert_eq!(counts.iter().sum::<u64>(), report.latency_ns().len(), "{what}: each is of a size");
+    let sizes: Vec<u64> = report.sizes.iter().map(|it| it.size_bytes).collect();
+    assert_eq!(sizes, [64, 1_000, 100_000]);
+    // As their weights have it, though the run may end within a round.
+    assert!(
+        counts.iter().all(|&count| count > 0) && counts.is_sorted_by(|a, b| a > b),
+        "{counts:?}"
+    );
+}
+
+#[test]
+fn messages_of_several_sizes_come_back_over_every_protocol() {
+    let bytes = Count::default();
+    let counted = bytes.clone();
+    let server = servers::tcp(move |_, stream| {
+        servers::echo_changed(stream, |_, part| {
+            counted.add(part.len());
+        });
+    });
+    for (depth, rate_per_s) in [(1, None), (7, None), (2, Some(1_000))] {
+        let before = bytes.get();
+        let all = Scenario { depth, rate_per_s, ..scenario(server.clone(), 5) };
+        let report = run(&mixed(all));
+        assert_mixed(&report, "tcp");
+        assert_eq!(report.bytes_sent, bytes.get() - before);
+        assert_eq!(report.bytes_received, report.bytes_sent);
+    }
+    let (address, stop) = site(Limits::default());
+    for (dialect, method) in [(Dialect::WebSocket, Method::Get), (Dialect::Http, Method::Post)] {
+        for shape in [Shape::Keep, Shape::Churn { messages: 3 }] {
+            let target = target(&address, dialect, "/echo");
+            let report = run(&mixed(Scenario { target, method, shape, depth: 3, ..base() }));
+            assert_mixed(&report, &format!("{dialect:?} {shape:?}"));
+        }
+    }
+    stop();
+}
+
+#[test]
+fn a_seed_repeats_the_sizes() {
+    let bytes_of = |seed| {
+        let server = servers::tcp(|_, stream| servers::echo(stream));
+        let one = Scenario { seed, hold: true, ..scenario(server, 40) };
+        run(&mixed(one)).bytes_sent
+    };
+    // Each of 40 connections sends its first message.
+    assert_eq!(bytes_of(1), bytes_of(1));
+    let others: Vec<u64> = (2..6).map(bytes_of).collect();
+    assert!(others.iter().any(|&bytes| bytes != bytes_of(1)), "{others:?}");
+}
+
+#[test]
+fn one_wrong_byte_in_a_mix_is_one_wrong_message() {
+    let server = servers::tcp(|n, stream| {
+        servers::echo_changed(stream, |position, bytes| {
+            let at = 150_000u64.checked_sub(position).map_or(usize::MAX, |at| at as usize);
+            if n == 1 && at < bytes.len() {
+                bytes[at] ^= 1;
+            }
+        });
+    });
+    let report = run(&Scenario { duration_ms: 2_000, ..mixed(scenario(server, 2)) });
+    assert_eq!((report.messages.wrong, report.messages.lost), (1, 0), "{:?}", report.messages);
+}
+
+#[test]
+fn a_mix_that_cannot_be_sent_is_refused_with_a_reason() {
+    let to = Address::Tcp(servers::nobody());
+    let tcp = |mix: &[(usize, u64)]| Scenario { mix: mix.to_vec(), ..scenario(to.clone(), 5) };
+    let http = target(&to, Dialect::Http, "/echo");
+    let udp = Target::from(crate::address("udp://127.0.0.1:7000"));
+    let many: Vec<(usize, u64)> = (1..18).map(|size| (size, 1)).collect();
+    let cases = [
+        (tcp(&[(64, 0)]), "mix 64:0: "),
+        (tcp(&[(0, 1)]), "mix 0:1: "),
+        (tcp(&[(2 << 30, 1)]), "mix 2147483648:1: use 1 byte to 1GiB"),
+        (tcp(&[(64, 1), (64, 2)]), "mix: size 64 is there twice"),
+        (tcp(&[(64, 1), (65, 10_000)]), "mix: the weights add up to 10001"),
+        (tcp(&many), "mix: 17 sizes, 16 at most"),
+        (idle(100, tcp(&MIX)), "mix: --idle only pings"),
+        (fan(tcp(&MIX)), "mix: --fan has one --size"),
+        (Scenario { target: http, ..tcp(&MIX) }, "mix: --method has no body; give --method POST"),
+        (Scenario { target: udp, ..tcp(&MIX) }, "mix: over UDP all have one --size"),
+    ];
+    for (scenario, reason) in cases {
+        match load::run(&scenario, &mut ()) {
+            Err(LoadError::Usage(line)) => assert!(line.starts_with(reason), "{line}"),
+            other => panic!("{reason}: {other:?}"),
+        }
+    }
+}

@@ -452,3 +452,35 @@ fn shapes_are_told_in_the_table_and_exclude_each_other() {
         assert_eq!(out.status.code(), Some(2));
     }
 }
+
+#[test]
+fn a_mix_has_a_row_for_each_size() {
+    let url = echo_server();
+    let mix = [url.as_str(), "-c", "3", "-d", "300ms", "-q", "--mix", "64:90,1k:9,64KiB:1"];
+    let out = output(&mix);
+    assert!(went_well(out.status), "{}", String::from_utf8_lossy(&out.stderr));
+    let text = String::from_utf8(out.stdout).expect("UTF-8");
+    for word in ["SIZE", "64 B", "1,024 B", "65,536 B", "answers", "up to 65,536 bytes each"] {
+        assert!(text.contains(word), "{word} is not in\n{text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let out = output(&[&mix[..], &["--seed", "5", "--json", "-"]].concat());
+    let json: Value = serde_json::from_slice(&out.stdout).expect("one JSON document");
+    let sizes = json["sizes"].as_array().expect("a row for each");
+    let weights: Vec<_> = sizes.iter().map(|it| (&it["size_bytes"], &it["weight"])).collect();
+    let asked =
+        [(64, 90), (1_024, 9), (65_536, 1)].map(|(size, weight)| (size.into(), weight.into()));
+    let asked: Vec<(&Value, &Value)> = asked.iter().map(|(size, weight)| (size, weight)).collect();
+    assert_eq!(weights, asked);
+    for (flags, reason) in [
+        (["--mix", "64:90,1k"], "write sizes with their weights: 64:90,1k:9,64k:1"),
+        (["--mix", "64:0"], "mix 64:0: use 1 byte to 1GiB, and a weight of 1 or more"),
+    ] {
+        let out = output(&[&[url.as_str()], &flags[..]].concat());
+        assert!(String::from_utf8_lossy(&out.stderr).contains(reason), "{reason}");
+        assert_eq!(out.status.code(), Some(2));
+    }
+    let out = output(&[&url, "--mix", "64:1", "--size", "64"]);
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(text.contains("--mix") && text.contains("--size"), "{text}");
+}

@@ -11,7 +11,7 @@
 //!
 //! **Read next.** `src/load/report.rs`.
 
-use super::shape;
+use super::{mix, shape};
 use crate::limits::words::{bytes, grouped};
 use crate::load::{Report, Scenario, Shape};
 use crate::net::{Address, Trust};
@@ -42,6 +42,9 @@ pub(in crate::cli) fn text(report: &Report, scenario: &Scenario) -> String {
     list("REASONS", &mut reasons.map(|(reason, count)| (reason.clone(), *count)));
     if let Some(paced) = paced(report) {
         text.push_str(&format!("\n{paced}\n"));
+    }
+    if let Some(figures) = mix::text(report) {
+        text.push_str(&format!("\n{figures}\n"));
     }
     if let Some(figures) = shape::text(report, scenario) {
         text.push_str(&format!("\n{figures}\n"));
@@ -127,6 +130,7 @@ fn verdict(report: &Report, scenario: &Scenario) -> String {
     };
     let size = match report.size_bytes {
         0 => String::new(),
+        bytes if !report.sizes.is_empty() => format!("up to {} bytes each, ", grouped(bytes)),
         bytes => format!("{} bytes each, ", grouped(bytes)),
     };
     let compared = if scenario.is_echo() { ", every byte compared" } else { "" };

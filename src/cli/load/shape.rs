@@ -171,7 +171,7 @@ fn fan(figures: &FanFigures, report: &Report) -> String {
 }
 
 /// A row of percentiles for each kind of time, and what it is.
-fn times(title: &str, rows: &[(&str, &Times, &str)]) -> String {
+pub(super) fn times(title: &str, rows: &[(&str, &Times, &str)]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header([title, "p50", "p99", "max", "", ""]);

@@ -81,7 +81,8 @@ impl<C: Client> Load<C> {
     pub(in crate::load) fn report(&self, scenario: &Scenario, now: Time) -> Report {
         let mut connections = self.connections.clone();
         connections.count_connected(u64::from(self.settled));
-        let Tally { messages, statuses, reopened, latency, series, paced } = &self.shared.tally;
+        let Tally { messages, statuses, reopened, latency, series, paced, sizes } =
+            &self.shared.tally;
         let mut messages = *messages;
         connections.reopened = *reopened;
         let counted = statuses.iter().enumerate().filter(|(_, count)| **count > 0);
@@ -118,6 +119,7 @@ impl<C: Client> Load<C> {
                 Paced { unsent, ..paced }
             }),
             shape: self.shape_figures(&messages),
+            sizes: sizes.clone(),
             rows: series.rows(),
         }
     }

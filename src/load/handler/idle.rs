@@ -19,7 +19,7 @@ impl<C: Client> Load<C> {
     pub(super) fn begin_idle(&mut self, cx: &mut Cx<'_>) {
         let Some(idle) = &mut self.shared.idle else { return };
         idle.begin(cx.now, self.settled, self.shared.tally.messages);
-        self.shared.tally.latency.reset();
+        self.shared.tally.begin();
         (0..self.seats.len()).for_each(|slot| self.look(cx, id_of(slot as u32)));
     }
 

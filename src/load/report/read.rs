@@ -70,6 +70,7 @@ impl Report {
             latency: histogram(json, "latency_ns_histogram")?,
             paced: paced(json)?,
             shape: field(json, "shape")?,
+            sizes: field::<Option<_>>(json, "sizes")?.unwrap_or_default(),
             rows: Vec::new(),
         };
         report.check_books()?;

@@ -33,6 +33,7 @@ fn report(latencies_us: &[u64], measured_s: u64) -> Report {
         rows: Vec::new(),
         paced: None,
         shape: None,
+        sizes: Vec::new(),
     }
 }
 

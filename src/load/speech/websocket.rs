@@ -82,8 +82,10 @@ pub(in crate::load) struct WebSocket {
     decoder: Decoder,
     /// If both sides have agreed to compress.
     codec: Option<Codec>,
-    /// Position in the stream of all messages: what was said. At most `asked` of them.
-    written: u64,
+    /// Messages that were said whole; at most `asked`.
+    said: u64,
+    /// Bytes of the next one that were said.
+    within: u64,
     /// It was upgraded, and sends back what comes.
     is_mirror: bool,
     /// What hears messages that another connection sent.
@@ -104,7 +106,8 @@ impl WebSocket {
             state,
             decoder,
             codec: None,
-            written: 0,
+            said: 0,
+            within: 0,
             is_mirror: false,
             ear: Ear::default(),
         })
@@ -179,10 +182,10 @@ impl WebSocket {
                         let what = "WebSocket: more messages came back than were sent";
                         return Break(Fate::Failed(what.to_owned()));
                     }
-                    let begin = desk.in_flight.answered() * words.size_bytes;
+                    let number = desk.in_flight.answered();
                     let right = kind == Kind::Binary
-                        && message.len() as u64 == words.size_bytes
-                        && words.matches(desk.id, begin, message);
+                        && message.len() as u64 == words.sizes.size(desk.id, number)
+                        && words.matches(desk.id, words.begin(desk.id, number), message);
                     desk.answered(right);
                 }
                 Ok(Some(Event::Ping(payload))) => {
@@ -229,7 +232,7 @@ impl WebSocket {
     pub(super) fn ping(&mut self, desk: &mut Desk<'_>) -> Life {
         let payload = number_of_ping(desk.in_flight);
         desk.ask();
-        self.written += desk.shared.words.size_bytes;
+        self.said += 1;
         encode::ping(&payload, Some(desk.shared.keys.take()?), &mut desk.shared.out);
         Continue(())
     }
@@ -268,19 +271,20 @@ impl WebSocket {
         if shared.fan.is_some() {
             return Continue(());
         }
-        let end = in_flight.asked() * words.size_bytes;
-        while self.written < end && out.len() < SPAN_BYTES {
-            let within = self.written % words.size_bytes;
-            let stretch = words.at(id, self.written);
-            let n = (words.size_bytes - within).min(stretch.len() as u64);
-            self.written += n;
-            if let Some(codec) = self.codec.as_mut().filter(|_| n == words.size_bytes) {
+        while self.said < in_flight.asked() && out.len() < SPAN_BYTES {
+            let (size, within) = (words.sizes.size(id, self.said), self.within);
+            let stretch = words.at(id, words.begin(id, self.said) + within);
+            let n = (size - within).min(stretch.len() as u64);
+            let is_end = within + n == size;
+            (self.said, self.within) =
+                if is_end { (self.said + 1, 0) } else { (self.said, within + n) };
+            if let Some(codec) = self.codec.as_mut().filter(|_| n == size) {
                 let (key, message) = (Some(keys.take()?), &stretch[..n as usize]);
                 codec.encode(Kind::Binary, message, key, &mut deflate.compressing, out);
                 continue;
             }
             let opcode = if within == 0 { OpCode::Binary } else { OpCode::Continuation };
-            let first = First { fin: within + n == words.size_bytes, rsv1: false, opcode };
+            let first = First { fin: is_end, rsv1: false, opcode };
             encode::frame(first, &stretch[..n as usize], Some(keys.take()?), out);
         }
         Continue(())
@@ -290,7 +294,7 @@ impl WebSocket {
         match &self.state {
             State::Opening(opening) => !opening.is_asked,
             State::Open if shared.fan.is_some() => false,
-            State::Open => in_flight.asked() * shared.words.size_bytes > self.written,
+            State::Open => in_flight.asked() > self.said,
             State::Leaving | State::Over(_) => false,
         }
     }
@@ -346,7 +350,7 @@ impl WebSocket {
     pub(super) fn restart(&mut self, in_flight: &InFlight, shared: &mut Shared) -> Life {
         self.clear(shared);
         *self = WebSocket::new(&mut shared.keys)?;
-        self.written = in_flight.answered() * shared.words.size_bytes;
+        self.said = in_flight.answered();
         Continue(())
     }
 

@@ -33,6 +33,7 @@ fn report() -> Report {
         latency,
         paced: Some(paced),
         shape: None,
+        sizes: Vec::new(),
     }
 }
 

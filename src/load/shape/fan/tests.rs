@@ -1,6 +1,7 @@
 use super::*;
 use crate::load::pattern::Pattern;
 use crate::load::series::Series;
+use crate::load::sizes::Sizes;
 use crate::net::{Address, Target};
 
 const AT: [u64; 4] = [10, 20, 30, 40];
@@ -24,8 +25,13 @@ impl Room {
             Scenario { size_bytes: 65, depth: 8, ..Scenario::new(Target::from(address)) };
         Room {
             fan: Some(Fan::new(&scenario, 1)),
-            words: Words { pattern: Pattern::new(true), ask: None, size_bytes: 65 },
-            tally: Tally::new(series),
+            words: Words {
+                pattern: Pattern::new(true),
+                ask: None,
+                size_bytes: 65,
+                sizes: Sizes::one(65),
+            },
+            tally: Tally::new(series, &[]),
         }
     }
 
