@@ -102,6 +102,35 @@ fn base() -> Scenario {
     scenario(Address::Tcp(servers::nobody()), 5)
 }
 
+/// Sockets in TIME_WAIT whose own port is this one, and those whose peer's is.
+fn time_waits(port: u16) -> (usize, usize) {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+    let is = |address: &str| address.ends_with(&format!(":{port:04X}"));
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let waiting: Vec<_> = rows.filter(|row| row.len() > 3 && row[3] == "06").collect();
+    let of = |column: usize| waiting.iter().filter(|row| is(row[column])).count();
+    (of(1), of(2))
+}
+
+#[test]
+fn who_keeps_time_wait_is_known() {
+    let (address, stop) = site(Limits::default());
+    let Address::Tcp(at) = address else { panic!("not TCP") };
+    let target = target(&address, Dialect::WebSocket, "/echo");
+    let report = run(&churn(1, Scenario { target, ..base() }));
+    let (server, client) = time_waits(at.port());
+    stop();
+    let reopened = report.connections.reopened as usize;
+    assert!(server >= reopened && client == 0, "{server} {client} {reopened}");
+
+    let address = servers::tcp(|_, stream| servers::echo(stream));
+    let Address::Tcp(at) = address else { panic!("not TCP") };
+    let report = run(&churn(1, scenario(address, 5)));
+    let (server, client) = time_waits(at.port());
+    let reopened = report.connections.reopened as usize;
+    assert!(client >= reopened && server == 0, "{server} {client} {reopened}");
+}
+
 /// Against a server that serves each connection for so long only.
 #[test]
 fn a_server_that_goes_away_ends_the_churn() {

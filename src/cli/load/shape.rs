@@ -13,7 +13,7 @@ use super::render::latency;
 use super::time;
 use crate::limits::words::{bytes, grouped};
 use crate::load::{ChurnFigures, FanFigures, Figures, IdleFigures, Report, Scenario, Shape, Times};
-use crate::net::Dialect;
+use crate::net::{Address, Dialect};
 use clap::builder::FalseyValueParser;
 use comfy_table::{CellAlignment, Table, presets};
 use std::time::Duration;
@@ -115,9 +115,10 @@ fn churn(figures: &ChurnFigures, report: &Report, scenario: &Scenario) -> String
     let connects = figures.connect_us.count();
     let per_s = connects as f64 / report.measured.as_secs_f64().max(f64::MIN_POSITIVE);
     let rate = if report.measured.is_zero() { 0 } else { per_s as u64 };
-    let who = match scenario.target.dialect {
-        Dialect::WebSocket => "the server closes first and keeps",
-        Dialect::Bytes | Dialect::Http => "we close first and keep",
+    let who = match (&scenario.target.address, scenario.target.dialect) {
+        (Address::Unix(_), _) => "no port is kept in",
+        (_, Dialect::WebSocket) => "the server closes first and keeps",
+        (_, Dialect::Bytes | Dialect::Http) => "we close first and keep",
     };
     let rows = [
         ("connect", &figures.connect_us, "until a message can be sent"),

@@ -10,7 +10,7 @@
 //! turn, for one would be out of ports in seconds. Rejected: closing by reset, which leaves no
 //! TIME_WAIT at all and which no honest client does.
 //!
-//! **Costs.** A socket: 7 syscalls beside its messages, 9 with a source address. 24 bytes a
+//! **Costs.** A socket: 8 syscalls beside its messages, 10 with a source address. 24 bytes a
 //! connection.
 //!
 //! **Read next.** `src/load/stream.rs`, `src/load/sources.rs`.

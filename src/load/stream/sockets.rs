@@ -7,8 +7,8 @@
 //! **Why this way.** To the run's books the new socket is the same connection. Whatever is owed and
 //! not answered is asked again; nothing else is kept.
 //!
-//! **Costs.** Per socket `socket`, two `setsockopt`, `bind` (both for a source address), `connect`,
-//! `epoll_ctl`, three calls to learn how it went, and `close`.
+//! **Costs.** A socket: `socket`, `setsockopt`, `connect`, `epoll_ctl`, three calls to learn how it
+//! went, `close`; with a source address also `setsockopt` and `bind`.
 //!
 //! **Read next.** `src/load/shape/churn.rs`, `src/net/connector.rs`.
 
