@@ -131,6 +131,7 @@ impl Words {
     }
 
     /// Where message `number` of connection `id` begins in its stream.
+    #[inline]
     pub(super) fn begin(&self, id: ConnId, number: u64) -> u64 {
         self.sizes.begin(id, number)
     }
@@ -190,6 +191,12 @@ impl Tally {
         } else {
             self.messages.wrong += 1;
         }
+    }
+
+    /// Books the right answer to a message of one of several sizes.
+    #[inline(never)]
+    pub(super) fn count_size(&mut self, class: usize, stamp: Stamp, now: Time) {
+        self.sizes[class].latency_us.record(stamp.due_at, now);
     }
 
     /// Books the status of a response.

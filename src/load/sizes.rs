@@ -30,7 +30,15 @@ pub(super) const SIZE_BYTES_MAX: usize = 1 << 30;
 pub(super) struct Sizes {
     /// Bytes, in the order that they were given in; never empty.
     classes: Box<[u64]>,
-    /// Which class each message of a round is of. Empty if there is only one.
+    /// The first of them: all that counts where nothing is mixed.
+    one: u64,
+    /// If something is.
+    deck: Option<Deck>,
+}
+
+/// A mix.
+struct Deck {
+    /// Which class each message of a round is of; never empty.
     cards: Box<[u8]>,
     /// Where each of them ends, from the beginning of the round.
     ends: Box<[u64]>,
@@ -83,8 +91,7 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), LoadError> {
 impl Sizes {
     /// Messages that all have `bytes`.
     pub(super) fn one(bytes: u64) -> Sizes {
-        let none = || Box::default();
-        Sizes { classes: Box::new([bytes]), cards: Box::default(), ends: none(), seed: 0 }
+        Sizes { classes: Box::new([bytes]), one: bytes, deck: None }
     }
 
     /// Messages of these sizes with these weights, which were [checked](check).
@@ -106,7 +113,8 @@ impl Sizes {
             end += classes[usize::from(class)];
             end
         });
-        Sizes { ends: ends.collect(), classes, cards, seed }
+        let deck = Deck { ends: ends.collect(), cards, seed };
+        Sizes { one: classes[0], classes, deck: Some(deck) }
     }
 
     /// All sizes that there are.
@@ -115,42 +123,52 @@ impl Sizes {
     }
 
     /// Which of them message `number` of connection `id` has.
-    #[inline]
     pub(super) fn class(&self, id: ConnId, number: u64) -> usize {
-        match self.cards.len() as u64 {
-            0 => 0,
-            len => usize::from(self.cards[((self.first(id, len) + number) % len) as usize]),
-        }
+        self.deck.as_ref().map_or(0, |deck| deck.class(id, number))
     }
 
     /// Its bytes.
     #[inline]
     pub(super) fn size(&self, id: ConnId, number: u64) -> u64 {
-        self.classes[self.class(id, number)]
+        match &self.deck {
+            None => self.one,
+            Some(deck) => self.classes[deck.class(id, number)],
+        }
     }
 
     /// The bytes of all messages before it.
     #[inline]
     pub(super) fn begin(&self, id: ConnId, number: u64) -> u64 {
-        match self.cards.len() as u64 {
-            0 => number * self.classes[0],
-            len => {
-                let first = self.first(id, len);
-                self.dealt(first + number, len) - self.dealt(first, len)
-            }
+        match &self.deck {
+            None => number * self.one,
+            Some(deck) => deck.begin(id, number),
         }
+    }
+}
+
+impl Deck {
+    fn class(&self, id: ConnId, number: u64) -> usize {
+        let at = (self.first(id) + number) % self.cards.len() as u64;
+        usize::from(self.cards[at as usize])
+    }
+
+    #[inline(never)]
+    fn begin(&self, id: ConnId, number: u64) -> u64 {
+        let first = self.first(id);
+        self.dealt(first + number) - self.dealt(first)
     }
 
     /// The bytes of the first `cards` that are dealt.
-    fn dealt(&self, cards: u64, len: u64) -> u64 {
+    fn dealt(&self, cards: u64) -> u64 {
+        let len = self.cards.len() as u64;
         let within = (cards % len) as usize;
         let of_round = within.checked_sub(1).map_or(0, |last| self.ends[last]);
         cards / len * self.ends[len as usize - 1] + of_round
     }
 
     /// The card that a connection begins with.
-    fn first(&self, id: ConnId, len: u64) -> u64 {
-        mixed_up(self.seed, u64::from(id.slot) << 32) % len
+    fn first(&self, id: ConnId) -> u64 {
+        mixed_up(self.seed, u64::from(id.slot) << 32) % self.cards.len() as u64
     }
 }
 

@@ -57,14 +57,14 @@ impl Desk<'_> {
     }
 
     /// The oldest message was answered.
+    #[inline]
     fn answered(&mut self, right: bool) {
         let number = self.in_flight.answered();
         let stamp = self.in_flight.answer();
         let Shared { tally, words, .. } = &mut *self.shared;
         tally.count_answer(right, stamp, self.now);
         if right && !tally.sizes.is_empty() {
-            let class = words.sizes.class(self.id, number);
-            tally.sizes[class].latency_us.record(stamp.due_at, self.now);
+            tally.count_size(words.sizes.class(self.id, number), stamp, self.now);
         }
     }
 }

@@ -49,5 +49,5 @@ fn one_size_needs_no_deck() {
 fn weights_are_reduced() {
     assert_eq!(divisor(&[(1, 6), (2, 9)]), 3);
     let huge = Sizes::mixed(&[(1, 3_000_000_000), (2, 1_000_000_000)], 1);
-    assert_eq!(huge.cards.len(), 1_000);
+    assert_eq!(huge.deck.expect("a mix").cards.len(), 1_000);
 }
