@@ -11,24 +11,29 @@
 //! **Read next.** `src/load/mod.rs`; `src/cli/load/render.rs`, `src/cli/load/progress.rs`.
 
 mod find;
+mod mix;
 mod part;
 pub(super) mod processes;
 mod procs;
 mod progress;
 pub(super) mod render;
+mod reuse;
 mod runs;
+mod shape;
 mod spread;
 mod start;
 mod steps;
 
 use super::{Failure, print};
-use crate::load::{LoadError, Messages, Report, Scenario};
+use crate::load::{Figures, LoadError, Messages, Report, Scenario, Shape};
 use crate::net::{Target, Trust, parse_bytes, unknown};
 use crate::proto::http1::Method;
 use crate::report::{self, Results, Run, Side};
 use clap::builder::FalseyValueParser;
 use find::Objective;
+use mix::Mix;
 use progress::Progress;
+use shape::Shapes;
 use spread::Spread;
 use std::fs::File;
 use std::io::{self, Write};
@@ -68,6 +73,9 @@ pub(super) struct Load {
         env = "ONELOOP_LOAD_SIZE", hide_env_values = true)]
     size: usize,
 
+    #[command(flatten)]
+    mix: Mix,
+
     /// Messages in flight on each connection; over HTTP requests (pipelining). 1 measures a polite
     /// client; more fill the pipeline and show the highest rate, at the price of latency
     #[arg(long, value_name = "N", default_value_t = 1,
@@ -102,6 +110,9 @@ pub(super) struct Load {
     #[arg(long, value_name = "N", value_parser = rate, env = "ONELOOP_LOAD_CONNECT_RATE",
         hide_env_values = true)]
     connect_rate: Option<u64>,
+
+    #[command(flatten)]
+    shapes: Shapes,
 
     /// Over HTTP: GET, HEAD, DELETE and OPTIONS have no body; POST, PUT and PATCH bring --size
     /// bytes, which must come back from a path that ends in /echo
@@ -224,7 +235,8 @@ pub(super) fn scenario_of(report: &Report) -> Result<Scenario, String> {
     let target = target(&report.url).map_err(|error| format!("field `url`: {error}"))?;
     let method = report.method.and_then(Method::from_name).unwrap_or(Method::Get);
     let rate_per_s = report.paced.as_ref().map(|paced| paced.rate_per_s);
-    Ok(Scenario { hold: report.hold, method, rate_per_s, ..Scenario::new(target) })
+    let shape = report.shape.as_ref().map_or(Shape::Keep, Figures::shape);
+    Ok(Scenario { hold: report.hold, method, rate_per_s, shape, ..Scenario::new(target) })
 }
 
 /// The table of what was found.
@@ -248,13 +260,14 @@ pub(super) fn unwritable(error: serde_json::Error) -> Failure {
 }
 
 /// What scripts are told: the worst of what happened.
-fn status(runs: &[Run]) -> ExitCode {
+fn status<'a>(runs: impl IntoIterator<Item = &'a Run, IntoIter: Clone>) -> ExitCode {
+    let runs = runs.into_iter();
     let of = |report: &Report| match (is_good(report), report.doubts().is_empty()) {
         (false, _) => 1,
         (true, false) => STATUS_INVALID,
         (true, true) => 0,
     };
-    let is_any = |status| runs.iter().any(|run| of(&run.report) == status);
+    let is_any = |status| runs.clone().any(|run| of(&run.report) == status);
     ExitCode::from([1, STATUS_INVALID].into_iter().find(|&status| is_any(status)).unwrap_or(0))
 }
 
@@ -271,15 +284,8 @@ fn method(name: &str) -> Result<Method, String> {
 impl Load {
     /// Runs the load and prints what came of it.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        if self.rate.is_some() && !self.steps.is_empty() {
-            return Err(Failure::Usage("steps: they are the rates; leave --rate out".to_owned()));
-        }
-        if self.tls_insecure && self.tls_ca.is_some() {
-            let line = "tls-insecure: trusts whoever answers, so --tls-ca has no say: give one of \
-                        the two";
-            return Err(Failure::Usage(line.to_owned()));
-        }
-        let scenario = self.scenario();
+        self.check().map_err(|line| Failure::Usage(line.to_owned()))?;
+        let scenario = self.scenario()?;
         if self.spread.part.is_some() {
             return part::run(&scenario);
         }
@@ -300,6 +306,9 @@ impl Load {
         if let Some(objective) = &self.find {
             return self.run_find(objective, &scenario, sink);
         }
+        if self.shapes.compares() {
+            return self.run_reuse(scenario, sink);
+        }
         let results = match self.steps.is_empty() {
             true => Results {
                 command: command(),
@@ -317,13 +326,54 @@ impl Load {
         Ok(status(&results.runs))
     }
 
-    fn scenario(&self) -> Scenario {
+    /// Flags that cannot be together.
+    fn check(&self) -> Result<(), &'static str> {
+        let (compares, fans) = (self.shapes.compares(), self.shapes.fans());
+        let clashes = [
+            (
+                self.rate.is_some() && !self.steps.is_empty(),
+                "steps: they are the rates; leave --rate out",
+            ),
+            (
+                self.tls_insecure && self.tls_ca.is_some(),
+                "tls-insecure: trusts whoever answers, so --tls-ca has no say: give one of the two",
+            ),
+            (
+                compares && !self.steps.is_empty(),
+                "steps: with --pool and --reconnect there would be two of each; leave one of them \
+                 out",
+            ),
+            (
+                compares && self.find.is_some(),
+                "find: with --pool and --reconnect there would be two knees; leave one of them out",
+            ),
+            (
+                compares && self.report.is_some(),
+                "report: draws one run; leave --pool or --reconnect out",
+            ),
+            (
+                compares && self.spread.procs > 1,
+                "procs: --pool and --reconnect are compared in one process; leave --procs out",
+            ),
+            (
+                fans && self.spread.procs > 1,
+                "procs: with --fan one connection sends, and all receivers must be in its process; \
+                 leave --procs out",
+            ),
+        ];
+        clashes.iter().find(|(clash, _)| *clash).map_or(Ok(()), |(_, line)| Err(line))
+    }
+
+    fn scenario(&self) -> Result<Scenario, Failure> {
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        Scenario {
+        Ok(Scenario {
             connections: self.connections,
             size_bytes: self.size,
+            mix: self.mix.sizes(),
+            seed: self.mix.seed,
             depth: self.depth,
             rate_per_s: self.rate,
+            shape: self.shapes.shape(self.duration).map_err(Failure::Usage)?,
             connect_rate_per_s: self.connect_rate,
             duration_ms: ms(self.duration),
             connect_timeout_ms: ms(self.connect_timeout),
@@ -341,7 +391,7 @@ impl Load {
             stop_on_signal: true,
             stop_on_stdin_end: self.hold,
             ..Scenario::new(self.url.clone())
-        }
+        })
     }
 }
 

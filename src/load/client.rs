@@ -16,8 +16,10 @@ use super::in_flight::Stamp;
 use super::keys::Keys;
 use super::pacer::Pacer;
 use super::pattern::{Pattern, SPAN_BYTES};
-use super::report::{Messages, Paced, latencies};
+use super::report::{Messages, OfSize, Paced, latencies};
 use super::series::Series;
+use super::shape::{Announcement, Churn, Fan, Idle, Shape};
+use super::sizes::Sizes;
 use super::sources::Sources;
 use super::speech::{Requests, websocket_limits};
 use super::{LoadError, Scenario};
@@ -64,10 +66,30 @@ pub(super) trait Client: Sized {
     /// Keep `depth` messages in flight from now on. The caller looks at it afterwards.
     fn begin(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life;
     /// It can take a message at once.
-    fn has_room(&self, shared: &Shared) -> bool;
+    fn has_room(&self, id: ConnId, shared: &Shared) -> bool;
     /// At a constant rate, where it [has room](Client::has_room): takes its share of what is in
     /// line, and sends it. The caller sees to it that its timer runs.
     fn send_due(&mut self, id: ConnId, share: Share, shared: &mut Shared, cx: &mut Cx<'_>) -> Life;
+    /// Asks whether the server is still there, if it is time for that.
+    fn ping(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx<'_>) -> Life {
+        Continue(())
+    }
+    /// Nothing keeps it from sending at once.
+    fn may_send(&self) -> bool {
+        true
+    }
+    /// A message is about to come that another connection sends. There is room for it.
+    fn expect(&mut self, _stamp: Stamp) {}
+    /// Says something to all.
+    fn announce(
+        &mut self,
+        _id: ConnId,
+        _what: Announcement,
+        _shared: &mut Shared,
+        _cx: &mut Cx<'_>,
+    ) -> Life {
+        Continue(())
+    }
     /// The run is over: says goodbye. Whether that is to be answered; until then it is not over.
     fn leave(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx<'_>) -> Life<bool> {
         Continue(false)
@@ -83,7 +105,7 @@ pub(super) trait Client: Sized {
     /// Messages sent that are neither answered nor lost.
     fn in_flight(&self) -> u64;
     /// What it is doing.
-    fn phase(&self, shared: &Shared) -> Phase;
+    fn phase(&self, id: ConnId, shared: &Shared) -> Phase;
 }
 
 /// Bytes that unfinished answers and unsent messages of all connections may take.
@@ -91,11 +113,12 @@ const BUFFERS_BYTES_MAX: u64 = 4 << 30;
 
 /// What the connections of a run have to say: the bytes of their messages, in one endless row.
 pub(super) struct Words {
-    pattern: Pattern,
+    pub(super) pattern: Pattern,
     /// What each connection sends in place of the pattern; then any answer is right.
     pub(super) ask: Option<Vec<u8>>,
-    /// Bytes of a message.
+    /// Bytes of a message; of the largest.
     pub(super) size_bytes: u64,
+    pub(super) sizes: Sizes,
 }
 
 impl Words {
@@ -105,6 +128,12 @@ impl Words {
             Some(ask) => &ask[(position % self.size_bytes) as usize..],
             None => self.pattern.at(id.slot, position),
         }
+    }
+
+    /// Where message `number` of connection `id` begins in its stream.
+    #[inline]
+    pub(super) fn begin(&self, id: ConnId, number: u64) -> u64 {
+        self.sizes.begin(id, number)
     }
 
     /// Whether `bytes` are what connection `id` has sent from `position` on.
@@ -123,7 +152,7 @@ pub(super) struct Tally {
     pub(super) messages: Messages,
     /// HTTP: responses by status, up to 999.
     pub(super) statuses: Box<[u64]>,
-    /// Connections that were opened in place of one that the server ended in agreement.
+    /// Connections that were opened in place of one that was ended in agreement.
     pub(super) reopened: u64,
     /// WebSockets that agreed to compress.
     pub(super) deflate_agreed: u64,
@@ -133,13 +162,31 @@ pub(super) struct Tally {
     pub(super) series: Series,
     /// At a constant rate, what that leaves out.
     pub(super) paced: Option<Paced>,
+    /// With a mix, the answers by size.
+    pub(super) sizes: Vec<OfSize>,
 }
 
 impl Tally {
-    fn new(series: Series) -> Tally {
+    pub(super) fn new(series: Series, mix: &[(usize, u64)]) -> Tally {
         let statuses = vec![0; 1000].into_boxed_slice();
         let (messages, latency) = (Messages::default(), latencies());
-        Tally { messages, statuses, reopened: 0, deflate_agreed: 0, latency, series, paced: None }
+        let sizes = mix.iter().map(|&(size, weight)| OfSize::new(size as u64, weight)).collect();
+        Tally {
+            messages,
+            statuses,
+            reopened: 0,
+            deflate_agreed: 0,
+            latency,
+            series,
+            paced: None,
+            sizes,
+        }
+    }
+
+    /// The measured time begins.
+    pub(super) fn begin(&mut self) {
+        self.latency.reset();
+        self.sizes.iter_mut().for_each(|it| it.latency_us.reset());
     }
 
     /// Books the answer to a message.
@@ -155,6 +202,12 @@ impl Tally {
         } else {
             self.messages.wrong += 1;
         }
+    }
+
+    /// Books the right answer to a message of one of several sizes.
+    #[inline(never)]
+    pub(super) fn count_size(&mut self, class: usize, stamp: Stamp, now: Time) {
+        self.sizes[class].latency_us.record(stamp.due_at, now);
     }
 
     /// Books the status of a response.
@@ -191,6 +244,12 @@ pub(super) struct Shared {
     /// A connection that the server ended in agreement is opened anew even if it owes nothing:
     /// there will be something to send. False while holding and ending.
     pub(super) reopens: bool,
+    /// Sockets come and go.
+    pub(super) churn: Option<Churn>,
+    /// Connections are held, and pinged.
+    pub(super) idle: Option<Idle>,
+    /// One connection sends, all receive.
+    pub(super) fan: Option<Fan>,
     /// What a read brought, or a datagram to send; nobody's between two events.
     pub(super) scratch: Vec<u8>,
     /// What one connection has to send; empty between two events.
@@ -217,24 +276,46 @@ impl Shared {
         let target = scenario.target.clone();
         let address = &target.address;
         let series = Series::new(address, scenario.duration_ms);
-        let size_bytes = scenario.ask.as_ref().map_or(scenario.size_bytes, Vec::len) as u64;
+        let size_bytes = match &scenario.ask {
+            Some(ask) => ask.len() as u64,
+            None => scenario.mix.iter().map(|it| it.0).max().unwrap_or(scenario.size_bytes) as u64,
+        };
+        let sizes = match &scenario.mix[..] {
+            [] => Sizes::one(size_bytes),
+            mix => Sizes::mixed(mix, scenario.seed),
+        };
+        let pattern = Pattern::new(scenario.deflate || scenario.shape == Shape::Fan);
         let ask = scenario.ask.clone();
+        let churn = match scenario.shape {
+            Shape::Churn { messages } => Some(Churn::new(messages, scenario.connections)),
+            _ => None,
+        };
+        let idle = match scenario.shape {
+            Shape::Idle { ping_every_ms } => Some(Idle::new(ping_every_ms, scenario.connections)),
+            _ => None,
+        };
+        let fan =
+            (scenario.shape == Shape::Fan).then(|| Fan::new(scenario, clock.unix_ms(clock.now())));
+        let hold = scenario.hold || idle.is_some();
+        let sources = &scenario.sources;
         let (deflate, mut offer) = (deflate::Shared::offering(scenario.deflate), Vec::new());
         deflate.offer(&mut offer);
         Ok(Shared {
             clock,
-            words: Words { pattern: Pattern::new(scenario.deflate), ask, size_bytes },
-            sources: Sources::plan(address, scenario.connections, &scenario.sources)?,
-            requests: Requests::new(&target, scenario.method, size_bytes),
+            sources: Sources::plan(address, scenario.connections, sources, churn.is_some())?,
+            requests: Requests::new(&target, scenario.method, sizes.classes()),
             secure: secure(&target, scenario.trust.as_ref())?,
             target,
             depth: u64::from(scenario.depth),
             connect_timeout_ms: scenario.connect_timeout_ms,
             answer_timeout_ms: scenario.answer_timeout_ms,
             mirror: scenario.mirror,
-            hold: scenario.hold,
+            hold,
             sends: false,
-            reopens: !scenario.hold,
+            reopens: !hold,
+            churn,
+            idle,
+            fan,
             scratch: vec![0; SPAN_BYTES],
             out: Vec::with_capacity(2 * SPAN_BYTES),
             pool: Pool::new(BUFFERS_BYTES_MAX),
@@ -243,7 +324,8 @@ impl Shared {
             deflate,
             assembly: Assembly::new(websocket_limits(size_bytes)),
             keys: Keys::new(),
-            tally: Tally::new(series),
+            tally: Tally::new(series, &scenario.mix),
+            words: Words { pattern, ask, size_bytes, sizes },
             pacer: None,
             bytes_sent: 0,
             bytes_received: 0,
@@ -260,9 +342,14 @@ impl Shared {
         Some(due)
     }
 
-    /// The address that connection `id` comes from, unless the system chooses.
-    pub(super) fn source(&self, id: ConnId) -> Option<IpAddr> {
-        self.sources.of(id.slot)
+    /// Connection `id` is about to connect, and its first message there has this number. The
+    /// address that it comes from, unless the system chooses.
+    pub(super) fn connects(&mut self, id: ConnId, first: u64, now: Time) -> Option<IpAddr> {
+        let turn = match &mut self.churn {
+            Some(churn) => churn.connects(id, first, now),
+            None => id.slot,
+        };
+        self.sources.of(turn)
     }
 }
 
@@ -283,4 +370,4 @@ pub(super) fn timer_of(id: ConnId) -> TimerKey {
 }
 
 /// Timers that belong to the run and to no connection.
-pub(super) const OWN_TIMERS: u32 = 4;
+pub(super) const OWN_TIMERS: u32 = 5;

@@ -67,10 +67,11 @@ impl Client for DatagramClient {
             return Opened::Ended(Fate::Failed("not a datagram address".to_owned()));
         };
         let both = Interest::READABLE | Interest::WRITABLE;
-        let opened = net::connect_datagram(to, shared.source(id)).and_then(|mut socket| {
-            cx.registry.register(&mut socket, id.token(), both)?;
-            Ok(socket)
-        });
+        let opened =
+            net::connect_datagram(to, shared.connects(id, 0, cx.now)).and_then(|mut socket| {
+                cx.registry.register(&mut socket, id.token(), both)?;
+                Ok(socket)
+            });
         let socket = match opened {
             Ok(socket) => socket,
             Err(error) => return Opened::Ended(Fate::of(&error)),
@@ -137,7 +138,7 @@ impl Client for DatagramClient {
         self.fill(id, shared)
     }
 
-    fn has_room(&self, _shared: &Shared) -> bool {
+    fn has_room(&self, _id: ConnId, _shared: &Shared) -> bool {
         !self.is_full && self.waiting < self.slots.len() as u64
     }
 
@@ -172,7 +173,7 @@ impl Client for DatagramClient {
         self.waiting
     }
 
-    fn phase(&self, _shared: &Shared) -> Phase {
+    fn phase(&self, _id: ConnId, _shared: &Shared) -> Phase {
         if self.is_full { Phase::Send } else { Phase::Receive }
     }
 }

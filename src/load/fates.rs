@@ -185,8 +185,9 @@ pub struct Connections {
     pub failed: u64,
     /// What those that ended early were doing.
     pub phases: Phases,
-    /// HTTP: connections opened in place of one whose end the server had announced. They are not
-    /// attempted again: the new one is the same connection, in another socket.
+    /// Connections opened in place of one that had ended in agreement: the server had announced it
+    /// (HTTP), or that is the shape of the run. They are not attempted again: the new one is the
+    /// same connection, in another socket.
     pub reopened: u64,
     /// What those who were told why were told, and why the failed ones failed. Bounded: beyond 16
     /// different reasons, the rest is counted as `other`.

@@ -15,7 +15,9 @@
 //!
 //! **Read next.** `src/load/handler/paced.rs`, `src/load/report.rs`.
 
+mod fan;
 mod figures;
+mod idle;
 mod paced;
 
 use super::client::{Client, Life, OWN_TIMERS, Opened, Shared, timer_of};
@@ -49,7 +51,9 @@ const TICK: TimerKey = TimerKey(1);
 const OPEN: TimerKey = TimerKey(2);
 /// The end of a row of the series.
 const ROW: TimerKey = TimerKey(3);
-const _: () = assert!(ROW.0 < OWN_TIMERS);
+/// The next greeting to who may be there by then.
+const GREET: TimerKey = TimerKey(4);
+const _: () = assert!(GREET.0 < OWN_TIMERS);
 
 /// A client, and what the run knows of it.
 struct Seat<C> {
@@ -109,8 +113,8 @@ pub(super) struct Load<C> {
     cpu_until: Option<Cpu>,
     /// Messages are sent at a constant rate.
     line: Option<Line>,
-    /// When the last news was given, and the answers until then.
-    last_tick: (Time, u64),
+    /// When the last news was given, and until then the answers and the sockets reopened.
+    last_tick: (Time, u64, u64),
     /// News for the observer, to be taken after the turn.
     pub(super) ticked: bool,
     pub(super) has_settled: bool,
@@ -162,7 +166,7 @@ impl<C: Client> Load<C> {
             cpu_from: Cpu::default(),
             cpu_until: None,
             line: line.transpose()?,
-            last_tick: (cx.now, 0),
+            last_tick: (cx.now, 0, 0),
             ticked: false,
             has_settled: false,
         })
@@ -299,8 +303,12 @@ impl<C: Client> Load<C> {
             return;
         };
         cx.timers.disarm(timer_of(id));
-        self.shared.tally.messages.lost += seat.client.in_flight();
-        self.connections.count(fate, seat.client.phase(&self.shared));
+        let lost = seat.client.in_flight();
+        self.shared.tally.messages.lost += lost;
+        if let Some(fan) = &mut self.shared.fan {
+            fan.leaves(lost, cx.now);
+        }
+        self.connections.count(fate, seat.client.phase(id, &self.shared));
         self.crowd -= u32::from(seat.crowds_until.is_some());
         self.leaving -= u32::from(seat.is_leaving);
         seat.client.release(id, &mut self.shared, cx);
@@ -326,9 +334,13 @@ impl<C: Client> Load<C> {
         cx.timers.arm(END, cx.now.plus_ms(self.duration_ms));
         if self.shared.hold {
             self.stage = Stage::Holding;
+            self.begin_idle(cx);
         } else {
             self.stage = Stage::Measuring;
-            self.shared.tally.latency.reset();
+            self.shared.tally.begin();
+            if let Some(churn) = &mut self.shared.churn {
+                churn.begin();
+            }
             self.cpu_from = Cpu::now();
             self.shared.sends = !self.begin_pace(cx.now);
             self.answers_before = self.shared.tally.messages.received;
@@ -342,6 +354,9 @@ impl<C: Client> Load<C> {
             self.measured_until = Some((cx.now, self.shared.tally.messages.received));
             self.shared.tally.series.end(cx.now);
             self.cpu_until = Some(Cpu::now());
+        }
+        if let Some(idle) = &mut self.shared.idle {
+            idle.end(self.settled);
         }
         self.stage = Stage::Ending;
         self.patience_ms = patience_ms;
@@ -400,7 +415,7 @@ impl<C: Client> Handler for Load<C> {
 
     fn timer(&mut self, cx: &mut Cx<'_>, key: TimerKey) {
         match (key, self.stage) {
-            (OPEN, _) => {}
+            (OPEN | GREET, _) => {}
             (TICK, _) => {
                 self.ticked = true;
                 self.tick_ms.inspect(|&ms| cx.timers.arm(TICK, cx.now.plus_ms(ms)));
@@ -415,7 +430,11 @@ impl<C: Client> Handler for Load<C> {
             (END, Stage::Ending) => self.close(cx),
             (END, Stage::Closing) => self.give_up(cx),
             (END, _) => self.wind_up(cx, self.shared.answer_timeout_ms),
-            (TimerKey(key), _) => self.look(cx, id_of(key - OWN_TIMERS)),
+            (TimerKey(key), _) => {
+                let id = id_of(key - OWN_TIMERS);
+                self.ping(cx, id);
+                self.look(cx, id);
+            }
         }
     }
 
@@ -427,7 +446,7 @@ impl<C: Client> Handler for Load<C> {
             self.settle(cx);
         }
         let more_to_leave = self.leave_more(cx);
-        let more_to_send = self.begin_more(cx) | self.pace(cx);
+        let more_to_send = self.begin_more(cx) | self.pace(cx) | self.fan_out(cx);
         more_to_send || more_to_open || more_to_leave
     }
 

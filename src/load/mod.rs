@@ -2,9 +2,9 @@
 //!
 //! **What.** A [`Scenario`] says what to do, [`run`] does it on a [`Reactor`] of its own, a
 //! [`Report`] says what came of it. Messages are echoed in a closed loop: each connection keeps
-//! `depth` of them in flight; or at a constant rate, whatever the server does. Every byte that
-//! comes back is compared. They go over TCP, UDP, a Unix socket, WebSocket or HTTP; under TLS if
-//! wanted.
+//! `depth` of them in flight; or at a constant rate, whatever the server does. Connections stay, or
+//! come and go, or are silent, or one sends for all ([`Shape`]). Every byte that comes back is
+//! compared. They go over TCP, UDP, a Unix socket, WebSocket or HTTP; under TLS if wanted.
 //!
 //! **Why this way.** It is the second handler of the same reactor, so the generator is no other
 //! network stack than the server, and costs about the same a message. What most generators leave
@@ -29,17 +29,22 @@ mod pacer;
 mod pattern;
 mod report;
 mod series;
+mod shape;
 mod share;
+mod sizes;
 mod sources;
 mod speech;
 mod stops;
 mod stream;
+mod times;
 mod validity;
 
 pub use fates::{Connections, Phases};
-pub use report::{Messages, Paced, Report, field};
+pub use report::{Messages, OfSize, Paced, Report, field};
 pub use series::Row;
+pub use shape::{ChurnFigures, FanFigures, Figures, IdleFigures, PING_EVERY_MS_MAX, Shape};
 pub use share::Share;
+pub use times::Times;
 
 use crate::net::{Address, Dialect, Target, Trust};
 use crate::proto::http1::Method;
@@ -73,6 +78,10 @@ pub struct Scenario {
     pub connect_rate_per_s: Option<u64>,
     /// Bytes of a message; at least 1, over UDP 16 to 65,507.
     pub size_bytes: usize,
+    /// Messages of several sizes in place of that, each with its weight. Empty: all are alike.
+    pub mix: Vec<(usize, u64)>,
+    /// What the order of the sizes is made from.
+    pub seed: u64,
     /// Messages in flight on each connection; at least 1.
     pub depth: u32,
     /// Messages a second over all connections, each sent when it is due and not when the one before
@@ -81,6 +90,8 @@ pub struct Scenario {
     /// At a constant rate: the first message is due so long after the measured time began. For one
     /// process of several, whose schedules lie between each other.
     pub first_due_ns: u64,
+    /// What connections do.
+    pub shape: Shape,
     /// How long to measure, or to hold, once the fate of every connection is known.
     pub duration_ms: u64,
     /// A connection that is not established after so long has timed out.
@@ -121,9 +132,12 @@ impl Scenario {
             connections: 100,
             connect_rate_per_s: None,
             size_bytes: 64,
+            mix: Vec::new(),
+            seed: 1,
             depth: 1,
             rate_per_s: None,
             first_due_ns: 0,
+            shape: Shape::Keep,
             duration_ms: 10_000,
             connect_timeout_ms: 5_000,
             answer_timeout_ms: 5_000,
@@ -142,7 +156,8 @@ impl Scenario {
 
     /// What the user should know before the run, if anything: where ports will be short.
     pub fn advice(&self) -> Option<String> {
-        sources::advice(&self.target.address, self.connections, &self.sources)
+        let churns = matches!(self.shape, Shape::Churn { .. });
+        sources::advice(&self.target, self.connections, &self.sources, churns)
     }
 
     /// It speaks HTTP.
@@ -150,12 +165,15 @@ impl Scenario {
         self.target.dialect == Dialect::Http
     }
 
-    /// Bytes of a message; 0 if it is a request without a body.
+    /// Bytes of a message, of several sizes the largest; 0 if it is a request without a body.
     pub fn message_bytes(&self) -> u64 {
         match (&self.ask, self.is_http()) {
             (Some(ask), _) => ask.len() as u64,
             (None, true) if !self.method.has_body() => 0,
-            (None, _) => self.size_bytes as u64,
+            (None, _) => {
+                let largest = self.mix.iter().map(|(size, _)| *size).max();
+                largest.unwrap_or(self.size_bytes) as u64
+            }
         }
     }
 
@@ -196,6 +214,8 @@ impl Scenario {
             );
         }
         self.check_rates()?;
+        self.shape.check(self)?;
+        sizes::check(self)?;
         if self.deflate && self.target.dialect != Dialect::WebSocket {
             return usage("deflate: compresses messages of a WebSocket: use it with ws://".into());
         }
@@ -285,7 +305,7 @@ pub enum Stage {
     Ready,
     /// The fate of every connection is known; they send, and are measured.
     Measuring,
-    /// The fate of every connection is known; they are kept open (`hold`).
+    /// The fate of every connection is known; they are kept open (`hold`, idle).
     Holding,
     /// Nothing more is due: what waits in line is sent, and the last answers are waited for.
     Ending,
@@ -316,6 +336,8 @@ pub struct Snapshot {
     pub service_p99_us: Option<f64>,
     /// Messages that are due and wait for a connection.
     pub in_line: u64,
+    /// Sockets that took the place of others, a second since the last news.
+    pub reopened_per_s: f64,
 }
 
 impl Snapshot {
@@ -334,6 +356,7 @@ impl Snapshot {
             p99_us: self.p99_us.max(other.p99_us),
             service_p99_us: larger(self.service_p99_us, other.service_p99_us),
             in_line: self.in_line + other.in_line,
+            reopened_per_s: self.reopened_per_s + other.reopened_per_s,
         }
     }
 }

@@ -17,10 +17,12 @@ mod read;
 
 use super::fates::Connections;
 use super::series::Row;
+use super::shape::Figures;
+use super::times::Times;
 use super::validity::percentile_us;
 use hdrhistogram::Histogram;
-use read::Encoded;
 pub use read::field;
+pub(super) use read::{Encoded, decoded};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -42,9 +44,9 @@ pub struct Messages {
     pub refused: u64,
     /// Messages without an answer: the connection ended before, or (UDP) it took too long.
     pub lost: u64,
-    /// UDP: answers to messages that were already counted as lost.
+    /// UDP, fan: answers to messages that were already counted as lost, for they were skipped.
     pub late: u64,
-    /// UDP: second answers.
+    /// UDP, fan: second answers.
     pub duplicate: u64,
 }
 
@@ -74,7 +76,7 @@ pub struct Report {
     pub url: String,
     /// HTTP: the method.
     pub method: Option<&'static str>,
-    /// Bytes of a message; 0 if it is a request without a body.
+    /// Bytes of a message, of several sizes the largest; 0 if it is a request without a body.
     pub size_bytes: u64,
     /// Messages in flight on each connection.
     pub depth: u32,
@@ -114,6 +116,10 @@ pub struct Report {
     pub(super) latency: Histogram<u64>,
     /// At a constant rate: what goes with it.
     pub paced: Option<Paced>,
+    /// What the shape of the run found beside; `None` if connections just stayed and sent.
+    pub shape: Option<Figures>,
+    /// With a mix: the answers by size, in the order that the mix was given in.
+    pub sizes: Vec<OfSize>,
     /// The measured time, row by row. Not in the JSON, and not merged: percentiles of the same
     /// second do not add up.
     pub rows: Vec<Row>,
@@ -134,6 +140,23 @@ pub struct Paced {
     pub(super) lateness: Histogram<u64>,
     /// Of several generators: the largest of their lateness at p99, in microseconds.
     pub(super) latest_p99_us: Option<f64>,
+}
+
+/// Messages of one size.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OfSize {
+    /// Their bytes.
+    pub size_bytes: u64,
+    /// How many there are, beside those of the other sizes.
+    pub weight: u64,
+    /// From when they were due to their last byte coming back, for right answers.
+    pub latency_us: Times,
+}
+
+impl OfSize {
+    pub(super) fn new(size_bytes: u64, weight: u64) -> OfSize {
+        OfSize { size_bytes, weight, latency_us: Times::default() }
+    }
 }
 
 impl Paced {
@@ -215,6 +238,12 @@ impl Report {
         if let Some(paced) = &mut self.paced {
             paced.latest_p99_us = latest_p99_us;
         }
+        for (size, other) in self.sizes.iter_mut().zip(&other.sizes) {
+            size.latency_us.add(&other.latency_us);
+        }
+        if let (Some(shape), Some(other)) = (&mut self.shape, &other.shape) {
+            shape.merge(other);
+        }
         self.latency.add(&other.latency).expect("all have the bounds of `latencies`");
     }
 }
@@ -226,7 +255,7 @@ pub(super) fn latencies() -> Histogram<u64> {
 
 /// Percentiles in microseconds; null where there are too few answers to tell.
 #[derive(Serialize)]
-struct LatencyUs {
+pub(super) struct LatencyUs {
     p50: Option<f64>,
     p90: Option<f64>,
     p99: Option<f64>,
@@ -235,7 +264,7 @@ struct LatencyUs {
 }
 
 impl LatencyUs {
-    fn of(times: &Histogram<u64>) -> LatencyUs {
+    pub(super) fn of(times: &Histogram<u64>) -> LatencyUs {
         LatencyUs {
             p50: percentile_us(times, 0.5),
             p90: percentile_us(times, 0.9),
@@ -300,6 +329,14 @@ impl Serialize for Report {
                 json.serialize_field("service_ns_histogram", &Encoded(&paced.service))?;
                 json.serialize_field("lateness_ns_histogram", &Encoded(&paced.lateness))?;
             }
+        }
+        match self.sizes.is_empty() {
+            true => json.skip_field("sizes")?,
+            false => json.serialize_field("sizes", &self.sizes)?,
+        }
+        match &self.shape {
+            None => json.skip_field("shape")?,
+            Some(shape) => json.serialize_field("shape", shape)?,
         }
         json.serialize_field("bytes_sent", &self.bytes_sent)?;
         json.serialize_field("bytes_received", &self.bytes_received)?;

@@ -15,7 +15,7 @@
 //! **Read next.** `src/cli/load/procs.rs`, which hands them out.
 
 use super::sources;
-use super::{LoadError, Scenario, usage};
+use super::{LoadError, Scenario, Shape, usage};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -63,7 +63,8 @@ impl Scenario {
         };
         let connections = |n| part(u64::from(self.connections), n) as u32;
         let counts: Vec<u32> = (0..procs).map(connections).collect();
-        let sources = sources::dealt(&self.target.address, &counts, &self.sources)?;
+        let churns = matches!(self.shape, Shape::Churn { .. });
+        let sources = sources::dealt(&self.target.address, &counts, &self.sources, churns)?;
         let shares = sources.into_iter().zip(0..).map(|(sources, n)| Share {
             connections: connections(n),
             rate_per_s: self.rate_per_s.map(|rate| part(rate, n)),

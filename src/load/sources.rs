@@ -14,11 +14,17 @@
 //! **Read next.** `src/net/connector.rs`.
 
 use super::LoadError;
-use crate::net::Address;
+use crate::net::{Address, Dialect, Target};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Connections from one source address to one server that the kernel opens without delay.
 const PER_SOURCE_MAX: u32 = 12_000;
+
+/// Addresses that sockets come from which come and go: 3 million ports below the cliff, so that a
+/// minute of TIME_WAIT is long over when one is needed again.
+const CHURN_SOURCES: u32 = 250;
+/// What TIME_WAIT takes (`tcp(7)`, RFC 9293 3.4.2), in seconds.
+const TIME_WAIT_S: u32 = 60;
 
 /// Rotation begins here, which leaves 127.0.0.1 to everybody else.
 const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -28,7 +34,8 @@ const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 pub(super) struct Sources(Vec<IpAddr>);
 
 impl Sources {
-    /// The sources of `connections` to `address`: those `given`, or a rotation on loopback.
+    /// The sources of `connections` to `address`: those `given`, or a rotation on loopback; over
+    /// more addresses if each `churns`.
     ///
     /// # Errors
     /// A given source cannot reach the address.
@@ -36,6 +43,7 @@ impl Sources {
         address: &Address,
         connections: u32,
         given: &[IpAddr],
+        churns: bool,
     ) -> Result<Sources, LoadError> {
         let Some(to) = internet(address) else {
             return match given.first() {
@@ -51,10 +59,11 @@ impl Sources {
                 "source {source}: {to} cannot be reached from it; give an {family} address"
             )));
         }
-        if !given.is_empty() || !rotates(to.ip()) || connections <= PER_SOURCE_MAX {
+        if !given.is_empty() || !rotates(to.ip()) || !churns && connections <= PER_SOURCE_MAX {
             return Ok(Sources(given.to_vec()));
         }
         let needed = connections.div_ceil(PER_SOURCE_MAX);
+        let needed = if churns { needed.max(CHURN_SOURCES) } else { needed };
         let source = |n| IpAddr::V4(Ipv4Addr::from_bits(FIRST.to_bits() + n));
         Ok(Sources((0..needed).map(source).collect()))
     }
@@ -77,9 +86,10 @@ pub(super) fn dealt(
     address: &Address,
     connections: &[u32],
     given: &[IpAddr],
+    churns: bool,
 ) -> Result<Vec<Vec<IpAddr>>, LoadError> {
-    let all = connections.iter().sum();
-    let Sources(planned) = Sources::plan(address, all, given)?;
+    let (all, procs) = (connections.iter().sum(), connections.len());
+    let Sources(planned) = Sources::plan(address, all, given, churns)?;
     if planned.is_empty() {
         return Ok(vec![Vec::new(); connections.len()]);
     }
@@ -87,12 +97,12 @@ pub(super) fn dealt(
         let mut next = FIRST.to_bits();
         let own = connections.iter().map(|count| {
             let first = next;
-            next += count.div_ceil(PER_SOURCE_MAX);
+            let needed = count.div_ceil(PER_SOURCE_MAX);
+            next += if churns { needed.max(CHURN_SOURCES / procs as u32) } else { needed };
             (first..next).map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))).collect()
         });
         return Ok(own.collect());
     }
-    let procs = connections.len();
     let own = (0..procs).map(|n| match given.len() < procs {
         true => given.to_vec(),
         false => given.iter().skip(n).step_by(procs).copied().collect(),
@@ -101,9 +111,24 @@ pub(super) fn dealt(
 }
 
 /// What is to be feared of the ports, where the rotation does not help.
-pub(super) fn advice(address: &Address, connections: u32, given: &[IpAddr]) -> Option<String> {
-    let to = internet(address)?;
+pub(super) fn advice(
+    target: &Target,
+    connections: u32,
+    given: &[IpAddr],
+    churns: bool,
+) -> Option<String> {
+    let to = internet(&target.address)?;
     let sources = u32::try_from(given.len()).unwrap_or(u32::MAX).max(1);
+    // A WebSocket's server ends it, and so has its TIME_WAIT.
+    if churns && target.dialect != Dialect::WebSocket && (!given.is_empty() || !rotates(to.ip())) {
+        let (low, high) = port_range()?;
+        let most = (high - low + 1).saturating_mul(sources) / TIME_WAIT_S;
+        return Some(format!(
+            "churn: a closed connection keeps its port in TIME_WAIT for a minute on this side: \
+             from {sources} source address(es) ports run out above {most} connections a second; \
+             give --source several times"
+        ));
+    }
     let smooth = PER_SOURCE_MAX.saturating_mul(sources);
     if connections <= smooth || given.is_empty() && rotates(to.ip()) {
         return None;

@@ -1,19 +1,20 @@
 //! What a connection speaks: the part of a client that does no I/O.
 //!
 //! **What.** A [`Speech`] is handed what arrived, compares and counts it, and says what is to be
-//! sent next. It is an echo of plain bytes, a WebSocket or HTTP.
+//! sent next. It is an echo of plain bytes, lines for everybody, a WebSocket or HTTP.
 //!
 //! **Why this way.** As on the server's side (`src/session.rs`): an inline enum that sees bytes and
 //! never a socket, so that TLS can come between the two, and each protocol is a file of its own. A
 //! message that is not sent yet is a number and not a copy; only what a protocol wraps around it is
 //! encoded, as much as one write takes.
 //!
-//! **Costs.** Static calls; 96 bytes a connection.
+//! **Costs.** Static calls; 104 bytes a connection.
 //!
 //! **Read next.** `src/load/speech/echo.rs`, `src/load/speech/websocket.rs`,
 //! `src/load/speech/http.rs`.
 
 mod echo;
+mod fan;
 mod http;
 mod refusal;
 mod websocket;
@@ -21,10 +22,12 @@ mod websocket;
 use super::client::{Life, Shared};
 use super::fates::{Fate, Phase};
 use super::in_flight::{InFlight, Stamp};
+use super::shape::{Announcement, Hearing};
 use crate::clock::Time;
 use crate::net::Dialect;
 use crate::reactor::ConnId;
 use echo::Echo;
+use fan::Lines;
 use http::Http;
 pub(super) use http::Requests;
 use std::ops::ControlFlow::Continue;
@@ -47,10 +50,22 @@ impl Desk<'_> {
         self.shared.tally.messages.sent += 1;
     }
 
+    /// What a receiver of a broadcast works with.
+    fn hearing(&mut self) -> Hearing<'_> {
+        let Shared { fan, words, tally, .. } = &mut *self.shared;
+        Hearing { fan, words, tally, in_flight: self.in_flight, now: self.now }
+    }
+
     /// The oldest message was answered.
+    #[inline]
     fn answered(&mut self, right: bool) {
+        let number = self.in_flight.answered();
         let stamp = self.in_flight.answer();
-        self.shared.tally.count_answer(right, stamp, self.now);
+        let Shared { tally, words, .. } = &mut *self.shared;
+        tally.count_answer(right, stamp, self.now);
+        if right && !tally.sizes.is_empty() {
+            tally.count_size(words.sizes.class(self.id, number), stamp, self.now);
+        }
     }
 }
 
@@ -84,25 +99,16 @@ pub(super) enum Say {
 /// One connection's protocol.
 pub(super) enum Speech {
     Echo(Echo),
+    Lines(Lines),
     WebSocket(WebSocket),
     Http(Http),
-}
-
-/// Does the same with whatever is spoken.
-macro_rules! either {
-    ($speech:expr, $it:ident => $call:expr) => {
-        match $speech {
-            Speech::Echo($it) => $call,
-            Speech::WebSocket($it) => $call,
-            Speech::Http($it) => $call,
-        }
-    };
 }
 
 impl Speech {
     /// At the beginning of a connection.
     pub(super) fn new(shared: &mut Shared) -> Life<Speech> {
         Continue(match shared.target.dialect {
+            Dialect::Bytes if shared.fan.is_some() => Speech::Lines(Lines::default()),
             Dialect::Bytes => Speech::Echo(Echo::default()),
             Dialect::WebSocket => Speech::WebSocket(WebSocket::new(&mut shared.keys)?),
             Dialect::Http => Speech::Http(Http::default()),
@@ -113,8 +119,29 @@ impl Speech {
     /// shows that the connection is served.
     pub(super) fn established(&mut self, desk: &mut Desk<'_>) {
         let is_first = desk.in_flight.asked() == 0;
-        if is_first && !matches!(self, Speech::WebSocket(_)) {
+        if is_first && matches!(self, Speech::Echo(_) | Speech::Http(_)) {
             desk.ask();
+        }
+    }
+
+    /// Asks whether the server is still there: by a message, if there is no other way.
+    pub(super) fn ping(&mut self, desk: &mut Desk<'_>) -> Life {
+        match self {
+            Speech::WebSocket(websocket) => return websocket.ping(desk),
+            Speech::Echo(_) | Speech::Lines(_) | Speech::Http(_) => desk.ask(),
+        }
+        Continue(())
+    }
+
+    /// Says something to all, if that is its shape.
+    pub(super) fn announce(&mut self, what: Announcement, shared: &mut Shared) -> Life {
+        match self {
+            Speech::Echo(_) | Speech::Http(_) => Continue(()),
+            Speech::Lines(lines) => {
+                lines.announce(what, shared);
+                Continue(())
+            }
+            Speech::WebSocket(websocket) => websocket.announce(what, shared),
         }
     }
 
@@ -122,6 +149,7 @@ impl Speech {
     pub(super) fn receive(&mut self, fresh: &mut [u8], desk: &mut Desk<'_>) -> Life<Next> {
         match self {
             Speech::Echo(echo) => echo.receive(fresh, desk)?,
+            Speech::Lines(lines) => lines.receive(fresh, desk)?,
             Speech::WebSocket(websocket) => websocket.receive(fresh, desk)?,
             Speech::Http(http) => return http.receive(fresh, desk),
         }
@@ -137,7 +165,8 @@ impl Speech {
         shared: &mut Shared,
     ) -> Life<Say> {
         match self {
-            Speech::Echo(echo) => return Continue(echo.say(in_flight, shared)),
+            Speech::Echo(echo) => return Continue(echo.say(id, in_flight, shared)),
+            Speech::Lines(_) => {}
             Speech::WebSocket(websocket) => websocket.say(id, in_flight, shared)?,
             Speech::Http(http) => http.say(id, in_flight, shared),
         }
@@ -145,8 +174,13 @@ impl Speech {
     }
 
     /// Whether [`say`](Speech::say) has more to say.
-    pub(super) fn is_due(&self, in_flight: &InFlight, shared: &Shared) -> bool {
-        either!(self, it => it.is_due(in_flight, shared))
+    pub(super) fn is_due(&self, id: ConnId, in_flight: &InFlight, shared: &Shared) -> bool {
+        match self {
+            Speech::Echo(echo) => echo.is_due(id, in_flight, shared),
+            Speech::Lines(_) => false,
+            Speech::WebSocket(websocket) => websocket.is_due(in_flight, shared),
+            Speech::Http(http) => http.is_due(in_flight),
+        }
     }
 
     /// Whether messages may be sent.
@@ -154,13 +188,18 @@ impl Speech {
         match self {
             Speech::Echo(echo) => echo.is_open(),
             Speech::WebSocket(websocket) => websocket.is_open(),
-            Speech::Http(_) => true,
+            Speech::Lines(_) | Speech::Http(_) => true,
         }
     }
 
     /// Something must come soon, though no message is in flight.
     pub(super) fn is_waiting(&self) -> bool {
-        either!(self, it => it.is_waiting())
+        match self {
+            Speech::Echo(echo) => echo.is_waiting(),
+            Speech::Lines(_) => false,
+            Speech::WebSocket(websocket) => websocket.is_waiting(),
+            Speech::Http(http) => http.is_waiting(),
+        }
     }
 
     /// All is said, and only the end is waited for.
@@ -172,7 +211,7 @@ impl Speech {
     pub(super) fn overdue(&self) -> Fate {
         match self {
             Speech::WebSocket(websocket) => websocket.overdue(),
-            Speech::Echo(_) | Speech::Http(_) => Fate::Hung,
+            Speech::Echo(_) | Speech::Lines(_) | Speech::Http(_) => Fate::Hung,
         }
     }
 
@@ -180,6 +219,7 @@ impl Speech {
     pub(super) fn end(&mut self, reset: bool, desk: &mut Desk<'_>) -> Ending {
         match self {
             Speech::Echo(echo) => echo.end(),
+            Speech::Lines(lines) => lines.end(),
             Speech::WebSocket(websocket) => websocket.end(reset),
             Speech::Http(http) => http.end(reset, desk),
         }
@@ -188,28 +228,35 @@ impl Speech {
     /// The run is over: says goodbye. Whether that will be answered.
     pub(super) fn leave(&mut self, shared: &mut Shared) -> Life<bool> {
         match self {
-            Speech::Echo(_) | Speech::Http(_) => Continue(false),
+            Speech::Echo(_) | Speech::Lines(_) | Speech::Http(_) => Continue(false),
             Speech::WebSocket(websocket) => websocket.leave(shared),
         }
     }
 
     /// Begins anew on another connection: what is not answered is said again.
-    pub(super) fn restart(&mut self, in_flight: &InFlight, shared: &mut Shared) {
-        if let Speech::Http(http) = self {
-            http.restart(in_flight, shared);
+    pub(super) fn restart(&mut self, in_flight: &InFlight, shared: &mut Shared) -> Life {
+        match self {
+            Speech::Echo(_) | Speech::Lines(_) => {}
+            Speech::WebSocket(websocket) => websocket.restart(in_flight, shared)?,
+            Speech::Http(http) => http.restart(in_flight, shared),
+        }
+        Continue(())
+    }
+
+    /// It is served although no message of its own was answered.
+    pub(super) fn is_served(&self) -> bool {
+        match self {
+            Speech::Lines(lines) => lines.ear.is_member,
+            Speech::WebSocket(websocket) => websocket.is_served(),
+            Speech::Echo(_) | Speech::Http(_) => false,
         }
     }
 
-    /// It is served although no message was answered: it answers itself.
-    pub(super) fn is_served(&self) -> bool {
-        matches!(self, Speech::WebSocket(websocket) if websocket.is_mirror())
-    }
-
     /// What an established connection was doing.
-    pub(super) fn phase(&self, in_flight: &InFlight, shared: &Shared) -> Phase {
+    pub(super) fn phase(&self, id: ConnId, in_flight: &InFlight, shared: &Shared) -> Phase {
         match self {
             Speech::WebSocket(websocket) if !websocket.is_open() => websocket.phase(),
-            _ if self.is_due(in_flight, shared) => Phase::Send,
+            _ if self.is_due(id, in_flight, shared) => Phase::Send,
             _ => Phase::Receive,
         }
     }
@@ -218,6 +265,7 @@ impl Speech {
     pub(super) fn clear(&mut self, shared: &mut Shared) {
         match self {
             Speech::Echo(_) => {}
+            Speech::Lines(lines) => lines.clear(shared),
             Speech::WebSocket(websocket) => websocket.clear(shared),
             Speech::Http(http) => http.clear(shared),
         }

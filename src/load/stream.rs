@@ -11,20 +11,21 @@
 //! (`tests/kernel_facts/reading.rs`).
 //!
 //! **Costs.** One `recv`, one `send` and one reading of the clock an event; no allocation. At most
-//! 184 bytes a connection (asserted below) and 16 a message in flight.
+//! 192 bytes a connection (asserted below) and 16 a message in flight.
 //!
-//! **Read next.** `src/load/speech.rs`, `src/load/fates.rs`, `src/load/handler.rs`.
+//! **Read next.** `src/load/stream/sockets.rs`, `src/load/speech.rs`, `src/load/handler.rs`.
+
+mod sockets;
 
 use super::client::{Client, Life, Opened, Share, Shared, timer_of};
 use super::fates::{Fate, Phase};
 use super::in_flight::{InFlight, Stamp};
-use super::speech::{Desk, Ending, Next, Say, Speech};
+use super::shape::Announcement;
+use super::speech::{Desk, Next, Say, Speech};
 use crate::clock::Time;
-use crate::net::{self, Connect, Link, LinkIo, ReceiveError, Received, SendError, Sent, Tls};
+use crate::net::{self, Link, LinkIo, ReceiveError, Received, SendError, Sent, Tls};
 use crate::reactor::{ConnId, Cx, Readiness, Source};
-use mio::Interest;
-use mio::event::Source as _;
-use std::io;
+use sockets::connect;
 use std::ops::ControlFlow::{Break, Continue};
 
 /// A server that has nothing more to say or to hear is given so long to end the connection.
@@ -61,11 +62,11 @@ pub(super) struct StreamClient {
     is_queued: bool,
 }
 
-const _: () = assert!(size_of::<StreamClient>() <= 184);
+const _: () = assert!(size_of::<StreamClient>() <= 192);
 
 impl Client for StreamClient {
     fn open(id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Opened<Self> {
-        let link = match connect(id, shared, cx) {
+        let link = match connect(id, 0, shared, cx) {
             Ok(Some(link)) => link,
             Ok(None) => return Opened::Busy,
             Err(error) => return Opened::Ended(Fate::of(&error)),
@@ -110,13 +111,14 @@ impl Client for StreamClient {
         self.send(id, shared, cx)
     }
 
-    fn look(&mut self, _id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>> {
-        if self.is_established() && self.in_flight.len() == 0 && !self.speech.is_waiting() {
-            return Continue(None);
+    fn look(&mut self, id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>> {
+        if self.is_calm() {
+            return Continue(self.next_ping(id, shared));
         }
         let due = self.quiet_since.plus_ms(self.patience_ms(shared));
+        let ping = shared.idle.as_ref().and_then(|idle| idle.next_ping(id, now));
         match self.is_established() {
-            _ if now < due => Continue(Some(due)),
+            _ if now < due => Continue(ping.into_iter().chain([due]).min()),
             false => Break(Fate::TimedOut),
             true => Break(self.overdue()),
         }
@@ -125,14 +127,12 @@ impl Client for StreamClient {
     fn begin(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
         let now = shared.clock.now();
         self.quiet_since = now;
-        self.ask(shared, now);
+        self.ask(id, shared, now);
         self.send(id, shared, cx)
     }
 
-    fn has_room(&self, shared: &Shared) -> bool {
-        let is_well = self.stage == Stage::Established && !self.is_ending && !self.was_reset;
-        let may_send = is_well && !self.is_full && self.speech.is_open();
-        may_send && self.in_flight.len() < shared.depth
+    fn has_room(&self, id: ConnId, shared: &Shared) -> bool {
+        self.may_send() && self.room(id, shared) > 0
     }
 
     fn send_due(&mut self, id: ConnId, share: Share, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
@@ -140,7 +140,7 @@ impl Client for StreamClient {
         if self.in_flight.len() == 0 {
             self.quiet_since = now;
         }
-        for _ in 0..share.messages.min(shared.depth - self.in_flight.len()) {
+        for _ in 0..share.messages.min(self.room(id, shared)) {
             let Some(due_at) = shared.take_due(now, share.free_since) else { break };
             self.in_flight.ask(Stamp { due_at, sent_at: now });
             shared.tally.messages.sent += 1;
@@ -148,10 +148,48 @@ impl Client for StreamClient {
         self.send(id, shared, cx)
     }
 
+    fn ping(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
+        let is_due = self.next_ping(id, shared).is_some_and(|due| due <= cx.now);
+        let is_well = self.is_calm() && !self.is_ending && !self.was_reset;
+        if !is_due || !is_well {
+            return Continue(());
+        }
+        let now = shared.clock.now();
+        self.quiet_since = now;
+        self.speech.ping(&mut Desk { id, now, in_flight: &mut self.in_flight, shared })?;
+        self.send(id, shared, cx)
+    }
+
+    fn may_send(&self) -> bool {
+        let is_well = self.stage == Stage::Established && !self.is_ending && !self.was_reset;
+        is_well && !self.is_full && self.speech.is_open()
+    }
+
+    fn expect(&mut self, stamp: Stamp) {
+        if self.in_flight.len() == 0 {
+            self.quiet_since = stamp.sent_at;
+        }
+        self.in_flight.ask(stamp);
+    }
+
+    fn announce(
+        &mut self,
+        id: ConnId,
+        what: Announcement,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) -> Life {
+        if !self.may_send() {
+            return Continue(());
+        }
+        self.speech.announce(what, shared)?;
+        self.send(id, shared, cx)
+    }
+
     fn leave(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life<bool> {
         let waits = self.speech.leave(shared)?;
         self.send(id, shared, cx)?;
-        if !waits && self.link.tls().is_some() {
+        if !waits && self.link.tls().is_some() && self.is_established() {
             self.part(id, shared, cx);
             self.stage = Stage::Left;
         }
@@ -178,33 +216,14 @@ impl Client for StreamClient {
         self.in_flight.len()
     }
 
-    fn phase(&self, shared: &Shared) -> Phase {
+    fn phase(&self, id: ConnId, shared: &Shared) -> Phase {
         match self.stage {
             Stage::Connecting => Phase::Connect,
             Stage::Securing => Phase::Tls,
             _ if self.link.backlog_bytes() > 0 => Phase::Send,
-            _ => self.speech.phase(&self.in_flight, shared),
+            _ => self.speech.phase(id, &self.in_flight, shared),
         }
     }
-}
-
-/// Begins to connect; `None` if the listener's queue is full.
-fn connect(id: ConnId, shared: &Shared, cx: &Cx<'_>) -> io::Result<Option<Link>> {
-    let mut stream = match net::connect(&shared.target.address, shared.source(id))? {
-        Connect::InProgress(stream) | Connect::Done(stream) => stream,
-        Connect::Busy => return Ok(None),
-    };
-    // Writable tells that it is established. The interest is kept: it costs no events of its own,
-    // and is needed again when the socket is full.
-    stream.register(cx.registry, id.token(), Interest::READABLE | Interest::WRITABLE)?;
-    Ok(Some(match &shared.secure {
-        None => Link::new(stream, true),
-        Some(secure) => {
-            let tls =
-                secure.connect().ok_or_else(|| io::Error::other("TLS: failed on this side"))?;
-            Link::secured(stream, true, tls)
-        }
-    }))
 }
 
 /// What a link needs of what is shared.
@@ -242,6 +261,27 @@ impl StreamClient {
         Continue(true)
     }
 
+    /// It is served, owes nothing and waits for nothing.
+    fn is_calm(&self) -> bool {
+        let owes_nothing = self.in_flight.len() == 0 && !self.speech.is_waiting();
+        self.is_established() && owes_nothing && self.is_settled()
+    }
+
+    /// When it is to be pinged, if it is: at the next point of its grid since it was last heard of.
+    fn next_ping(&self, id: ConnId, shared: &Shared) -> Option<Time> {
+        shared.idle.as_ref()?.next_ping(id, self.quiet_since)
+    }
+
+    /// How many messages more it can take of its own.
+    fn room(&self, id: ConnId, shared: &Shared) -> u64 {
+        if shared.fan.is_some() {
+            return 0;
+        }
+        let room = shared.depth - self.in_flight.len();
+        let left = shared.churn.as_ref().map(|churn| churn.left(id, &self.in_flight));
+        left.map_or(room, |left| left.min(room))
+    }
+
     /// The speech may begin.
     fn establish(&mut self, id: ConnId, shared: &mut Shared) {
         let now = shared.clock.now();
@@ -249,6 +289,8 @@ impl StreamClient {
         self.quiet_since = now;
         if !self.is_ending {
             self.speech.established(&mut Desk { id, now, in_flight: &mut self.in_flight, shared });
+            self.opened(false, id, shared, now);
+            self.ask(id, shared, now);
         }
     }
 
@@ -309,14 +351,15 @@ impl StreamClient {
         }
         let now = shared.clock.now();
         shared.bytes_received += n as u64;
-        let was_bound = self.is_bound();
+        let (was_bound, was_open) = (self.is_bound(), self.speech.is_open());
         let mut scratch = std::mem::take(&mut shared.scratch);
         let mut desk = Desk { id, now, in_flight: &mut self.in_flight, shared };
         let next = self.speech.receive(&mut scratch[..n], &mut desk);
         shared.scratch = scratch;
-        if next? == Next::Reopen {
+        if next? == Next::Reopen || self.is_done_here(id, shared, now)? {
             return self.reopen(id, shared, cx);
         }
+        self.opened(was_open, id, shared, now);
         let is_bound = self.is_bound();
         if !(was_bound && is_bound) {
             self.quiet_since = now;
@@ -325,7 +368,7 @@ impl StreamClient {
             let due = self.quiet_since.plus_ms(self.patience_ms(shared));
             cx.timers.arm(timer_of(id), due);
         }
-        self.ask(shared, now);
+        self.ask(id, shared, now);
         Continue(())
     }
 
@@ -344,11 +387,11 @@ impl StreamClient {
     }
 
     /// Fills the pipeline up, if the run still sends.
-    fn ask(&mut self, shared: &mut Shared, now: Time) {
-        if !shared.sends || !self.speech.is_open() {
+    fn ask(&mut self, id: ConnId, shared: &mut Shared, now: Time) {
+        if !shared.sends || !self.speech.is_open() || !self.is_established() {
             return;
         }
-        while self.in_flight.len() < shared.depth {
+        for _ in 0..self.room(id, shared) {
             self.in_flight.ask(Stamp::on_time(now));
             shared.tally.messages.sent += 1;
         }
@@ -363,13 +406,14 @@ impl StreamClient {
         let mut outcome = Ok(Sent::All);
         if self.link.backlog_bytes() > 0 && !self.is_full {
             outcome = self.link.flush(&mut shared.pool);
+            self.is_full = outcome == Ok(Sent::Queued);
         }
-        if outcome == Ok(Sent::All) && self.stage == Stage::Established {
+        if outcome.is_ok() && self.stage == Stage::Established {
             outcome = self.say(id, shared, cx)?;
         }
         match outcome {
             Ok(Sent::All) if self.is_full || self.stage != Stage::Established => {}
-            Ok(Sent::All) if !self.speech.is_due(&self.in_flight, shared) => {}
+            Ok(Sent::All) if !self.speech.is_due(id, &self.in_flight, shared) => {}
             Ok(Sent::All) => self.look_again(id, cx),
             Ok(Sent::Queued) => self.is_full = true,
             Err(SendError::Reset) => self.reset(id, cx),
@@ -410,50 +454,5 @@ impl StreamClient {
         if !std::mem::replace(&mut self.is_queued, true) {
             cx.again.push_back(Source::Conn(id));
         }
-    }
-
-    /// The stream is at its end, to the socket in this way: what did the server want to say by
-    /// that?
-    fn finish(
-        &mut self,
-        to_socket: Fate,
-        id: ConnId,
-        shared: &mut Shared,
-        cx: &mut Cx<'_>,
-    ) -> Life {
-        let to_socket = if self.was_reset { Fate::Reset } else { to_socket };
-        if !self.is_established() {
-            return Break(to_socket);
-        }
-        let in_peace = to_socket == Fate::Closed;
-        let now = shared.clock.now();
-        let mut desk = Desk { id, now, in_flight: &mut self.in_flight, shared };
-        match self.speech.end(!in_peace, &mut desk) {
-            Ending::Known(fate) => Break(fate),
-            Ending::Reopen => self.reopen(id, shared, cx),
-            Ending::Silent => Break(to_socket),
-        }
-    }
-
-    /// The server has ended the connection in agreement: goes on over another one, unless all is
-    /// done.
-    fn reopen(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
-        if self.in_flight.len() == 0 && !shared.reopens {
-            return Break(if shared.hold { Fate::Closed } else { Fate::Done });
-        }
-        self.part(id, shared, cx);
-        self.link.clear(&mut shared.pool);
-        self.speech.restart(&self.in_flight, shared);
-        (self.stage, self.is_full) = (Stage::Connecting, false);
-        (self.is_ending, self.was_reset) = (false, false);
-        self.quiet_since = cx.now;
-        self.link = match connect(id, shared, cx) {
-            Ok(Some(link)) => link,
-            Ok(None) => return Break(Fate::TimedOut),
-            Err(error) => return Break(Fate::of(&error)),
-        };
-        cx.timers.arm(timer_of(id), cx.now.plus_ms(shared.connect_timeout_ms));
-        shared.tally.reopened += 1;
-        Continue(())
     }
 }

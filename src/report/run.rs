@@ -12,7 +12,7 @@
 //! **Read next.** `src/report/results.rs`, `src/load/report/read.rs`.
 
 use super::Environment;
-use crate::load::{Report, Row, field};
+use crate::load::{Figures, OfSize, Report, Row, field};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -171,16 +171,20 @@ impl Run {
     }
 
     /// What was asked for, field by field: runs that differ here did not do the same.
-    pub fn scenario(&self) -> [(&'static str, String); 7] {
-        let Report { url, method, size_bytes, depth, hold, deflate_agreed, paced, .. } =
-            &self.report;
+    pub fn scenario(&self) -> [(&'static str, String); 9] {
+        let report = &self.report;
+        let Report { url, method, size_bytes, depth, hold, paced, shape, sizes, .. } = report;
+        let of = |it: &OfSize| format!("{}:{}", it.size_bytes, it.weight);
+        let mix: Vec<String> = sizes.iter().map(of).collect();
         [
             ("url", url.clone()),
             ("method", method.unwrap_or("none").to_owned()),
             ("size_bytes", size_bytes.to_string()),
             ("depth", depth.to_string()),
             ("hold", hold.to_string()),
-            ("deflate", deflate_agreed.is_some().to_string()),
+            ("deflate", report.deflate_agreed.is_some().to_string()),
+            ("mix", if mix.is_empty() { "none".to_owned() } else { mix.join(",") }),
+            ("shape", shape.as_ref().map_or("keep".to_owned(), Figures::name)),
             // How much is no matter: rates add up.
             ("loop", if paced.is_some() { "at a constant rate" } else { "closed" }.to_owned()),
         ]

@@ -79,3 +79,11 @@ pub fn trim_memory() {
         libc::malloc_trim(0);
     }
 }
+
+/// Memory of this process that is neither a file's nor shared, and real: `RssAnon` of
+/// `proc_pid_status(5)`, in bytes. `None` if the kernel does not tell.
+pub fn anonymous_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+}

@@ -90,6 +90,29 @@ fn an_idle_websocket_costs_at_most_200_bytes() {
     assert!(bytes >= 80, "{bytes} bytes a WebSocket: less than its slab entry? not counted");
 }
 
+/// The other side of the same connections: what it takes to hold them as a client.
+#[test]
+fn an_idle_connection_of_the_generator_costs_at_most_400_bytes() {
+    for (scheme, listen) in [("tcp", "tcp://127.0.0.1:0/echo"), ("ws", "http://127.0.0.1:0/")] {
+        let server = Server::start_on(listen, &[]);
+        let count = connections_max().to_string();
+        let url = format!("{scheme}://{}/echo", server.address);
+        let out = std::process::Command::new(env!("CARGO_BIN_EXE_oneloop"))
+            .args(["load", &url, "--idle", "-d", "2s", "-c", &count, "-q", "--json", "-"])
+            .output()
+            .expect("the tool runs");
+        let report: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
+        let idle = &report["shape"]["idle"];
+        let figure = |name: &str| idle[name].as_u64().expect("a figure");
+        assert_eq!(figure("held").to_string(), count, "{idle}");
+        let bytes = figure("memory_bytes") / figure("held");
+        println!("{count} connections over {scheme}: {bytes} bytes each in the generator");
+        assert!(bytes <= 400, "{bytes} bytes a connection at {count} connections");
+        assert!(bytes >= 200, "{bytes} bytes a connection: less than a client? not counted");
+        server.stop();
+    }
+}
+
 /// What a message was gathered in is kept for nobody: not with the connection that sent it.
 #[test]
 fn after_a_large_message_in_two_halves_nothing_is_kept() {

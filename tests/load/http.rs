@@ -133,7 +133,7 @@ fn an_announced_end_is_followed_by_another_connection() {
         assert_eq!((connections.connected, connections.attempted), (3, 3), "{connections:?}");
         assert_eq!((messages.received, messages.lost), (messages.sent, 0), "{messages:?}");
         assert_eq!(answered.get(), messages.received, "none was asked twice in vain");
-        assert!(connections.reopened >= 3, "{connections:?}");
+        assert!(connections.reopened > 6, "it goes on over each new one: {connections:?}");
         assert!(connections.reopened >= messages.received / 5 - 3, "{connections:?}");
     }
 }
@@ -144,7 +144,7 @@ fn a_body_may_end_with_its_connection() {
     let report = against(address, 1);
     let (connections, messages) = (&report.connections, report.messages);
     assert_eq!((connections.connected, messages.lost), (3, 0), "{connections:?}");
-    assert!(messages.received > 3 && connections.reopened > 3, "{messages:?}");
+    assert!(messages.received > 6 && connections.reopened > 6, "{messages:?}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod paced;
 mod procs;
 mod results;
 mod servers;
+mod shapes;
 #[cfg(feature = "tls")]
 mod tls;
 mod tool;

@@ -5,7 +5,7 @@ use crate::certs::Files;
 use crate::servers;
 use crate::ws::{site, site_on, target};
 use crate::{run, scenario};
-use oneloop::load::{self, Report, Scenario};
+use oneloop::load::{self, Report, Scenario, Shape};
 use oneloop::net::{Address, Dialect, Target, Trust};
 use oneloop::proto::http1::Method;
 use oneloop::server::Limits;
@@ -69,6 +69,32 @@ fn websockets_and_http_come_back_from_our_server() {
             assert_eq!(messages.received, messages.sent, "{dialect:?} {size_bytes} x {depth}");
             assert!(messages.sent > 3 * u64::from(depth), "{dialect:?} {messages:?}");
         }
+    }
+    stop();
+}
+
+#[test]
+fn shapes_are_the_same_under_tls() {
+    let files = Files::new("load-shapes");
+    let (address, stop) = site_on(&files.url("https://127.0.0.1:0"), Limits::default());
+    let websocket = || scenario_of(secure(&address, Dialect::WebSocket), &files);
+    let https = scenario_of(secure(&address, Dialect::Http), &files);
+    let broadcast = Target { path: "/broadcast".into(), ..websocket().target };
+    let churn = Shape::Churn { messages: 2 };
+    let cases = [
+        Scenario { shape: churn, ..websocket() },
+        Scenario { shape: churn, method: Method::Post, ..https },
+        Scenario { shape: Shape::Idle { ping_every_ms: 50 }, ..websocket() },
+        Scenario { shape: Shape::Fan, target: broadcast, ..websocket() },
+        Scenario { mix: vec![(64, 3), (100_000, 1)], ..websocket() },
+    ];
+    for case in cases {
+        let report = run(&Scenario { duration_ms: 500, ..case.clone() });
+        let (connections, messages) = (&report.connections, report.messages);
+        assert_eq!(connections.connected, 3, "{:?}: {connections:?}", case.shape);
+        assert_eq!(messages.received, messages.sent, "{:?}: {messages:?}", case.shape);
+        assert!(messages.received > 6, "{:?}: {messages:?}", case.shape);
+        assert_eq!(connections.reopened > 3, case.shape == churn, "{connections:?}");
     }
     stop();
 }

@@ -206,7 +206,7 @@ fn interrupting_prints_the_result_so_far() {
         .spawn()
         .expect("the tool starts");
     let mut progress = BufReader::new(child.stderr.take().expect("piped")).lines();
-    let line = progress.find(|line| line.as_ref().is_ok_and(|line| line.contains("5 connected")));
+    let line = progress.find(|line| line.as_ref().is_ok_and(|line| line.contains("5 connected  ")));
     assert!(line.is_some(), "it told how it goes");
     interrupt(&child);
     let mut text = String::new();
@@ -398,4 +398,89 @@ fn a_question_that_cannot_be_asked_is_a_usage_error() {
         let error = String::from_utf8_lossy(&out.stderr);
         assert!(error.contains("ask") && error.lines().count() == 1, "{error}");
     }
+}
+
+#[test]
+fn pool_and_reconnect_are_put_side_by_side() {
+    let url = echo_server();
+    let both = [&url, "-c", "3", "-d", "200ms", "-q", "--pool", "--reconnect"];
+    let out = output(&both);
+    assert!(went_well(out.status), "{}", String::from_utf8_lossy(&out.stderr));
+    let text = String::from_utf8(out.stdout).expect("UTF-8");
+    for word in ["POOL", "RECONNECT", "RATIO", "messages a second", "connects a message", "p50"] {
+        assert!(text.contains(word), "{word} is not in\n{text}");
+    }
+    let out = output(&[&both[..], &["--json", "-"]].concat());
+    let json: Value = serde_json::from_slice(&out.stdout).expect("one JSON document");
+    let connects = &json["ratio"][3];
+    assert_eq!(connects["figure"], "connects a message");
+    // One for each message, but for those that came last and went nowhere.
+    let (pool, reconnect) = (&connects["pool"], &connects["reconnect"]);
+    assert!(reconnect.as_f64().is_some_and(|n| (0.9..1.5).contains(&n)), "{connects}");
+    assert!(pool.as_f64().is_some_and(|n| n < 0.5), "{connects}");
+    assert!(json["pool"]["shape"].is_null() && json["reconnect"]["shape"]["churn"].is_object());
+}
+
+#[test]
+fn shapes_are_told_in_the_table_and_exclude_each_other() {
+    let url = echo_server();
+    let cases: [(&[&str], &[&str]); 3] = [
+        (&["--churn", "2"], &["SOCKETS", "connects, ", "2 message(s) each; we close first"]),
+        (&["--idle"], &["HELD", "3  of 3 connections", "missed", "of our memory"]),
+        (&["--pool"], &["every byte compared"]),
+    ];
+    for (flags, words) in cases {
+        let out = output(&[&[url.as_str(), "-c", "3", "-d", "200ms"], flags].concat());
+        assert!(went_well(out.status), "{}", String::from_utf8_lossy(&out.stderr));
+        let text = String::from_utf8(out.stdout).expect("UTF-8");
+        words.iter().for_each(|word| assert!(text.contains(word), "{word} is not in\n{text}"));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+    let cases: [(&[&str], &str); 7] = [
+        (&["--fan", "--churn", "1"], "--churn with --fan"),
+        (&["--churn", "2", "--idle"], "--churn with --idle"),
+        (&["--pool", "--idle"], "--pool with --idle"),
+        (&["--reconnect", "--churn", "2"], "--churn with --reconnect"),
+        (&["--ping-every", "1s"], "--ping-every without --idle"),
+        (&["--idle", "--hold"], "idle: --hold and --mirror"),
+        (&["--pool", "--reconnect", "--steps", "1,2"], "steps: with --pool and --reconnect"),
+    ];
+    for (flags, reason) in cases {
+        let out = output(&[&[url.as_str(), "-d", "2s"], flags].concat());
+        let text = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(text.contains(reason), "{reason} is not in {text}");
+        assert_eq!(out.status.code(), Some(2));
+    }
+}
+
+#[test]
+fn a_mix_has_a_row_for_each_size() {
+    let url = echo_server();
+    let mix = [url.as_str(), "-c", "3", "-d", "300ms", "-q", "--mix", "64:90,1k:9,64KiB:1"];
+    let out = output(&mix);
+    assert!(went_well(out.status), "{}", String::from_utf8_lossy(&out.stderr));
+    let text = String::from_utf8(out.stdout).expect("UTF-8");
+    for word in ["SIZE", "64 B", "1,024 B", "65,536 B", "answers", "up to 65,536 bytes each"] {
+        assert!(text.contains(word), "{word} is not in\n{text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let out = output(&[&mix[..], &["--seed", "5", "--json", "-"]].concat());
+    let json: Value = serde_json::from_slice(&out.stdout).expect("one JSON document");
+    let sizes = json["sizes"].as_array().expect("a row for each");
+    let weights: Vec<_> = sizes.iter().map(|it| (&it["size_bytes"], &it["weight"])).collect();
+    let asked =
+        [(64, 90), (1_024, 9), (65_536, 1)].map(|(size, weight)| (size.into(), weight.into()));
+    let asked: Vec<(&Value, &Value)> = asked.iter().map(|(size, weight)| (size, weight)).collect();
+    assert_eq!(weights, asked);
+    for (flags, reason) in [
+        (["--mix", "64:90,1k"], "write sizes with their weights: 64:90,1k:9,64k:1"),
+        (["--mix", "64:0"], "mix 64:0: use 1 byte to 1GiB, and a weight of 1 or more"),
+    ] {
+        let out = output(&[&[url.as_str()], &flags[..]].concat());
+        assert!(String::from_utf8_lossy(&out.stderr).contains(reason), "{reason}");
+        assert_eq!(out.status.code(), Some(2));
+    }
+    let out = output(&[&url, "--mix", "64:1", "--size", "64"]);
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(text.contains("--mix") && text.contains("--size"), "{text}");
 }

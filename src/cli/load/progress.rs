@@ -88,7 +88,13 @@ impl Progress {
             Stage::Ready => {
                 format!("{elapsed:.1}s  {connected} connected, and other processes waited for")
             }
-            Stage::Holding => format!("{elapsed:.0}s/{of:.0}s  {connected} held"),
+            Stage::Holding => {
+                let pings = match news.p99_us {
+                    p99 if p99 > 0.0 && !self.hold => format!("  ping p99 {}", latency(p99)),
+                    _ => String::new(),
+                };
+                format!("{elapsed:.0}s/{of:.0}s  {connected} held{pings}")
+            }
             Stage::Measuring | Stage::Ending | Stage::Closing | Stage::Over => {
                 let (rate, p99) = (grouped(news.rate_per_s as u64), latency(news.p99_us));
                 let service = news.service_p99_us.map(latency);
@@ -97,9 +103,13 @@ impl Progress {
                     0 => String::new(),
                     in_line => format!("  {} in line", grouped(in_line)),
                 };
+                let sockets = match news.reopened_per_s as u64 {
+                    0 => String::new(),
+                    opened => format!("  {} new sockets/s", grouped(opened)),
+                };
                 // Of all answers together it is not above the largest of the processes.
                 let most = if self.procs > 1 { "<= " } else { "" };
-                let times = format!("p99 {most}{p99}{service}{line}");
+                let times = format!("p99 {most}{p99}{service}{sockets}{line}");
                 format!("{elapsed:.0}s/{of:.0}s  {connected} connected  {rate}/s  {times}")
             }
         };

@@ -11,8 +11,9 @@
 //!
 //! **Read next.** `src/load/report.rs`.
 
+use super::{mix, shape};
 use crate::limits::words::{bytes, grouped};
-use crate::load::{Report, Scenario};
+use crate::load::{Report, Scenario, Shape};
 use crate::net::{Address, Trust};
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -52,6 +53,12 @@ pub(in crate::cli) fn text(report: &Report, scenario: &Scenario) -> String {
     list("REASONS", &mut reasons.map(|(reason, count)| (reason.clone(), *count)));
     if let Some(paced) = paced(report) {
         text.push_str(&format!("\n{paced}\n"));
+    }
+    if let Some(figures) = mix::text(report) {
+        text.push_str(&format!("\n{figures}\n"));
+    }
+    if let Some(figures) = shape::text(report, scenario) {
+        text.push_str(&format!("\n{figures}\n"));
     }
     text.push_str(&format!("\n{}", validity(report)));
     text
@@ -123,16 +130,18 @@ fn verdict(report: &Report, scenario: &Scenario) -> String {
             "NOTHING SERVED by {to}:\n{refused} answers, all with status 400 or above."
         );
     }
-    if scenario.hold {
+    if scenario.hold || matches!(scenario.shape, Shape::Idle { .. }) {
         return format!("Of {attempted} connections to {to}: {}.", fates(report));
     }
     let rate = grouped(report.rate_per_s().round() as u64);
     let what = match report.method {
+        None if scenario.shape == Shape::Fan => "deliveries".to_owned(),
         None => "messages".to_owned(),
         Some(method) => format!("{method} requests"),
     };
     let size = match report.size_bytes {
         0 => String::new(),
+        bytes if !report.sizes.is_empty() => format!("up to {} bytes each, ", grouped(bytes)),
         bytes => format!("{} bytes each, ", grouped(bytes)),
     };
     let compared = if scenario.is_echo() { ", every byte compared" } else { "" };

@@ -1,4 +1,4 @@
-//! The runs that a command makes: one, the steps, a search.
+//! The runs that a command makes: one, the steps, a search, two that are compared.
 //!
 //! **What.** [`Load::measure`] makes one run, in one process or several; the others are made of it.
 //!
@@ -11,9 +11,10 @@
 
 use super::find::{self, Objective};
 use super::progress::Progress;
-use super::{Load, Sink, command, procs, unwritable};
+use super::reuse::Reuse;
+use super::{Load, Sink, command, procs, status, unwritable};
 use crate::cli::{Failure, print};
-use crate::load::{self, Scenario};
+use crate::load::{self, Scenario, Shape};
 use crate::report::{Environment, Results, Run};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -53,6 +54,20 @@ impl Load {
             print(found.text().as_bytes())?;
         }
         Ok(found.status())
+    }
+
+    /// Runs with a socket for all requests of a connection, then with one for each.
+    pub(super) fn run_reuse(&self, scenario: Scenario, sink: Sink) -> Result<ExitCode, Failure> {
+        let pool = self.measure(&scenario)?;
+        let shape = Shape::Churn { messages: 1 };
+        let reconnect = self.measure(&Scenario { shape, ..scenario })?;
+        let exit = status([&pool, &reconnect]);
+        let reuse = Reuse::new(command(), pool.report, reconnect.report);
+        let json = serde_json::to_string_pretty(&reuse).map_err(unwritable)?;
+        if !sink.write(&(json + "\n"))? {
+            print(reuse.text().as_bytes())?;
+        }
+        Ok(exit)
     }
 
     /// Runs one rate after the other. A step that was cut short is the last.

@@ -11,9 +11,10 @@
 
 use super::Load;
 use crate::clock::Time;
-use crate::load::client::{Client, Tally};
+use crate::load::client::{Client, Shared, Tally};
 use crate::load::report::{Paced, Report, us};
-use crate::load::{Scenario, Snapshot, Stage};
+use crate::load::shape::Figures;
+use crate::load::{Messages, Scenario, Snapshot, Stage};
 use crate::sys::process;
 use std::time::Duration;
 
@@ -34,9 +35,11 @@ impl<C: Client> Load<C> {
     /// News of the run.
     pub(in crate::load) fn snapshot(&mut self, now: Time) -> Snapshot {
         let messages = self.shared.tally.messages;
-        let (then, answers_then) = std::mem::replace(&mut self.last_tick, (now, messages.received));
+        let reopened = self.shared.tally.reopened;
+        let last = (now, messages.received, reopened);
+        let (then, answers_then, reopened_then) = std::mem::replace(&mut self.last_tick, last);
         let seconds = now.since(then).as_secs_f64();
-        let answers = messages.received - answers_then;
+        let per_s = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         let paced = self.shared.tally.paced.as_ref();
         let ended = self.connections.attempted - self.connections.connected;
         Snapshot {
@@ -45,10 +48,11 @@ impl<C: Client> Load<C> {
             connected: u64::from(self.settled),
             waiting: u64::from(self.unsettled),
             errors: ended + messages.wrong + messages.refused + messages.lost,
-            rate_per_s: if seconds > 0.0 { answers as f64 / seconds } else { 0.0 },
+            rate_per_s: per_s(messages.received - answers_then),
             p99_us: us(self.shared.tally.latency.value_at_quantile(0.99)),
             service_p99_us: paced.map(|paced| us(paced.service.value_at_quantile(0.99))),
             in_line: self.in_line(now),
+            reopened_per_s: per_s(reopened - reopened_then),
         }
     }
 
@@ -64,12 +68,20 @@ impl<C: Client> Load<C> {
         (share(until.used, used), share(until.waited, waited))
     }
 
+    /// What the shape of the run found so far.
+    fn shape_figures(&self, messages: &Messages) -> Option<Figures> {
+        let Shared { churn, idle, fan, .. } = &self.shared;
+        let churn = churn.as_ref().map(|it| Figures::Churn(it.figures()));
+        let idle = idle.as_ref().map(|it| Figures::Idle(it.figures(self.settled, messages)));
+        churn.or(idle).or(fan.as_ref().map(|it| Figures::Fan(it.figures())))
+    }
+
     /// The figures so far. Connections that are open and were answered count as connected; those
     /// still without a fate are not counted, and what is still in flight is lost.
     pub(in crate::load) fn report(&self, scenario: &Scenario, now: Time) -> Report {
         let mut connections = self.connections.clone();
         connections.count_connected(u64::from(self.settled));
-        let Tally { messages, statuses, reopened, deflate_agreed, latency, series, paced } =
+        let Tally { messages, statuses, reopened, deflate_agreed, latency, series, paced, sizes } =
             &self.shared.tally;
         let mut messages = *messages;
         connections.reopened = *reopened;
@@ -108,6 +120,8 @@ impl<C: Client> Load<C> {
                 let unsent = paced.unsent + self.in_line(now);
                 Paced { unsent, ..paced }
             }),
+            shape: self.shape_figures(&messages),
+            sizes: sizes.clone(),
             rows: series.rows(),
         }
     }

@@ -86,7 +86,7 @@ impl<C: Client> Load<C> {
     pub(super) fn note_room(&mut self, id: ConnId, now: Time) {
         let (Some(line), Some(_)) = (&mut self.line, &self.shared.pacer) else { return };
         let Some(Some(seat)) = self.seats.get_mut(id.slot as usize) else { return };
-        if seat.free_since.is_none() && seat.client.has_room(&self.shared) {
+        if seat.free_since.is_none() && seat.client.has_room(id, &self.shared) {
             seat.free_since = Some(now);
             line.free.push_back(id.slot);
         }
@@ -94,21 +94,18 @@ impl<C: Client> Load<C> {
 
     /// Sends what is due on connections that are free. True if the budget ended it.
     pub(super) fn pace(&mut self, cx: &mut Cx<'_>) -> bool {
-        if !matches!(self.stage, Stage::Measuring | Stage::Ending) {
+        let is_fan = self.shared.fan.is_some();
+        if is_fan || !matches!(self.stage, Stage::Measuring | Stage::Ending) {
             return false;
         }
         for _ in 0..SENDS_PER_TURN {
             let now = self.shared.clock.now();
-            let (Some(line), Some(pacer)) = (&mut self.line, &self.shared.pacer) else {
-                return false;
-            };
-            let in_line = pacer.in_line(now);
+            let in_line = self.in_line(now);
             if in_line == 0 {
-                if let Some(due) = pacer.next_due() {
-                    line.wake_at(due, now, cx);
-                }
+                self.wake_for_next(now, cx);
                 return false;
             }
+            let Some(line) = &mut self.line else { return false };
             let free = line.free.len() as u64;
             let Some(slot) = line.free.pop_front() else { return false };
             self.send_share(cx, id_of(slot), in_line.div_ceil(free));
@@ -116,10 +113,18 @@ impl<C: Client> Load<C> {
         true
     }
 
+    /// Wakes the loop when the next message is due, if any is.
+    pub(super) fn wake_for_next(&mut self, now: Time, cx: &mut Cx<'_>) {
+        let due = self.shared.pacer.as_ref().and_then(Pacer::next_due);
+        if let (Some(line), Some(due)) = (&mut self.line, due) {
+            line.wake_at(due, now, cx);
+        }
+    }
+
     /// Gives a connection that was free its share of the line.
     fn send_share(&mut self, cx: &mut Cx<'_>, id: ConnId, messages: u64) {
         let Some(Some(seat)) = self.seats.get_mut(id.slot as usize) else { return };
-        let free_since = seat.free_since.filter(|_| seat.client.has_room(&self.shared));
+        let free_since = seat.free_since.filter(|_| seat.client.has_room(id, &self.shared));
         let Some(free_since) = free_since else {
             seat.free_since = None;
             return;
@@ -134,7 +139,7 @@ impl<C: Client> Load<C> {
         else {
             return;
         };
-        match seat.client.has_room(&self.shared) {
+        match seat.client.has_room(id, &self.shared) {
             true => line.free.push_back(id.slot),
             false => seat.free_since = None,
         }

@@ -82,6 +82,8 @@ impl Report {
             cpu_wait_share: field(json, "cpu_wait_share")?,
             latency: histogram(json, "latency_ns_histogram")?,
             paced: paced(json)?,
+            shape: field(json, "shape")?,
+            sizes: field::<Option<_>>(json, "sizes")?.unwrap_or_default(),
             rows: Vec::new(),
         };
         report.check_books()?;
@@ -147,7 +149,7 @@ fn method(name: &str) -> Result<&'static str, String> {
 }
 
 /// A histogram that becomes the text that other tools read.
-pub(super) struct Encoded<'a>(pub(super) &'a Histogram<u64>);
+pub(in crate::load) struct Encoded<'a>(pub(in crate::load) &'a Histogram<u64>);
 
 impl Serialize for Encoded<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -159,7 +161,7 @@ impl Serialize for Encoded<'_> {
 }
 
 /// The histogram in such a text, with the bounds of ours.
-fn decoded(text: &str) -> Result<Histogram<u64>, String> {
+pub(in crate::load) fn decoded(text: &str) -> Result<Histogram<u64>, String> {
     let bytes = BASE64_STANDARD.decode(text).map_err(|error| format!("base64: {error}"))?;
     let plain = plain(&bytes)?;
     let read = Deserializer::new().deserialize(&mut plain.as_slice());

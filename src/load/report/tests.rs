@@ -33,6 +33,8 @@ fn report(latencies_us: &[u64], measured_s: u64) -> Report {
         latency,
         rows: Vec::new(),
         paced: None,
+        shape: None,
+        sizes: Vec::new(),
     }
 }
 

@@ -5,9 +5,13 @@ fn tcp(address: &str) -> Address {
     Address::Tcp(address.parse().expect("an address"))
 }
 
+fn target(address: &str) -> Target {
+    Target::from(tcp(address))
+}
+
 fn plan(address: &str, connections: u32, given: &[&str]) -> Result<Sources, LoadError> {
     let given: Vec<IpAddr> = given.iter().map(|ip| ip.parse().expect("an address")).collect();
-    Sources::plan(&tcp(address), connections, &given)
+    Sources::plan(&tcp(address), connections, &given, false)
 }
 
 #[test]
@@ -38,15 +42,29 @@ fn given_sources_are_taken_in_turn_and_must_fit() {
     assert_eq!(first, ["127.9.9.9", "127.8.8.8", "127.9.9.9"]);
     assert!(matches!(plan("[::1]:1", 1, &["127.0.0.1"]), Err(LoadError::Usage(_))));
     let unix = Address::Unix("/x".into());
-    assert!(Sources::plan(&unix, 1, &["127.0.0.1".parse().expect("ip")]).is_err());
+    assert!(Sources::plan(&unix, 1, &["127.0.0.1".parse().expect("ip")], false).is_err());
 }
 
 #[test]
 fn advice_is_given_where_rotation_cannot_help() {
     let given: [IpAddr; 2] = ["192.0.2.1", "192.0.2.2"].map(|ip| ip.parse().expect("ip"));
-    assert_eq!(advice(&tcp("127.0.0.1:1"), 100_000, &[]), None);
-    assert_eq!(advice(&tcp("192.0.2.9:1"), 12_000, &[]), None);
-    assert_eq!(advice(&tcp("192.0.2.9:1"), 24_000, &given), None);
-    let text = advice(&tcp("192.0.2.9:1"), 24_001, &given).expect("advice");
+    assert_eq!(advice(&target("127.0.0.1:1"), 100_000, &[], false), None);
+    assert_eq!(advice(&target("192.0.2.9:1"), 12_000, &[], false), None);
+    assert_eq!(advice(&target("192.0.2.9:1"), 24_000, &given, false), None);
+    let text = advice(&target("192.0.2.9:1"), 24_001, &given, false).expect("advice");
     assert!(text.contains("--source 3 times"), "{text}");
+}
+
+#[test]
+fn who_comes_and_goes_comes_from_many_addresses() {
+    let to = tcp("127.0.0.1:1");
+    let sources = Sources::plan(&to, 1, &[], true).expect("plans");
+    let mut addresses: Vec<IpAddr> = (0..1_000).filter_map(|turn| sources.of(turn)).collect();
+    addresses.sort();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 250);
+    assert!(addresses.iter().all(IpAddr::is_loopback));
+    assert_eq!(advice(&target("127.0.0.1:1"), 1, &[], true), None);
+    let text = advice(&target("192.0.2.9:1"), 1, &[], true).expect("advice");
+    assert!(text.contains("TIME_WAIT") && text.contains("give --source"), "{text}");
 }

@@ -16,6 +16,7 @@ use crate::load::client::{Life, Shared};
 use crate::load::fates::{Fate, REASON_BYTES_MAX, may_be_refusal};
 use crate::load::in_flight::InFlight;
 use crate::load::pattern::SPAN_BYTES;
+use crate::reactor::ConnId;
 use std::ops::ControlFlow::{Break, Continue};
 
 /// One echoing stream.
@@ -87,7 +88,7 @@ impl Echo {
             if owed == 0 {
                 return Break(Fate::Failed("more bytes came back than were sent".to_owned()));
             }
-            let message_end = (desk.in_flight.answered() + 1) * desk.shared.words.size_bytes;
+            let message_end = message_end(desk);
             let n = owed.min(message_end - self.received).min(rest.len() as u64) as usize;
             let right = rest[..n] == desk.shared.words.at(desk.id, self.received)[..n];
             self.advance(n, right, desk);
@@ -100,14 +101,14 @@ impl Echo {
     fn advance(&mut self, n: usize, right: bool, desk: &mut Desk<'_>) {
         self.received += n as u64;
         self.is_damaged |= !right;
-        while self.received >= (desk.in_flight.answered() + 1) * desk.shared.words.size_bytes {
+        while self.received >= message_end(desk) {
             desk.answered(!self.is_damaged);
             self.is_damaged = false;
         }
     }
 
-    pub(super) fn say(&mut self, in_flight: &InFlight, shared: &Shared) -> Say {
-        let due = self.due(in_flight, shared);
+    pub(super) fn say(&mut self, id: ConnId, in_flight: &InFlight, shared: &Shared) -> Say {
+        let due = self.due(id, in_flight, shared);
         if due == 0 {
             return Say::Out;
         }
@@ -119,15 +120,15 @@ impl Echo {
         Say::Words(from, n)
     }
 
-    fn due(&self, in_flight: &InFlight, shared: &Shared) -> u64 {
+    fn due(&self, id: ConnId, in_flight: &InFlight, shared: &Shared) -> u64 {
         match self.is_open() {
-            true => in_flight.asked() * shared.words.size_bytes - self.written,
+            true => shared.words.begin(id, in_flight.asked()) - self.written,
             false => 0,
         }
     }
 
-    pub(super) fn is_due(&self, in_flight: &InFlight, shared: &Shared) -> bool {
-        self.due(in_flight, shared) > 0
+    pub(super) fn is_due(&self, id: ConnId, in_flight: &InFlight, shared: &Shared) -> bool {
+        self.due(id, in_flight, shared) > 0
     }
 
     /// Nobody was told why not.
@@ -142,4 +143,9 @@ impl Echo {
     pub(super) fn end(&self) -> Ending {
         Fate::told(&self.told).map_or(Ending::Silent, Ending::Known)
     }
+}
+
+/// Where the message ends that is coming in.
+fn message_end(desk: &Desk<'_>) -> u64 {
+    desk.shared.words.begin(desk.id, desk.in_flight.answered() + 1)
 }

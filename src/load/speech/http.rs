@@ -4,21 +4,21 @@
 //! responses in order, counts their statuses, and compares the bodies where they must be echoes.
 //! [`Requests`] is what all connections of a run ask for.
 //!
-//! **Why this way.** All requests of a run have the same length, so what is to be sent next is a
-//! position, as for plain bytes: the head is written once at the start, and bodies are stretches of
-//! the connection's pattern. A server that announces the end of a connection
-//! (`Connection: close`) has not failed: the next request goes over a new one, and so does what was
-//! pipelined behind, which it has not looked at. If it announces that with a status of 400 or
-//! above it has refused the client, and said why.
+//! **Why this way.** All requests of a run that have bodies of the same size have the same head: it
+//! is written once at the start, and bodies are stretches of the connection's pattern, so what is
+//! to be sent next is two numbers. A server that announces the end of a connection (`Connection:
+//! close`) has not failed: the next request goes over a new one, and so does what was pipelined
+//! behind, which it has not looked at. If it announces that with a status of 400 or above it has
+//! refused the client, and said why.
 //!
-//! **Costs.** A copy of the head a request; a response is read where it lies. 96 bytes a
+//! **Costs.** A copy of the head a request; a response is read where it lies. 104 bytes a
 //! connection.
 //!
 //! **Read next.** `src/proto/http1/reply.rs`.
 
 use super::refusal::Refusal;
 use super::{Desk, Ending, Next};
-use crate::load::client::{Life, Shared};
+use crate::load::client::{Life, Shared, Words};
 use crate::load::fates::Fate;
 use crate::load::in_flight::InFlight;
 use crate::load::pattern::SPAN_BYTES;
@@ -37,10 +37,9 @@ const LIMITS: Limits = Limits {
 
 /// What is asked for, by every connection alike.
 pub(in crate::load) struct Requests {
-    /// Request line and headers, up to the body.
-    head: Vec<u8>,
-    /// Bytes of the body behind it.
-    body_bytes: u64,
+    /// Request line and headers up to the body, for each size of body.
+    heads: Vec<Vec<u8>>,
+    has_body: bool,
     /// The answers have no bodies.
     is_head: bool,
     /// The body must come back.
@@ -48,22 +47,22 @@ pub(in crate::load) struct Requests {
 }
 
 impl Requests {
-    /// A request to `target`; with a body of `size_bytes` if the method has one. The body is
+    /// Requests to `target`; with a body of one of these `sizes` if the method has one. The body is
     /// expected back from a path that ends in `/echo`.
-    pub(in crate::load) fn new(target: &Target, method: Method, size_bytes: u64) -> Requests {
+    pub(in crate::load) fn new(target: &Target, method: Method, sizes: &[u64]) -> Requests {
         let has_body = method.has_body();
         let (name, version) = (method.name(), env!("CARGO_PKG_VERSION"));
-        let mut head = format!(
+        let head = format!(
             "{name} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: oneloop/{version}\r\n",
             target.path, target.host
         );
-        if has_body {
-            head.push_str(&format!("Content-Length: {size_bytes}\r\n"));
-        }
-        head.push_str("\r\n");
+        let heads = sizes.iter().map(|size| match has_body {
+            true => format!("{head}Content-Length: {size}\r\n\r\n").into_bytes(),
+            false => format!("{head}\r\n").into_bytes(),
+        });
         Requests {
-            head: head.into_bytes(),
-            body_bytes: if has_body { size_bytes } else { 0 },
+            heads: heads.collect(),
+            has_body,
             is_head: method == Method::Head,
             is_echo: Requests::is_echo(target, method),
         }
@@ -75,9 +74,10 @@ impl Requests {
         method.has_body() && path.ends_with("/echo")
     }
 
-    /// Bytes of a request.
-    fn len(&self) -> u64 {
-        self.head.len() as u64 + self.body_bytes
+    /// The head of request `number` of connection `id`, and the bytes of its body.
+    fn of(&self, id: ConnId, number: u64, words: &Words) -> (&[u8], u64) {
+        let class = words.sizes.class(id, number);
+        (&self.heads[class], if self.has_body { words.sizes.classes()[class] } else { 0 })
     }
 }
 
@@ -85,8 +85,10 @@ impl Requests {
 #[derive(Default)]
 pub(in crate::load) struct Http {
     reader: ReplyReader,
-    /// Position in the outgoing stream of requests. At most `asked` of them.
-    written: u64,
+    /// Requests that were said whole; at most `asked`.
+    said: u64,
+    /// Bytes of the next one that were said.
+    within: usize,
     incoming: Incoming,
     /// What is coming in refuses the client.
     refusal: Option<Box<Refusal>>,
@@ -107,10 +109,10 @@ struct Incoming {
 impl Incoming {
     /// A stretch of the body came in.
     fn compare(&mut self, data: &[u8], desk: &Desk<'_>) {
-        let Requests { is_echo, body_bytes: size, .. } = desk.shared.requests;
-        if is_echo && self.status == 200 {
-            let begin = desk.in_flight.answered() * size + self.body_bytes;
-            self.is_damaged |= !desk.shared.words.matches(desk.id, begin, data);
+        let Shared { requests, words, .. } = &*desk.shared;
+        if requests.is_echo && self.status == 200 {
+            let begin = words.begin(desk.id, desk.in_flight.answered()) + self.body_bytes;
+            self.is_damaged |= !words.matches(desk.id, begin, data);
         }
         self.body_bytes += data.len() as u64;
     }
@@ -164,9 +166,11 @@ impl Http {
             desk.in_flight.answer();
             desk.shared.tally.messages.refused += 1;
         } else {
-            let requests = &desk.shared.requests;
-            let is_whole = status == 200 && body_bytes == requests.body_bytes;
-            desk.answered(!requests.is_echo || is_whole && !is_damaged);
+            let Shared { requests, words, .. } = &*desk.shared;
+            let (_, size) = requests.of(desk.id, desk.in_flight.answered(), words);
+            let is_whole = status == 200 && body_bytes == size;
+            let right = !requests.is_echo || is_whole && !is_damaged;
+            desk.answered(right);
         }
         Continue(if is_last { Next::Reopen } else { Next::Go })
     }
@@ -174,28 +178,28 @@ impl Http {
     /// Appends requests, as many as are due and fit into one write.
     pub(super) fn say(&mut self, id: ConnId, in_flight: &InFlight, shared: &mut Shared) {
         let Shared { requests, words, out, .. } = shared;
-        let (head, length) = (&requests.head[..], requests.len());
-        let due = in_flight.asked() * length - self.written;
-        let end = self.written + due.min(SPAN_BYTES as u64);
-        while self.written < end {
-            let (number, within) = (self.written / length, (self.written % length) as usize);
-            let room = (end - self.written) as usize;
-            let piece = match within.checked_sub(head.len()) {
-                None => &head[within..],
+        let mut room = SPAN_BYTES;
+        while self.said < in_flight.asked() && room > 0 {
+            let (head, body_bytes) = requests.of(id, self.said, words);
+            let piece = match self.within.checked_sub(head.len()) {
+                None => &head[self.within..],
                 Some(at) => {
-                    let left = requests.body_bytes - at as u64;
-                    let body = words.at(id, number * requests.body_bytes + at as u64);
+                    let left = body_bytes - at as u64;
+                    let body = words.at(id, words.begin(id, self.said) + at as u64);
                     &body[..left.min(body.len() as u64) as usize]
                 }
             };
             let piece = &piece[..piece.len().min(room)];
             out.extend_from_slice(piece);
-            self.written += piece.len() as u64;
+            (room, self.within) = (room - piece.len(), self.within + piece.len());
+            if self.within as u64 == head.len() as u64 + body_bytes {
+                (self.said, self.within) = (self.said + 1, 0);
+            }
         }
     }
 
-    pub(super) fn is_due(&self, in_flight: &InFlight, shared: &Shared) -> bool {
-        in_flight.asked() * shared.requests.len() > self.written
+    pub(super) fn is_due(&self, in_flight: &InFlight) -> bool {
+        in_flight.asked() > self.said
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -217,7 +221,7 @@ impl Http {
 
     pub(super) fn restart(&mut self, in_flight: &InFlight, shared: &mut Shared) {
         self.clear(shared);
-        self.written = in_flight.answered() * shared.requests.len();
+        (self.said, self.within) = (in_flight.answered(), 0);
     }
 
     pub(super) fn clear(&mut self, shared: &mut Shared) {

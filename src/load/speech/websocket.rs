@@ -23,6 +23,7 @@ use crate::load::fates::{Fate, Phase};
 use crate::load::in_flight::InFlight;
 use crate::load::keys::Keys;
 use crate::load::pattern::SPAN_BYTES;
+use crate::load::shape::{Announcement, Ear, Hearing};
 use crate::proto::http1::{Limits, Reply, ReplyPart, ReplyReader, Slots};
 use crate::proto::ws::deflate::{Codec, Params};
 use crate::proto::ws::encode::{self, First};
@@ -81,10 +82,14 @@ pub(in crate::load) struct WebSocket {
     decoder: Decoder,
     /// If both sides have agreed to compress.
     codec: Option<Codec>,
-    /// Position in the stream of all messages: what was said. At most `asked` of them.
-    written: u64,
+    /// Messages that were said whole; at most `asked`.
+    said: u64,
+    /// Bytes of the next one that were said.
+    within: u64,
     /// It was upgraded, and sends back what comes.
     is_mirror: bool,
+    /// What hears messages that another connection sent.
+    ear: Ear,
 }
 
 impl WebSocket {
@@ -97,7 +102,15 @@ impl WebSocket {
         };
         let state = State::Opening(Box::new(opening));
         let decoder = Decoder::new(Role::Client);
-        Continue(WebSocket { state, decoder, codec: None, written: 0, is_mirror: false })
+        Continue(WebSocket {
+            state,
+            decoder,
+            codec: None,
+            said: 0,
+            within: 0,
+            is_mirror: false,
+            ear: Ear::default(),
+        })
     }
 
     /// Takes bytes that came in.
@@ -121,8 +134,12 @@ impl WebSocket {
             if self.codec.is_some() {
                 self.decoder.expect_compressed();
             }
-            if !self.is_mirror {
-                desk.ask();
+            match desk.in_flight.asked() {
+                _ if self.is_mirror || desk.shared.fan.is_some() => {}
+                0 if desk.shared.idle.is_some() => self.ping(desk)?,
+                0 => desk.ask(),
+                // It is not the first connection in its seat.
+                _ => {}
             }
         }
         self.receive_frames(&mut fresh[read_away..], desk)
@@ -131,11 +148,12 @@ impl WebSocket {
     fn receive_frames(&mut self, fresh: &mut [u8], desk: &mut Desk<'_>) -> Life {
         let mut rest = fresh;
         loop {
-            let Shared { assembly, pool, out, keys, words, tally, deflate, .. } = &mut *desk.shared;
+            let Shared { assembly, pool, out, keys, words, tally, deflate, idle, fan, .. } =
+                &mut *desk.shared;
             let event = match (self.decoder.next(&mut rest, assembly, pool), &mut self.codec) {
                 (Ok(Some(Event::Compressed(kind, payload))), Some(codec)) => {
-                    let bytes_max = limits(words.size_bytes).message_bytes_max;
-                    let message = codec.decode(kind, payload, bytes_max, &mut deflate.inflating);
+                    let max = limits(words.size_bytes).message_bytes_max;
+                    let message = codec.decode(kind, payload, max, &mut deflate.inflating);
                     message.map(|message| Some(Event::Message(kind, message)))
                 }
                 (event, _) => event,
@@ -145,24 +163,30 @@ impl WebSocket {
                 Ok(Some(Event::Message(kind, message))) if self.is_mirror => {
                     tally.messages.sent += 1;
                     tally.messages.received += 1;
-                    let key = Some(keys.take()?);
-                    match &mut self.codec {
-                        _ if !matches!(self.state, State::Open) => {}
-                        Some(codec) => {
-                            codec.encode(kind, message, key, &mut deflate.compressing, out);
+                    if matches!(self.state, State::Open) {
+                        let (key, compressing) = (Some(keys.take()?), &mut deflate.compressing);
+                        match &mut self.codec {
+                            Some(codec) => codec.encode(kind, message, key, compressing, out),
+                            None => encode::message(kind, message, key, out),
                         }
-                        None => encode::message(kind, message, key, out),
                     }
+                }
+                // Who is idle has asked for none: a server may say what it likes.
+                Ok(Some(Event::Message(..))) if idle.is_some() => {}
+                Ok(Some(Event::Message(_, message))) if fan.is_some() => {
+                    let (in_flight, now) = (&mut *desk.in_flight, desk.now);
+                    let hearing = Hearing { fan, words, tally, in_flight, now };
+                    self.ear.take(message, hearing)?;
                 }
                 Ok(Some(Event::Message(kind, message))) => {
                     if desk.in_flight.len() == 0 {
                         let what = "WebSocket: more messages came back than were sent";
                         return Break(Fate::Failed(what.to_owned()));
                     }
-                    let begin = desk.in_flight.answered() * words.size_bytes;
+                    let number = desk.in_flight.answered();
                     let right = kind == Kind::Binary
-                        && message.len() as u64 == words.size_bytes
-                        && words.matches(desk.id, begin, message);
+                        && message.len() as u64 == words.sizes.size(desk.id, number)
+                        && words.matches(desk.id, words.begin(desk.id, number), message);
                     desk.answered(right);
                 }
                 Ok(Some(Event::Ping(payload))) => {
@@ -170,26 +194,56 @@ impl WebSocket {
                         encode::pong(payload, Some(keys.take()?), out);
                     }
                 }
+                Ok(Some(Event::Pong(payload))) if idle.is_some() => {
+                    if desk.in_flight.len() > 0 && *payload == number_of_ping(desk.in_flight) {
+                        desk.answered(true);
+                    }
+                }
                 // Compressed: only a decoder that was told so expects them.
                 Ok(Some(Event::Pong(_) | Event::Compressed(..))) => {}
                 Ok(Some(Event::Close(code, reason))) => {
                     let fate = self.judge_close(code, reason);
-                    if matches!(self.state, State::Open) {
-                        let code = CloseCode::echo(code, Role::Client);
-                        encode::close(code, "", Some(keys.take()?), out);
-                    }
+                    self.close(CloseCode::echo(code, Role::Client), "", keys, out)?;
                     self.state = State::Over(Box::new(fate));
                 }
                 Err(error) => {
-                    if matches!(self.state, State::Open) {
-                        let key = Some(keys.take()?);
-                        encode::close(Some(error.close_code()), error.reason(), key, out);
-                    }
+                    self.close(Some(error.close_code()), error.reason(), keys, out)?;
                     self.state = State::Over(Box::new(failed(error)));
                     return Continue(());
                 }
             }
         }
+    }
+
+    /// Appends a close frame, unless there was one.
+    fn close(
+        &self,
+        code: Option<CloseCode>,
+        reason: &str,
+        keys: &mut Keys,
+        out: &mut Vec<u8>,
+    ) -> Life {
+        if self.is_open() {
+            encode::close(code, reason, Some(keys.take()?), out);
+        }
+        Continue(())
+    }
+
+    /// Asks by a ping. It stands for a message, which is never sent.
+    pub(super) fn ping(&mut self, desk: &mut Desk<'_>) -> Life {
+        let payload = number_of_ping(desk.in_flight);
+        desk.ask();
+        self.said += 1;
+        encode::ping(&payload, Some(desk.shared.keys.take()?), &mut desk.shared.out);
+        Continue(())
+    }
+
+    /// Appends what is said to all.
+    pub(super) fn announce(&mut self, what: Announcement, shared: &mut Shared) -> Life {
+        let Shared { fan: Some(fan), words, out, keys, .. } = shared else { return Continue(()) };
+        fan.write(what, words);
+        encode::message(Kind::Binary, &fan.draft, Some(keys.take()?), out);
+        Continue(())
     }
 
     /// What the server's close frame makes of the connection.
@@ -215,19 +269,23 @@ impl WebSocket {
         if !self.is_open() {
             return Continue(());
         }
-        let end = in_flight.asked() * words.size_bytes;
-        while self.written < end && out.len() < SPAN_BYTES {
-            let within = self.written % words.size_bytes;
-            let stretch = words.at(id, self.written);
-            let n = (words.size_bytes - within).min(stretch.len() as u64);
-            self.written += n;
-            if let Some(codec) = self.codec.as_mut().filter(|_| n == words.size_bytes) {
+        if shared.fan.is_some() {
+            return Continue(());
+        }
+        while self.said < in_flight.asked() && out.len() < SPAN_BYTES {
+            let (size, within) = (words.sizes.size(id, self.said), self.within);
+            let stretch = words.at(id, words.begin(id, self.said) + within);
+            let n = (size - within).min(stretch.len() as u64);
+            let is_end = within + n == size;
+            (self.said, self.within) =
+                if is_end { (self.said + 1, 0) } else { (self.said, within + n) };
+            if let Some(codec) = self.codec.as_mut().filter(|_| n == size) {
                 let (key, message) = (Some(keys.take()?), &stretch[..n as usize]);
                 codec.encode(Kind::Binary, message, key, &mut deflate.compressing, out);
                 continue;
             }
             let opcode = if within == 0 { OpCode::Binary } else { OpCode::Continuation };
-            let first = First { fin: within + n == words.size_bytes, rsv1: false, opcode };
+            let first = First { fin: is_end, rsv1: false, opcode };
             encode::frame(first, &stretch[..n as usize], Some(keys.take()?), out);
         }
         Continue(())
@@ -236,7 +294,8 @@ impl WebSocket {
     pub(super) fn is_due(&self, in_flight: &InFlight, shared: &Shared) -> bool {
         match &self.state {
             State::Opening(opening) => !opening.is_asked,
-            State::Open => in_flight.asked() * shared.words.size_bytes > self.written,
+            State::Open if shared.fan.is_some() => false,
+            State::Open => in_flight.asked() > self.said,
             State::Leaving | State::Over(_) => false,
         }
     }
@@ -245,8 +304,9 @@ impl WebSocket {
         matches!(self.state, State::Open)
     }
 
-    pub(super) fn is_mirror(&self) -> bool {
-        self.is_mirror
+    /// It answers itself, or has heard another one.
+    pub(super) fn is_served(&self) -> bool {
+        self.is_mirror || self.ear.is_member
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -277,12 +337,22 @@ impl WebSocket {
     }
 
     pub(super) fn leave(&mut self, shared: &mut Shared) -> Life<bool> {
+        if matches!(self.state, State::Opening(_)) {
+            return Continue(false);
+        }
         if self.is_open() {
-            let key = Some(shared.keys.take()?);
-            encode::close(Some(CloseCode::NORMAL), "", key, &mut shared.out);
+            self.close(Some(CloseCode::NORMAL), "", &mut shared.keys, &mut shared.out)?;
             self.state = State::Leaving;
         }
         Continue(true)
+    }
+
+    /// Begins anew on another connection, where all was answered on this one.
+    pub(super) fn restart(&mut self, in_flight: &InFlight, shared: &mut Shared) -> Life {
+        self.clear(shared);
+        *self = WebSocket::new(&mut shared.keys)?;
+        self.said = in_flight.answered();
+        Continue(())
     }
 
     /// What a connection does that is not open.
@@ -303,6 +373,11 @@ impl WebSocket {
             opening.reader.clear(&mut shared.pool);
         }
     }
+}
+
+/// What the oldest ping in flight says, or the next: there is never more than one.
+fn number_of_ping(in_flight: &InFlight) -> [u8; 8] {
+    in_flight.answered().to_be_bytes()
 }
 
 impl Opening {

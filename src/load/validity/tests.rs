@@ -33,6 +33,8 @@ fn report() -> Report {
         cpu_wait_share: 0.4,
         latency,
         paced: Some(paced),
+        shape: None,
+        sizes: Vec::new(),
     }
 }
 
