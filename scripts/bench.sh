@@ -8,6 +8,7 @@
 #   scripts/bench.sh --only 'ws-c100-*'      what --list names
 #   scripts/bench.sh --server 'uws=ws,http=./uws {port}'      one more, of your own
 #
+# PEERS_FEATURES=uwebsockets brings in the C++ core of uWebSockets (benches/peers/Cargo.toml).
 # Needs python3; strace and valgrind for what is counted. Nothing is installed; what is missing is said.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -26,7 +27,7 @@ case " $* " in
         built=(--bin-oneloop "$target/release/oneloop" --bin-floor "$target/benches/release/floor")
         cargo build --locked --release --quiet --manifest-path benches/floor/Cargo.toml --target-dir "$target/benches"
         if cargo build --locked --release --quiet --manifest-path benches/peers/Cargo.toml \
-            --target-dir "$target/benches"; then
+            --target-dir "$target/benches" ${PEERS_FEATURES:+--features "$PEERS_FEATURES"}; then
             built+=(--bin-peers "$target/benches/release/peers")
         fi
         ;;

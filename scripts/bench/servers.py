@@ -34,14 +34,6 @@ ONELOOP = {
     "https": "--listen https://127.0.0.1:{port} --tls-self-signed",
 }
 
-PEERS = {
-    "tokio": ["tcp"],
-    "fastwebsockets": ["ws"],
-    "tungstenite": ["ws"],
-    "tungstenite-broadcast": ["broadcast"],
-    "hyper": ["http"],
-}
-
 NGINX = """daemon off; master_process off; pid {dir}/nginx.pid; error_log stderr crit;
 worker_rlimit_nofile 20000; events {{ worker_connections 19900; }}
 http {{
@@ -167,13 +159,14 @@ def known(built, others):
     found.append(Server("oneloop", list(ONELOOP), oneloop))
     floor = lambda kind, port, _: [built["floor"], kind, str(port)]
     found.append(Server("floor", ["tcp", "ws", "http"], floor))
-    if built.get("peers"):
-        for name, kinds in PEERS.items():
+    if os.access(built["peers"], os.X_OK):
+        names = subprocess.run([built["peers"], "--names"], capture_output=True, text=True, check=True)
+        for name, kind in map(str.split, names.stdout.splitlines()):
             peer = lambda _kind, port, _, name=name: [built["peers"], name, str(port)]
-            found.append(Server(name, kinds, peer))
+            found.append(Server(name, [kind], peer))
     else:
-        missing.append("the peers could not be built: cargo build --release "
-                       "--manifest-path benches/peers/Cargo.toml says why")
+        missing.append("the peers are not built: cargo build --release --manifest-path "
+                       "benches/peers/Cargo.toml does, or says why not")
     system = [("nginx", "nginx", ["http", "slow", "https"], nginx),
               ("haproxy", "haproxy", ["http"], haproxy),
               ("redis", "redis-server", ["redis"], redis)]

@@ -55,15 +55,17 @@ def figures(rounds, key):
 
 
 def table(case, servers, reference):
-    """The Markdown of one case: a row for each server, ours first."""
+    """The Markdown of one case: a row for each server, and how `reference` compares with it."""
     rows = [row for rounds in servers.values() for row in rounds]
     columns = [column for column in COLUMNS if any(column[0] in row for row in rows)]
     by = next((key for key in ["cpu_us", "own_bytes", "rate_per_s"]
                if any(key in row for row in rows)), None)
-    title = {"cpu_us": "our CPU to its", "own_bytes": "ours to its",
-             "rate_per_s": "%s to it" % reference}.get(by)
+    if reference not in servers:
+        reference = next(iter(servers), None)
+    title = {"cpu_us": "CPU of %s to its", "own_bytes": "%s to it",
+             "rate_per_s": "rate of %s to its"}.get(by, "%s") % reference
     lines = ["", "### " + case, ""]
-    head = ["server"] + [title for _, title, _ in columns] + ([title] if by else []) + ["noise", ""]
+    head = ["client" if case.startswith("clients") else "server"] + [title for _, title, _ in columns] + ([title] if by else []) + ["noise", ""]
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     ours = servers.get(reference, [])
     for name, rounds in servers.items():

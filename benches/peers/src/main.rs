@@ -1,5 +1,5 @@
 //! What others do with the same work: `peers NAME PORT` is one of them, on 127.0.0.1, with one
-//! thread and TCP_NODELAY, written as its own example writes it.
+//! thread and TCP_NODELAY, written as its own example writes it. `peers --names` says who can what.
 //!
 //! | name | language | path |
 //! |---|---|---|
@@ -8,6 +8,10 @@
 //! | `tungstenite` | WebSocket echo (tokio-tungstenite) | any |
 //! | `tungstenite-broadcast` | WebSocket, each message to everybody | any |
 //! | `fastwebsockets` | WebSocket echo, upgraded by hyper | any |
+//! | `uwebsockets` | WebSocket echo, with the feature of that name | `/echo` |
+
+#[cfg(feature = "uwebsockets")]
+mod uwebsockets;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -33,12 +37,34 @@ type Ended = Result<(), Box<dyn Error + Send + Sync>>;
 /// Messages that a receiver of a broadcast may be behind.
 const BEHIND_MAX: usize = 1024;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> std::io::Result<()> {
+/// Who there is, and for which cases of `scripts/bench/cases.py`.
+const NAMES: &[(&str, &str)] = &[
+    ("fastwebsockets", "ws"),
+    ("tungstenite", "ws"),
+    #[cfg(feature = "uwebsockets")]
+    ("uwebsockets", "ws"),
+    ("tungstenite-broadcast", "broadcast"),
+    ("tokio", "tcp"),
+    ("hyper", "http"),
+];
+
+fn main() -> std::io::Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [name, port] = &arguments[..] else { usage() };
-    let Ok(port) = port.parse() else { usage() };
-    match name.as_str() {
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["--names"] => NAMES.iter().for_each(|(name, kind)| println!("{name} {kind}")),
+        [name, port] => match port.parse() {
+            Ok(port) => run(name, port)?,
+            Err(_) => usage(),
+        },
+        _ => usage(),
+    }
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn run(name: &str, port: u16) -> std::io::Result<()> {
+    match name {
         "tokio" => serve(port, echo).await,
         "hyper" => serve(port, hyper_ok).await,
         "tungstenite" => serve(port, tungstenite_echo).await,
@@ -47,13 +73,14 @@ async fn main() -> std::io::Result<()> {
             serve(port, move |stream| tungstenite_broadcast(stream, all.clone())).await
         }
         "fastwebsockets" => serve(port, fastwebsockets_upgrade).await,
+        #[cfg(feature = "uwebsockets")]
+        "uwebsockets" => uwebsockets::serve(port),
         _ => usage(),
     }
 }
 
 fn usage() -> ! {
-    let names = "tokio|hyper|tungstenite|tungstenite-broadcast|fastwebsockets";
-    eprintln!("usage: peers {names} PORT");
+    eprintln!("usage: peers NAME PORT, or peers --names");
     std::process::exit(2)
 }
 
