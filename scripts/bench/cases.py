@@ -41,11 +41,14 @@ def every():
     cases.append(Case("churn-ws-c100", "ws", ["-c", 100, "--churn", 1], needs="--churn"))
     for receivers, depth in itertools.product([1000, 10_000], [1, 8]):
         load = ["-c", receivers, "--depth", depth, "--fan"]
-        cases.append(Case("broadcast-c%d-d%d" % (receivers, depth), "broadcast", load, needs="--fan"))
+        name = "broadcast-c%d-d%d" % (receivers, depth)
+        cases.append(Case(name, "broadcast", load, needs="--fan"))
     load = ["-c", 1000, "--size", 1024, "--fan", "--deflate"]
     cases.append(Case("broadcast-deflate-c1000", "deflate-broadcast", load, needs="--fan"))
-    for kind, load in [("ws", []), ("tcp", []), ("http", ["--ask", "GET /healthz HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n"]),
-                       ("wss", ["--tls-insecure"]), ("redis", ["--ask", "PING\\r\\n"])]:
+    get = "GET /healthz HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n"
+    holds = {"ws": [], "tcp": [], "http": ["--ask", get], "wss": ["--tls-insecure"],
+             "redis": ["--ask", "PING\\r\\n"]}
+    for kind, load in holds.items():
         cases.append(Case("idle-" + kind, kind, load, measure="idle", is_quick=kind == "ws"))
     for kind in ["http", "slow"]:
         cases.append(Case("clients-" + kind, kind, ["-c", 100], measure="clients"))

@@ -1,4 +1,4 @@
-"""What the machine tells of processes: CPU, memory, system calls; and processes that end with us."""
+"""What the machine tells of processes: CPU, memory, system calls; and children that end with us."""
 import os
 import platform
 import re
@@ -96,7 +96,7 @@ class Strace:
         self.file = tempfile.NamedTemporaryFile("r", suffix=".strace")
         self.process = Process(
             ["strace", "-f", "-c", "-q", "-o", self.file.name, "-p", str(pid)], cpu)
-        while "TracerPid:\t0" in read("/proc/%d/status" % pid) and self.process.child.poll() is None:
+        while self.process.child.poll() is None and is_untraced(pid):
             time.sleep(0.01)
 
     def counts(self):
@@ -106,6 +106,10 @@ class Strace:
         self.file.close()
         return {row[-1]: int(row[3]) for row in rows
                 if len(row) > 4 and row[3].isdigit() and row[-1] != "total"}
+
+
+def is_untraced(pid):
+    return "TracerPid:\t0" in read("/proc/%d/status" % pid)
 
 
 def describe():

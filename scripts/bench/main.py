@@ -23,9 +23,10 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="scripts/bench.sh", description="Runs the servers that are installed side by side.",
         epilog="A report of all is in OUT: report.md, report.json, and a page for each case.")
-    parser.add_argument("--quick", action="store_true", help="about a minute: few cases, nothing is counted")
+    parser.add_argument("--quick", action="store_true",
+                        help="about a minute: few cases, nothing is counted")
     parser.add_argument("--only", metavar="PATTERN", action="append",
-                        help="only cases that are called so: 'ws-*', 'http', ... (repeatable)")
+                        help="only cases that are called so: 'ws', '*-c100-*', ... (repeatable)")
     parser.add_argument("--servers", metavar="NAMES", help="only these: oneloop,floor,...")
     parser.add_argument("--server", metavar="NAME=KINDS=COMMAND", action="append", default=[],
                         help="one more: 'uws=ws,http,broadcast=./uws {port}' (repeatable)")
@@ -48,7 +49,8 @@ class Bench:
 
     def __init__(self, chosen):
         self.chosen = chosen
-        self.built = {name: getattr(chosen, "bin_" + name) for name in ["oneloop", "floor", "peers"]}
+        self.built = {"oneloop": chosen.bin_oneloop, "floor": chosen.bin_floor,
+                      "peers": chosen.bin_peers}
         self.servers, missing = servers.known(self.built, chosen.server)
         if chosen.servers:
             wanted = chosen.servers.split(",")
@@ -63,7 +65,7 @@ class Bench:
 
     def is_wanted(self, case):
         if self.chosen.only:
-            return any(fnmatch.fnmatch(case.name, pattern) or case.name.startswith(pattern)
+            return any(fnmatch.fnmatch(case.name, pattern) or case.name.startswith(pattern + "-")
                        for pattern in self.chosen.only)
         return case.is_quick or not self.chosen.quick
 
@@ -91,6 +93,9 @@ class Bench:
         elif weight == 0:
             print(line, file=sys.stderr, flush=True)
 
+    def file(self, case, who, what):
+        return "%s/runs/%s.%s.%s.json" % (self.chosen.out, case, who, what)
+
     def weight(self, case):
         """About how many seconds a case takes."""
         count = len(self.who(case))
@@ -104,11 +109,11 @@ class Bench:
 
     def run(self):
         offers = subprocess.run([self.built["oneloop"], "load", "--help"], capture_output=True,
-                                text=True, check=True).stdout
+                                text=True, check=True).stdout.split()
         self.all = sum(map(self.weight, self.cases))
         os.makedirs(self.chosen.out + "/runs", exist_ok=True)
         for case in self.cases:
-            if case.needs and case.needs + " " not in offers:
+            if case.needs and case.needs not in offers:
                 self.skip("%s: this oneloop load has no %s" % (case.name, case.needs))
                 self.done += self.weight(case)
                 continue
@@ -137,7 +142,7 @@ class Bench:
                     up[server] = running
             for number in range(self.chosen.rounds):
                 for server, running in up.items():
-                    out = "%s/runs/%s.%s.%d.json" % (self.chosen.out, case.name, server.name, number)
+                    out = self.file(case.name, server.name, number)
                     got = self.attempt(lambda: measure.load(
                         self.built, running, case, self.chosen.seconds, out), server.name, case)
                     found.setdefault(server.name, []).append(got or {})
@@ -151,7 +156,7 @@ class Bench:
             return
         for server, running in up.items():
             if is_counted(case) and shutil.which("strace"):
-                out = "%s/runs/counted.json" % self.chosen.out
+                out = self.file(case.name, server.name, "counted")
                 got = self.attempt(lambda: measure.syscalls(self.built, running, case, out),
                                    server.name, case)
                 found[server.name][0].update(got or {})
@@ -202,7 +207,7 @@ class Bench:
                         stack.enter_context(machine.Process(burn, machine.SERVER_CPU))
                     for number in range(self.chosen.rounds):
                         for client in clients:
-                            out = "%s/runs/%s.%d.json" % (self.chosen.out, name, number)
+                            out = self.file(name, "load", number)
                             got = self.attempt(lambda: measure.client(
                                 self.built, client, running, case, max(1, self.chosen.seconds),
                                 out), client, case)

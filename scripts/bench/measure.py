@@ -43,7 +43,8 @@ def load(built, running, case, seconds, out):
     start = told["measured_from_unix_s"]
     had, waited = log.between(start, start + told["duration_s"])
     rate = told["rate_per_s"]
-    lost = told["messages"]["wrong"] + told["connections"]["attempted"] - told["connections"]["connected"]
+    fates = told["connections"]
+    lost = told["messages"]["wrong"] + fates["attempted"] - fates["connected"]
     if rate <= 0:
         raise Skipped("no answer in %s s" % told["duration_s"])
     return {
@@ -141,7 +142,8 @@ def client(built, name, running, case, seconds, out):
         return {key: figures[key] for key in ["rate_per_s", "server_share", "client_share"]}
     connections = case.load[1]
     if name == "wrk":
-        command = ["wrk", "-t1", "-c%d" % connections, "-d%ds" % max(1, round(seconds)), running.url]
+        duration = "-d%ds" % max(1, round(seconds))
+        command = ["wrk", "-t1", "-c%d" % connections, duration, running.url]
     else:
         command = ["oha", "-z", "%dms" % (seconds * 1000), "-c", str(connections), "--no-tui",
                    running.url]

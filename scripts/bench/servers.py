@@ -160,7 +160,8 @@ def known(built, others):
     floor = lambda kind, port, _: [built["floor"], kind, str(port)]
     found.append(Server("floor", ["tcp", "ws", "http"], floor))
     if os.access(built["peers"], os.X_OK):
-        names = subprocess.run([built["peers"], "--names"], capture_output=True, text=True, check=True)
+        names = subprocess.run([built["peers"], "--names"], capture_output=True, text=True,
+                               check=True)
         for name, kind in map(str.split, names.stdout.splitlines()):
             peer = lambda _kind, port, _, name=name: [built["peers"], name, str(port)]
             found.append(Server(name, [kind], peer))

@@ -65,7 +65,8 @@ def table(case, servers, reference):
     title = {"cpu_us": "CPU of %s to its", "own_bytes": "%s to it",
              "rate_per_s": "rate of %s to its"}.get(by, "%s") % reference
     lines = ["", "### " + case, ""]
-    head = ["client" if case.startswith("clients") else "server"] + [title for _, title, _ in columns] + ([title] if by else []) + ["noise", ""]
+    head = ["client" if case.startswith("clients") else "server"]
+    head += [title for _, title, _ in columns] + ([title] if by else []) + ["noise", ""]
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     ours = servers.get(reference, [])
     for name, rounds in servers.items():
@@ -81,6 +82,34 @@ def table(case, servers, reference):
         cells.append(doubts(rounds))
         lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def overview(cases):
+    """A line for each case that has CPU: ours, and how it compares with the floor and the best."""
+    lines = ["", "| case | rate /s | p50 us | p99 us | CPU us a message | to the floor's | "
+             "to the best other's |", "|---|---|---|---|---|---|---|"]
+    for name, servers in cases.items():
+        ours = servers.get("oneloop", [])
+        cpu = median(figures(ours, "cpu_us"))
+        if cpu is None:
+            continue
+        cells = [name]
+        for key, _, written in COLUMNS[:4]:
+            value = median(figures(ours, key))
+            cells.append("-" if value is None else written(value))
+        floor = Ratio(figures(ours, "cpu_us"), figures(servers.get("floor", []), "cpu_us"))
+        others = {other: median(figures(rounds, "cpu_us")) for other, rounds in servers.items()
+                  if other not in ("oneloop", "floor")}
+        others = {other: cpu for other, cpu in others.items() if cpu}
+        cells.append(floor.text())
+        if others:
+            best = min(others, key=others.get)
+            ratio = Ratio(figures(ours, "cpu_us"), figures(servers[best], "cpu_us"))
+            cells.append("%s (%s)" % (ratio.text(), best))
+        else:
+            cells.append("-")
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines if len(lines) > 3 else []
 
 
 def doubts(rounds):
@@ -109,6 +138,7 @@ def markdown(report):
                                          machine["server_cpu"], machine["client_cpu"],
                                          machine["load_average_at_start"]))
     lines += LEGEND.format(rounds=report["rounds"]).splitlines()
+    lines += overview(report["cases"])
     for name, servers in report["cases"].items():
         lines += table(name, servers, report["references"].get(name, "oneloop"))
     if report["skipped"]:
