@@ -45,8 +45,7 @@ def every():
         cases.append(Case(name, "broadcast", load, needs="--fan"))
     load = ["-c", 1000, "--size", 1024, "--fan", "--deflate"]
     cases.append(Case("broadcast-deflate-c1000", "deflate-broadcast", load, needs="--fan"))
-    get = "GET /healthz HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n"
-    holds = {"ws": [], "tcp": [], "http": ["--ask", get], "wss": ["--tls-insecure"],
+    holds = {"ws": [], "tcp": [], "http": [], "wss": ["--tls-insecure"],
              "redis": ["--ask", "PING\\r\\n"]}
     for kind, load in holds.items():
         cases.append(Case("idle-" + kind, kind, load, measure="idle", is_quick=kind == "ws"))

@@ -2,6 +2,7 @@
 import os
 import platform
 import re
+import resource
 import signal
 import subprocess
 import tempfile
@@ -39,8 +40,10 @@ class Process:
 
 
 def begin(cpu):
-    """In the child: its CPU, and no Ctrl-C, for that is ours to deal with."""
+    """In the child: its CPU, all the files it may have, and no Ctrl-C: that is for us to deal with."""
     os.sched_setaffinity(0, {cpu})
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
