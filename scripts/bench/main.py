@@ -233,6 +233,9 @@ def main():
         for line in bench.report["skipped"]:
             print(line)
         return 0
+    if not bench.cases:
+        print("error: no case is called so; --list names them", file=sys.stderr)
+        return 2
     if len(machine.CPUS) < 2:
         print("one core: server and generator share it, and the rates are worth little",
               file=sys.stderr)
