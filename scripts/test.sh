@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-STEPS=(tools fmt clippy lean doc test instructions clients ssh fuzz autobahn deny)
+STEPS=(tools fmt clippy lean doc test instructions bench clients ssh fuzz autobahn deny)
 skipped=()
 now=start
 began=$SECONDS
@@ -20,6 +20,7 @@ usage: scripts/test.sh [STEP...]     no STEP: all of them, in this order
   doc      the documentation builds without warnings
   test     unit, integration and documentation tests
   instructions  no message costs the server more instructions than it did
+  bench    the floor and the peers build without warnings, and scripts/bench.sh runs
   clients  curl, Python, node and a browser talk to the server
   ssh      a load from two hosts of ssh's is added up (scripts/load-ssh.sh)
   fuzz     a minute of libFuzzer for each decoder
@@ -85,7 +86,10 @@ step_tools() {
 
 step_fmt() {
     cargo fmt --check
-    cargo fmt --check --manifest-path fuzz/Cargo.toml
+    local package
+    for package in fuzz benches/floor benches/peers; do
+        cargo fmt --check --manifest-path "$package/Cargo.toml"
+    done
 }
 
 step_clippy() { cargo clippy --locked --all-targets -- -D warnings; }
@@ -105,6 +109,29 @@ step_instructions() {
     scripts/instructions.sh || status=$?
     ((status != 2)) || skip_here "the count of instructions: valgrind or python3 is not installed"
     return $((status == 2 ? 0 : status))
+}
+
+# A smoke test, for which a debug build will do. The load compares every byte that the floor sends.
+step_bench() {
+    local target=${CARGO_TARGET_DIR:-target} package
+    for package in floor peers; do
+        cargo clippy --locked --quiet --manifest-path "benches/$package/Cargo.toml" \
+            --target-dir "$target/benches" -- -D warnings
+    done
+    if ! have python3 && ! apt_install python3; then
+        skip_here "scripts/bench.sh: python3 is not installed"
+        return
+    fi
+    cargo build --locked --quiet --bin oneloop
+    cargo build --locked --quiet --manifest-path benches/floor/Cargo.toml --target-dir "$target/benches"
+    local runs
+    runs=$(python3 scripts/bench/main.py --bin-oneloop "$target/debug/oneloop" --out "$target/bench-smoke" \
+        --bin-floor "$target/benches/debug/floor" --servers oneloop,floor --quick --rounds 1 --seconds 0.1)
+    # Two echoes and HTTP, alone and 16 deep, by each of the two.
+    [[ $(grep -cE '^\| (oneloop|floor) \| [0-9]' <<<"$runs") -ge 16 ]] || {
+        echo "$runs"
+        return 1
+    }
 }
 
 # Exit status 2: not all clients could be had; 1: one of them got something wrong.

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Where does the time of a message go? The CPU by perf (100 connections, kernel and all), and our
+# own instructions by callgrind, source file by source file.
+#
+#   scripts/profile.sh                          a WebSocket echo of 64 bytes
+#   scripts/profile.sh 'tcp 64 x16' 'http 0 x1' 'ws 65536 x1'      kind, bytes, how many at once
+#
+# Needs perf (as root: apt-get install linux-perf), valgrind and python3.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+for tool in perf valgrind python3; do
+    command -v "$tool" >/dev/null || {
+        echo "error: $tool is not installed: as root, apt-get install ${tool/perf/linux-perf}" >&2
+        exit 2
+    }
+done
+(($#)) || set -- 'ws 64 x1'
+cargo build --locked --release --quiet --bin oneloop
+target=${CARGO_TARGET_DIR:-target}
+exec python3 scripts/bench/profile.py "$target/release/oneloop" "$target/profile" "$@"
