@@ -103,6 +103,7 @@ impl<S: Service> Worker<S> {
         channel.mail.bytes.clear();
         channel.mail.bytes.shrink_to(MAIL_HIGH_BYTES);
         channel.mail.messages = 0;
+        channel.relayed = (0, 0);
         mailing.next = 0;
         mailing.to.clear();
         mailing.to.extend_from_slice(&channel.members);

@@ -14,6 +14,7 @@
 use super::admission::Admission;
 use super::channel::{Channel, Doors};
 use super::conn::{Conns, Phase};
+use super::crew::{Crew, Owner};
 use super::datagrams::DatagramSocket;
 use super::drain::{Control, Draining};
 use super::limits::{Limits, TRIM_AFTER_MS, TRIM_BYTES};
@@ -66,12 +67,27 @@ pub(super) struct Listener {
     pub(super) waiting: bool,
     /// It is on the again-queue, once.
     pub(super) queued: bool,
+    /// Whose its socket is; beside `Alone` the crew says whether it `is_watched`.
+    pub(super) owner: Owner,
+    pub(super) is_watched: bool,
+    /// The first listener of the same endpoint, if this is another socket of it.
+    pub(super) twin_of: Option<u16>,
 }
 
 impl Listener {
     /// A listener that is yet to be opened.
     pub(super) fn new(endpoint: Endpoint, doors: Doors, tls: Option<TlsServer>) -> Listener {
-        Listener { endpoint, doors, tls, acceptor: None, waiting: false, queued: false }
+        Listener {
+            endpoint,
+            doors,
+            tls,
+            acceptor: None,
+            waiting: false,
+            queued: false,
+            owner: Owner::Alone,
+            is_watched: false,
+            twin_of: None,
+        }
     }
 }
 
@@ -98,6 +114,8 @@ pub(super) struct Worker<S: Service> {
     /// For the calendar; the time is in the turn.
     pub(super) clock: Clock,
     pub(super) control: Control,
+    /// Its siblings, if it has any.
+    pub(super) crew: Option<Crew>,
     pub(super) draining: Option<Draining>,
     /// Descriptors open for other things than sockets and the spare: standard streams, epoll, …
     pub(super) fixed_descriptors: usize,
@@ -143,7 +161,8 @@ impl<S: Service> Handler for Worker<S> {
     }
 
     fn mail(&mut self, cx: &mut Cx<'_>) -> bool {
-        self.deliver_mail(cx)
+        let left = self.crew.is_some() && self.exchange_mail();
+        self.deliver_mail(cx) | left
     }
 
     fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
@@ -155,6 +174,9 @@ impl<S: Service> Handler for Worker<S> {
         let is_grown = pool.released_bytes() >= TRIM_BYTES || deflate.is_grown();
         if is_grown && !cx.timers.is_armed(timers::TRIM) {
             cx.timers.arm(timers::TRIM, cx.now.plus_ms(TRIM_AFTER_MS));
+        }
+        if self.crew.is_some() {
+            self.publish();
         }
         match self.draining {
             Some(_) => self.go_on_draining(cx),
