@@ -189,7 +189,8 @@ fn more() -> String {
           oneloop serve --listen https://127.0.0.1:7443 --tls-self-signed\n  \
           oneloop serve --listen 'https://[::]:443?tls_cert=chain.pem&tls_key=key.pem'\n  \
           oneloop serve --config oneloop.toml\n\n\
-        SIGHUP reads tls_cert and tls_key again; open connections go on with what they have.\n\n\
+        SIGHUP reads tls_cert and tls_key again; open connections go on with what they have.\n\
+        SIGUSR2 starts the binary that is there now, hands it all sockets, and drains this one.\n\n\
         Exit status: 0 after a drain, 1 if it could not serve, 2 if it was asked for something\n\
         impossible, 128 + N if a second signal N cut the drain short."
 }

@@ -162,12 +162,15 @@ impl Acceptor {
         }
     }
 
-    /// Stops listening here, because somebody else listens on the very socket: with the file of a
-    /// Unix socket, and without a word from epoll, which watches the open file.
-    pub fn hand_over(mut self, registry: &Registry) {
+    /// Leaves the socket to somebody else who listens on it: what waits can still be accepted here,
+    /// but epoll, which watches the open file, tells no more of it, and the file of a Unix socket
+    /// stays.
+    pub fn hand_over(&mut self, registry: &Registry) {
         // One that a crew has taken out before is not there.
         let _ = self.deregister(registry);
-        self.hang_up();
+        if let Listener::Unix(_, file) = &mut self.listener {
+            file.identity = None;
+        }
     }
 
     /// Takes one connection, non-blocking and close-on-exec (`accept4(2)`).

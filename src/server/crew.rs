@@ -40,7 +40,7 @@ pub(super) mod word {
     pub(crate) const ROSTER: u8 = b'r';
     /// Supervisor: drain. What waits in the listeners' queues is served first.
     pub(crate) const DRAIN: u8 = b'd';
-    /// Supervisor: drain, but leave the listeners' queues to who serves them next.
+    /// Supervisor: drain, but patiently: somebody else serves the listeners.
     pub(crate) const LEAVE: u8 = b'l';
     /// Supervisor: end now.
     pub(crate) const QUIT: u8 = b'q';
@@ -259,6 +259,8 @@ impl<S: Service> Worker<S> {
 
     /// Full, while others are not: leaves new connections to them. False if this worker must deal
     /// with them itself.
+    #[cold]
+    #[inline(never)]
     pub(super) fn step_aside(&mut self, cx: &mut Cx<'_>) -> bool {
         let Some(crew) = self.crew.as_mut().filter(|_| self.draining.is_none()) else {
             return false;
@@ -273,6 +275,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// A connection has ended, or the cap has moved: takes part again if there is room enough.
+    #[inline(never)]
     pub(super) fn rejoin(&mut self, cx: &mut Cx<'_>) {
         let Some(crew) = &mut self.crew else { return };
         let cap = self.admission.cap();
@@ -319,3 +322,6 @@ impl Listener {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,13 +2,15 @@
 //!
 //! **What.** The first SIGTERM or SIGINT begins a drain: no new connections, everything received is
 //! answered, everything queued is sent, then each connection is closed by the book. A second one
-//! ends at once. SIGUSR1 writes the metrics, SIGHUP reads certificates again.
+//! ends at once. SIGUSR1 writes the metrics, SIGHUP reads certificates again, SIGUSR2 starts a
+//! successor. To `leave` is a drain in which the listeners are somebody else's from now on.
 //!
 //! **Why this way.** Two rounds over the again-queue, and no other machinery. In the first the
 //! listeners empty their queues and close, and everybody is read from until nothing is left: what
 //! one said to all must reach those who are still there. In the second a connection that finds
 //! nothing more to read begins its end (`src/server/ending.rs`). The deadline cuts off what is
-//! left.
+//! left. Who leaves has more patience: a connection that was just accepted, and has not said yet
+//! what it wants, would have been served had nothing happened, so it is.
 //!
 //! **Costs.** Nothing until a signal comes; then two more reads a connection.
 //!
@@ -68,6 +70,8 @@ pub(super) struct Draining {
 }
 
 impl<S: Service> Worker<S> {
+    #[cold]
+    #[inline(never)]
     pub(super) fn on_control(&mut self, cx: &mut Cx<'_>, index: u16) {
         match index {
             SIGNALS => {}
@@ -99,17 +103,16 @@ impl<S: Service> Worker<S> {
         })
     }
 
-    /// Begins a drain in which the listeners are somebody else's from now on, with all who wait.
+    /// Begins a drain in which the listeners are somebody else's from now on. Who waits at this
+    /// moment is still taken in: the kernel may have told us of him, and nobody else.
     pub(super) fn leave(&mut self, cx: &mut Cx<'_>) {
         if self.draining.is_some() {
             return;
         }
         self.watch_none(cx);
-        for acceptor in self.listeners.iter_mut().filter_map(|listener| listener.acceptor.take()) {
+        for acceptor in self.listeners.iter_mut().filter_map(|listener| listener.acceptor.as_mut())
+        {
             acceptor.hand_over(cx.registry);
-        }
-        for datagrams in &mut self.datagrams {
-            datagrams.leave(cx.registry, &mut self.kernel_drops_before);
         }
         self.drain(cx);
         if let Some(draining) = &mut self.draining {
@@ -125,6 +128,7 @@ impl<S: Service> Worker<S> {
             return;
         }
         let connections = self.conns.len();
+        self.desk.is_ending = true;
         tracing::info!(connections, limit_ms = self.limits.drain_ms, "draining");
         let hear_until = cx.now.plus_ms(self.limits.linger_ms.min(self.limits.drain_ms / 2));
         self.draining =
@@ -147,6 +151,8 @@ impl<S: Service> Worker<S> {
 
     /// Begins the second round when everything was heard and passed on; ends the loop when nobody
     /// is left.
+    #[cold]
+    #[inline(never)]
     pub(super) fn go_on_draining(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
         let mail = self.has_mail();
         let Some(draining) = &mut self.draining else { return ControlFlow::Continue(()) };

@@ -123,7 +123,9 @@ impl<S: Service> Worker<S> {
     /// There may be room again: those who wait get their turn.
     pub(super) fn room(&mut self, cx: &mut Cx<'_>) {
         if self.conns.len() < self.admission.cap() {
-            self.rejoin(cx);
+            if self.crew.is_some() {
+                self.rejoin(cx);
+            }
             self.retry_accepts(cx);
         }
     }

@@ -221,7 +221,8 @@ impl<S: Service> Builder<S> {
         if admission.cap() == 0 {
             return Err(StartError::NoRoom(admission.descriptors()));
         }
-        let crew = self.berth.map(|berth| Crew::board(berth, reactor.cx().registry));
+        let mail_waits = self.berth.is_some();
+        let crew = self.berth.map(|berth| Crew::board(berth, reactor.cx().registry).map(Box::new));
         let worker = Worker {
             crew: crew.transpose().map_err(system("epoll_ctl"))?,
             conns: conn::Conns::with_capacity(admission.cap()),
@@ -249,7 +250,7 @@ impl<S: Service> Builder<S> {
             admission,
             listeners,
             channels,
-            mail_waits: false,
+            mail_waits,
             datagrams,
         };
         Ok(Server { reactor, worker, stopper })

@@ -1,8 +1,8 @@
 //! What a worker shows of itself: a page of shared memory.
 //!
-//! **What.** Each worker writes its counters into its page at the end of each turn; the supervisor
-//! reads them as [`Account`]s, adds them up ([`Account::add`]), and says how evenly the workers
-//! share ([`jain`]).
+//! **What.** Each worker writes its counters into its page in each turn; the supervisor reads
+//! them as [`Account`]s, adds them up ([`Account::add`]), and says how evenly the workers share
+//! ([`jain`]).
 //!
 //! **Why this way.** A worker that was killed cannot be asked any more, but its page is there. Each
 //! word is whole; between two words a turn may lie, so sums of a running server are off by what a
@@ -110,6 +110,8 @@ fn write(page: &[AtomicU64], gauges: [u64; GAUGES.len()], metrics: &Metrics) {
 
 impl<S: Service> Worker<S> {
     /// Shows the counters of a worker that has siblings.
+    #[cold]
+    #[inline(never)]
     pub(super) fn publish(&self) {
         let Some(crew) = &self.crew else { return };
         let (messages_in, deflated) = (self.desk.messages, self.desk.deflate.counts());

@@ -154,6 +154,8 @@ impl<S> Channel<S> {
 impl<S: Service> Worker<S> {
     /// What is said to all goes to the siblings, and what they said comes in. True if some of that
     /// is left for the next turn.
+    #[cold]
+    #[inline(never)]
     pub(super) fn exchange_mail(&mut self) -> bool {
         self.relay_mail();
         if self.crew.as_ref().is_some_and(|crew| crew.inbox.is_waiting) {
@@ -223,3 +225,6 @@ impl<S: Service> Worker<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,7 +99,8 @@ pub(super) struct Worker<S: Service> {
     pub(super) listeners: Vec<Listener>,
     /// Every service with its connections. A session's route is a place in it.
     pub(super) channels: Vec<Channel<S>>,
-    /// False only if no channel has mail, or connections that wait for its end.
+    /// False only if no channel has mail, or connections that wait for its end. Always true if
+    /// there are siblings, from whom some may come: so a worker alone is not asked for them.
     pub(super) mail_waits: bool,
     pub(super) datagrams: Vec<DatagramSocket<S>>,
     /// What one read brings.
@@ -115,7 +116,7 @@ pub(super) struct Worker<S: Service> {
     pub(super) clock: Clock,
     pub(super) control: Control,
     /// Its siblings, if it has any.
-    pub(super) crew: Option<Crew>,
+    pub(super) crew: Option<Box<Crew>>,
     pub(super) draining: Option<Draining>,
     /// Descriptors open for other things than sockets and the spare: standard streams, epoll, …
     pub(super) fixed_descriptors: usize,
@@ -161,8 +162,7 @@ impl<S: Service> Handler for Worker<S> {
     }
 
     fn mail(&mut self, cx: &mut Cx<'_>) -> bool {
-        let left = self.crew.is_some() && self.exchange_mail();
-        self.deliver_mail(cx) | left
+        self.deliver_mail(cx)
     }
 
     fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
@@ -174,9 +174,6 @@ impl<S: Service> Handler for Worker<S> {
         let is_grown = pool.released_bytes() >= TRIM_BYTES || deflate.is_grown();
         if is_grown && !cx.timers.is_armed(timers::TRIM) {
             cx.timers.arm(timers::TRIM, cx.now.plus_ms(TRIM_AFTER_MS));
-        }
-        if self.crew.is_some() {
-            self.publish();
         }
         match self.draining {
             Some(_) => self.go_on_draining(cx),

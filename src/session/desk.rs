@@ -34,6 +34,8 @@ pub struct Desk {
     pub now: Time,
     /// Messages that services were given.
     pub messages: u64,
+    /// The server is going away: each HTTP response says that it is the connection's last.
+    pub is_ending: bool,
 }
 
 impl Desk {
@@ -41,6 +43,6 @@ impl Desk {
     pub fn new(limits: SessionLimits, pool: Pool, deflate: deflate::Shared, date: Date) -> Desk {
         let assembly = Assembly::new(limits.ws);
         let (write, now) = (Vec::new(), Time::ZERO);
-        Desk { write, pool, assembly, deflate, limits, date, now, messages: 0 }
+        Desk { write, pool, assembly, deflate, limits, date, now, messages: 0, is_ending: false }
     }
 }

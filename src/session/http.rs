@@ -239,7 +239,8 @@ impl<T: Default> Session<T> {
         desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
         let mut slots = Slots::new();
-        let request = Request::parse(head, &mut slots).map_err(SessionError::Http)?;
+        let mut request = Request::parse(head, &mut slots).map_err(SessionError::Http)?;
+        request.keep_alive &= !desk.is_ending;
         // Before anything is answered: its length may be over the limit.
         let body = Body::new(request.extent, &desk.limits.http).map_err(SessionError::Http)?;
         let (route, exchange) = match answer(&request, routes, desk) {

@@ -47,3 +47,6 @@ pub fn is_listening(fd: &impl AsRawFd) -> io::Result<bool> {
     })?;
     Ok(listens != 0)
 }
+
+#[cfg(test)]
+mod tests;

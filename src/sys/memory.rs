@@ -99,3 +99,6 @@ impl Drop for Shared {
 fn bytes(words: usize) -> usize {
     words * size_of::<u64>()
 }
+
+#[cfg(test)]
+mod tests;

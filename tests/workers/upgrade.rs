@@ -8,18 +8,20 @@
 //! **Read next.** `src/server/handover.rs`.
 
 use crate::support::*;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// Upgrades `times` times while clients come without pause.
+/// Upgrades `times` times while clients come without pause, and others stay as long as they may.
 fn upgrade_under_load(args: &[&str], times: usize) {
-    let mut server = Served::start(&[args, &["--listen", "tcp://127.0.0.1:0/echo"]].concat());
-    let at = server.at("tcp");
+    let listen = ["--listen", "tcp://127.0.0.1:0/echo", "--listen", "http://127.0.0.1:0"];
+    let mut server = Served::start(&[args, &listen].concat());
+    let (at, http) = (server.at("tcp"), server.at("http"));
     let stop = AtomicBool::new(false);
     let served: u64 = thread::scope(|scope| {
         let load = || scope.spawn(|| serve_without_a_fault(at, &stop));
-        let loads = [load(), load()];
+        let loads = [load(), load(), scope.spawn(|| ask_without_a_fault(http, &stop))];
         let mut pid = server.pid();
         for nth in 0..times {
             let next = upgrade(&server, pid, nth);
@@ -36,7 +38,7 @@ fn upgrade_under_load(args: &[&str], times: usize) {
         served
     });
     assert!(served > times as u64, "{served}");
-    eprintln!("{served} connections served over {times} upgrades");
+    eprintln!("{served} served over {times} upgrades");
     assert!(std::net::TcpStream::connect(at).is_err(), "nobody listens");
 }
 
@@ -63,6 +65,28 @@ fn serve_without_a_fault(at: SocketAddr, stop: &AtomicBool) -> u64 {
     served
 }
 
+/// Asks on one connection for as long as the server does not say that it is the last time.
+fn ask_without_a_fault(at: SocketAddr, stop: &AtomicBool) -> u64 {
+    let (mut served, mut stream) = (0, connect(at));
+    while !stop.load(Ordering::Relaxed) {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        let mut bytes = [0; 1024];
+        while !answer.ends_with(b"\r\n\r\nok\n") {
+            let len = stream.read(&mut bytes).unwrap();
+            assert!(len > 0, "a request was lost after {served}");
+            answer.extend_from_slice(&bytes[..len]);
+        }
+        served += 1;
+        let text = String::from_utf8(answer).unwrap().to_lowercase();
+        assert!(text.starts_with("http/1.1 200"), "{text}");
+        if text.contains("connection: close") {
+            stream = connect(at);
+        }
+    }
+    served
+}
+
 #[test]
 fn a_single_server_is_replaced_20_times_without_a_fault() {
     upgrade_under_load(&[], 20);
@@ -71,6 +95,31 @@ fn a_single_server_is_replaced_20_times_without_a_fault() {
 #[test]
 fn several_workers_are_replaced_20_times_without_a_fault() {
     upgrade_under_load(&["--workers", "2"], 20);
+}
+
+/// With one client at a time nobody wakes up a worker for somebody else.
+#[test]
+fn who_comes_alone_in_the_moment_of_the_change_does_not_wait() {
+    for accept in ["reuseport", "shared"] {
+        let args = ["--workers", "2", "--accept", accept, "--listen", "tcp://127.0.0.1:0/echo"];
+        let server = Served::start(&args);
+        let (mut pid, mut served) = (server.pid(), 0);
+        for nth in 0..10 {
+            kill(pid, libc::SIGUSR2);
+            let has_changed = || server.log().matches("the successor serves").count() > nth;
+            while !has_changed() {
+                drop(client(server.at("tcp")));
+                served += 1;
+            }
+            (0..20).for_each(|_| drop(client(server.at("tcp"))));
+            let log = server.log();
+            let line = log.lines().filter(|line| line.contains("the successor serves")).nth(nth);
+            pid = line.unwrap().rsplit_once("pid=").unwrap().1.trim().parse().unwrap();
+        }
+        eprintln!("{accept}: {served} came while the next server started");
+        kill(pid, libc::SIGTERM);
+        until("the last one has ended", || !is_running(pid));
+    }
 }
 
 #[test]
