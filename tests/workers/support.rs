@@ -153,6 +153,15 @@ impl Drop for Served {
         // It may have ended by itself, which is what we want.
         let _ = self.process.kill();
         let _ = self.process.wait();
+        // Those that followed it are nobody's children any more.
+        let log = self.log();
+        let started = log.lines().filter(|line| line.contains("started a successor"));
+        for pid in started.filter_map(|line| line.rsplit_once("pid=")?.1.trim().parse().ok()) {
+            let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+            if is_running(pid) && exe.as_os_str() == env!("CARGO_BIN_EXE_oneloop") {
+                kill(pid, libc::SIGKILL);
+            }
+        }
         let _ = fs::remove_file(&self.metrics);
     }
 }
