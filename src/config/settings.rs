@@ -115,8 +115,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "join",
         values: "on|off",
-        doc: "Share the ports with another server that was started so too (SO_REUSEPORT). Without \
-              it a second one is refused",
+        doc: "Share the ports with other servers that share them (SO_REUSEPORT): those with this \
+              or with a socket for each worker. Without it a second server is refused",
         set: |config, text| value::switch(text).map(|on| config.join = on),
         get: |config| value::show_switch(config.join),
     },

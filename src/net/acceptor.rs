@@ -266,8 +266,8 @@ pub fn bind_datagram(endpoint: &mut Endpoint) -> io::Result<UdpSocket> {
 
 /// Opens a socket for each of `count` workers, all on one port, and puts the real port into
 /// `endpoint`. A Unix socket is always a single one. That others may share the port (SO_REUSEPORT)
-/// is allowed only once the first has it: so a second server is refused all the same, and no third
-/// comes in unless it asks for it too.
+/// is allowed only once the first has it: so a second server is refused all the same,
+/// unless it asks to share the port.
 ///
 /// # Errors
 /// As [`Acceptor::bind`].

@@ -81,24 +81,15 @@ fn a_descriptor_that_does_not_listen_is_refused() {
 }
 
 #[test]
-fn a_second_server_on_a_port_needs_join_on_both_sides() {
+fn a_second_server_on_a_port_needs_join() {
     let start = |args: &[&str], url: &str| {
         Served::start(&[args, &["--workers", "2", "--listen", url]].concat())
     };
     let first = start(&[], "tcp://127.0.0.1:0/echo");
     let url = format!("tcp://{}/echo", first.at("tcp"));
-    for join in ["off", "on"] {
-        let args = ["--workers", "2", "--listen", &url, "--join", join];
-        let (code, said) = refusal(&mut command(&["serve"]), &args);
-        if join == "off" {
-            assert_eq!(code, Some(1), "{said}");
-            assert!(said.contains("address in use: process"), "{said}");
-            break;
-        }
-    }
-    first.finish();
-    let first = start(&["--join"], "tcp://127.0.0.1:0/echo");
-    let url = format!("tcp://{}/echo", first.at("tcp"));
+    let (code, said) = refusal(&mut command(&["serve"]), &["--workers", "2", "--listen", &url]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("address in use: process"), "{said}");
     let second = start(&["--join"], &url);
     drop(client(first.at("tcp")));
     second.finish();
