@@ -117,6 +117,7 @@ impl<S: Service> Worker<S> {
         self.drain(cx);
         if let Some(draining) = &mut self.draining {
             draining.is_patient = true;
+            self.desk.is_ending = true;
             // Nobody is accepted any more: that timer is free, and wakes us for the second round.
             cx.timers.arm(timers::ACCEPT_RETRY, draining.hear_until);
         }
@@ -128,7 +129,6 @@ impl<S: Service> Worker<S> {
             return;
         }
         let connections = self.conns.len();
-        self.desk.is_ending = true;
         tracing::info!(connections, limit_ms = self.limits.drain_ms, "draining");
         let hear_until = cx.now.plus_ms(self.limits.linger_ms.min(self.limits.drain_ms / 2));
         self.draining =

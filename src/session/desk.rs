@@ -34,7 +34,7 @@ pub struct Desk {
     pub now: Time,
     /// Messages that services were given.
     pub messages: u64,
-    /// The server is going away: each HTTP response says that it is the connection's last.
+    /// Somebody else serves from now on: each HTTP response says that it is the connection's last.
     pub is_ending: bool,
 }
 
