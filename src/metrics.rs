@@ -167,6 +167,12 @@ pub struct Metrics {
     pub delivered: u64,
     /// Copies whose receiver was gone, or was closed as too slow.
     pub deliveries_dropped: u64,
+    /// Messages to all that went to another worker, counted for each.
+    pub relayed_out: u64,
+    /// Messages to all that came from other workers.
+    pub relayed_in: u64,
+    /// Messages to all that another worker did not get: it reads too slowly, or is dead.
+    pub relay_dropped_full: u64,
     /// Datagrams received.
     pub datagrams_in: u64,
     /// Datagrams sent.
@@ -214,7 +220,27 @@ impl Metrics {
 
     /// Every counter with its name; the reasons have theirs appended (`closed_reset`).
     pub fn each(&self) -> impl Iterator<Item = (String, u64)> {
-        let plain = [
+        fn reason(kind: &'static str, name: &str) -> String {
+            format!("{kind}_{name}")
+        }
+        let plain = self.plain().into_iter().map(|(name, _)| name.to_owned());
+        let names = plain
+            .chain(RefuseReason::ALL.iter().map(|it| reason("refused", it.name())))
+            .chain(CloseReason::ALL.iter().map(|it| reason("closed", it.name())))
+            .chain(TlsFault::ALL.iter().map(|it| reason("tls_failed", it.name())));
+        names.zip(self.values())
+    }
+
+    /// Every counter, in the same order.
+    pub fn values(&self) -> impl Iterator<Item = u64> {
+        let plain = self.plain().into_iter().map(|(_, value)| value);
+        plain.chain(self.refused).chain(self.closed).chain(self.tls_failed)
+    }
+
+    /// The counters that are not counted by reason.
+    #[inline]
+    fn plain(&self) -> [(&'static str, u64); 28] {
+        [
             ("accepted", self.accepted),
             ("accept_failures", self.accept_failures),
             ("accept_aborted", self.accept_aborted),
@@ -230,6 +256,9 @@ impl Metrics {
             ("deliveries", self.deliveries),
             ("delivered", self.delivered),
             ("deliveries_dropped", self.deliveries_dropped),
+            ("relayed_out", self.relayed_out),
+            ("relayed_in", self.relayed_in),
+            ("relay_dropped_full", self.relay_dropped_full),
             ("datagrams_in", self.datagrams_in),
             ("datagrams_out", self.datagrams_out),
             ("datagrams_unanswered", self.datagrams_unanswered),
@@ -240,14 +269,6 @@ impl Metrics {
             ("tls_reloads", self.tls_reloads),
             ("tls_reload_failures", self.tls_reload_failures),
             ("turns", self.turns),
-        ];
-        let plain = plain.into_iter().map(|(name, value)| (name.to_owned(), value));
-        let refused = RefuseReason::ALL.iter().zip(self.refused);
-        let closed = CloseReason::ALL.iter().zip(self.closed);
-        let failed = TlsFault::ALL.iter().zip(self.tls_failed);
-        plain
-            .chain(refused.map(|(reason, n)| (format!("refused_{}", reason.name()), n)))
-            .chain(closed.map(|(reason, n)| (format!("closed_{}", reason.name()), n)))
-            .chain(failed.map(|(fault, n)| (format!("tls_failed_{}", fault.name()), n)))
+        ]
     }
 }

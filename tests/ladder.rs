@@ -163,3 +163,27 @@ fn neither_does_a_sudden_death() {
     assert_eq!(status, None);
     wait_until_gone(&children);
 }
+
+#[test]
+fn the_shares_of_workers_add_up() {
+    let out = output(&["--workers", "1,2", "--accept", "reuseport,shared", "--json", "-"]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(0), "{said}");
+    let json: Value = serde_json::from_slice(&out.stdout).expect("one JSON document");
+    let found = json["balance"].as_array().expect("a list");
+    let expected = [("reuseport", 1), ("reuseport", 2), ("shared", 1), ("shared", 2)];
+    assert_eq!(found.len(), expected.len());
+    for (balance, (accept, workers)) in found.iter().zip(expected) {
+        let shares = balance["workers"].as_array().expect("a list");
+        let share = |name: &str| -> Vec<u64> {
+            shares.iter().map(|share| share[name].as_u64().expect("a number")).collect()
+        };
+        assert_eq!((balance["accept"].as_str(), shares.len()), (Some(accept), workers));
+        assert_eq!(share("connections").iter().sum::<u64>(), 400, "{balance}");
+        let (sum, squares) = share("messages")
+            .iter()
+            .fold((0.0, 0.0), |(sum, squares), &n| (sum + n as f64, squares + (n * n) as f64));
+        let jain = balance["jain_messages"].as_f64().expect("a number");
+        assert!((jain - sum * sum / (squares * workers as f64)).abs() < 0.001, "{balance}");
+    }
+}

@@ -11,12 +11,16 @@
 //! **Read next.** `src/ladder/mod.rs`.
 
 use super::Failure;
+use crate::ladder::balance::{self, BalancePlan};
 use crate::ladder::{self, LadderError, NOFILE_MAX, Plan, Rung, plot, render};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// Connections with which numbers of workers are compared.
+const BALANCE_CONNECTIONS: u64 = 400;
 
 /// Start the server under several limits of open files, drive each past its cap, and compare
 ///
@@ -38,6 +42,17 @@ pub(super) struct Ladder {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     extra: Option<u64>,
 
+    /// Compare numbers of workers instead: who gets how many connections and messages
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=256))]
+    #[arg(conflicts_with_all = ["nofile", "at_limit", "extra", "svg"])]
+    workers: Vec<u64>,
+
+    /// How workers share the port: reuseport, shared. Repeat it to compare
+    #[arg(long, value_name = "WAY", value_delimiter = ',', default_value = "reuseport")]
+    #[arg(value_parser = ["reuseport", "shared"])]
+    accept: Vec<String>,
+
     /// Draw what was found
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     svg: Option<PathBuf>,
@@ -49,6 +64,9 @@ pub(super) struct Ladder {
 
 impl Ladder {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        if !self.workers.is_empty() {
+            return self.weigh();
+        }
         let plan = self.plan().map_err(Failure::Usage)?;
         let to_stdout = self.json.as_deref() == Some(Path::new("-"));
         let svg = self.svg.map(|path| Output::open("svg", path)).transpose()?;
@@ -70,12 +88,7 @@ impl Ladder {
         bar.finish_and_clear();
         let rungs = match climbed {
             Ok(rungs) => rungs,
-            Err(LadderError::Usage(line)) => return Err(Failure::Usage(line)),
-            Err(LadderError::Run(line)) => return Err(Failure::Run(line)),
-            // As a shell tells it of a process that the signal killed.
-            Err(LadderError::Interrupted(signal)) => {
-                return Ok(ExitCode::from(u8::try_from(128 + signal.number()).unwrap_or(u8::MAX)));
-            }
+            Err(error) => return ended(error),
         };
 
         if let Some(json) = json {
@@ -94,6 +107,30 @@ impl Ladder {
 }
 
 impl Ladder {
+    /// Compares numbers of workers.
+    fn weigh(self) -> Result<ExitCode, Failure> {
+        let to_stdout = self.json.as_deref() == Some(Path::new("-"));
+        let json = self.json.filter(|_| !to_stdout);
+        let json = json.map(|path| Output::open("json", path)).transpose()?;
+        let workers = self.workers.iter().map(|&n| n as usize).collect();
+        let plan = BalancePlan { workers, accept: self.accept, connections: BALANCE_CONNECTIONS };
+        let bar = progress_bar();
+        let found = balance::weigh(&plan, &|what| {
+            bar.set_message(what.to_owned());
+            bar.tick();
+        });
+        bar.finish_and_clear();
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return ended(error),
+        };
+        if let Some(json) = json {
+            json.write(&balance::json(&found))?;
+        }
+        let text = if to_stdout { balance::json(&found) } else { balance::table(&found) };
+        super::print(text.as_bytes()).map(|()| ExitCode::SUCCESS)
+    }
+
     /// Read here and not by clap, whose errors are several lines long.
     fn plan(&self) -> Result<Plan, String> {
         let mut nofile = match self.nofile[..] {
@@ -108,6 +145,18 @@ impl Ladder {
         nofile.dedup();
         at_limit.dedup();
         Ok(Plan { nofile, at_limit, extra: self.extra })
+    }
+}
+
+/// How a ladder ends that has no result.
+fn ended(error: LadderError) -> Result<ExitCode, Failure> {
+    match error {
+        LadderError::Usage(line) => Err(Failure::Usage(line)),
+        LadderError::Run(line) => Err(Failure::Run(line)),
+        // As a shell tells it of a process that the signal killed.
+        LadderError::Interrupted(signal) => {
+            Ok(ExitCode::from(u8::try_from(128 + signal.number()).unwrap_or(u8::MAX)))
+        }
     }
 }
 
@@ -150,6 +199,7 @@ fn more() -> String {
          Examples:\n  \
            oneloop ladder --svg ladder.svg\n  \
            oneloop ladder --nofile 64,1024,max --at-limit shed,pause,evict-idle,refuse\n  \
+           oneloop ladder --workers 1,2,4 --accept reuseport,shared\n  \
            oneloop ladder --nofile 256 --extra 1000 --json - | jq '.rungs[].extra'"
     )
 }

@@ -16,6 +16,8 @@ mod ladder;
 mod load;
 mod results;
 mod serve;
+mod upgrade;
+mod workers;
 
 use crate::config::one_line;
 use clap::error::ErrorKind;
@@ -46,6 +48,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    #[command(hide = true)]
+    Worker(workers::Worker),
+    Upgrade(upgrade::Upgrade),
     Load(Box<load::Load>),
     Merge(results::Merge),
     Report(results::Report),
@@ -117,6 +122,8 @@ impl Cli {
     fn run(self) -> Result<ExitCode, Failure> {
         match self.command {
             Command::Serve(serve) => serve.run(),
+            Command::Worker(worker) => worker.run(),
+            Command::Upgrade(upgrade) => upgrade.run(),
             Command::Load(load) => load.run(),
             Command::Merge(merge) => merge.run(),
             Command::Report(report) => report.run(),

@@ -10,12 +10,15 @@
 //! **Read next.** `src/config/mod.rs`, then `src/server/mod.rs`.
 
 use super::given::GivenArgs;
-use super::{Failure, print};
+use super::{Failure, print, workers};
 use crate::config::{self, Config, ConfigError, Loaded, one_line};
 use crate::net::{Endpoint, OPTIONS};
-use crate::server::{Exit, Server};
+use crate::server::{Builder, Exit, Inherited, Program, Server, StartError};
 use crate::service::Builtin;
 use std::io::{self, IsTerminal, Write};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -46,7 +49,10 @@ impl Serve {
         for warning in warnings {
             tracing::warn!("{}", one_line(&warning));
         }
-        serve(loaded.config)
+        match loaded.config.workers() {
+            1 => serve(loaded.config),
+            workers => workers::supervise(loaded, workers),
+        }
     }
 }
 
@@ -60,7 +66,7 @@ fn load(args: GivenArgs) -> Result<Loaded, ConfigError> {
     Ok(loaded)
 }
 
-fn start_log(filter: &str) {
+pub(super) fn start_log(filter: &str) {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     tracing_subscriber::fmt()
         .compact()
@@ -72,38 +78,83 @@ fn start_log(filter: &str) {
         .init();
 }
 
-fn serve(config: Config) -> Result<ExitCode, Failure> {
-    let mut builder = Server::builder()
-        .limits(config.limits)
-        .tls_self_signed(config.tls_self_signed)
-        .handle_signals();
-    for (endpoint, services) in config.listen {
-        let path = |service: Builtin| (format!("/{}", service.name()), service);
-        builder = builder.site(endpoint, services.into_iter().map(path).collect());
-    }
-    if let Some(path) = config.metrics_file {
+fn serve(mut config: Config) -> Result<ExitCode, Failure> {
+    let mut inherited = Inherited::take().map_err(|error| Failure::Usage(error.to_string()))?;
+    let endpoints: Vec<&Endpoint> = config.listen.iter().map(|(endpoint, _)| endpoint).collect();
+    let sockets = inherited.assign(&endpoints);
+    let metrics_file = config.metrics_file.take();
+    let mut builder = builder(config).sockets(sockets).handle_signals();
+    if let Some(path) = metrics_file {
         builder = builder.metrics_file(path);
     }
-    let server = builder.bind().map_err(|error| match error.is_usage() {
+    if let Some(program) = own_program() {
+        builder = builder.successor(program);
+    }
+    let server = builder.bind().map_err(refusal)?;
+    tracing::info!("{}", server.start_line());
+    announce(server.endpoints());
+    inherited.ready();
+    ended(server.run().map(|(exit, _)| exit))
+}
+
+/// A server of the configured listeners and limits.
+pub(super) fn builder(config: Config) -> Builder<Builtin> {
+    let builder = Server::builder().limits(config.limits).tls_self_signed(config.tls_self_signed);
+    config.listen.into_iter().fold(builder, |builder, (mut endpoint, services)| {
+        endpoint.options.reuse_port |= config.join;
+        let path = |service: Builtin| (format!("/{}", service.name()), service);
+        builder.site(endpoint, services.into_iter().map(path).collect())
+    })
+}
+
+/// What to start on SIGUSR2: what we were started as.
+pub(super) fn own_program() -> Option<Program> {
+    // Asked for now: later another version may lie there, which is what is wanted then.
+    let path = std::env::current_exe().ok()?;
+    Some(Program { path, arguments: std::env::args_os().skip(1).collect() })
+}
+
+pub(super) fn refusal(error: StartError) -> Failure {
+    match error.is_usage() {
         true => Failure::Usage(error.to_string()),
         false => Failure::Run(error.to_string()),
-    })?;
-    tracing::info!("{}", server.start_line());
-    if let Err(error) = announce(&mut io::stdout().lock(), server.endpoints()) {
-        tracing::warn!("nobody reads stdout ({error}); serving all the same");
     }
-    match server.run() {
-        Ok((Exit::Drained, _)) => Ok(ExitCode::SUCCESS),
+}
+
+/// The exit status of a server.
+pub(super) fn ended(how: io::Result<Exit>) -> Result<ExitCode, Failure> {
+    match how {
+        Ok(Exit::Drained) => Ok(ExitCode::SUCCESS),
         // As a shell tells it of a process that the signal killed.
-        Ok((Exit::Signalled(number), _)) => {
+        Ok(Exit::Signalled(number)) => {
             Ok(ExitCode::from(u8::try_from(128 + number).unwrap_or(u8::MAX)))
         }
         Err(error) => Err(Failure::Run(format!("the loop failed: {error}"))),
     }
 }
 
-/// Says where the server listens, and that it does.
-fn announce<'a>(
+/// Tells whoever started the server where it listens, and that it does.
+pub(super) fn announce<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) {
+    if let Err(error) = write_announcement(&mut io::stdout().lock(), endpoints) {
+        tracing::warn!("nobody reads stdout ({error}); serving all the same");
+    }
+    if let Err(error) = notify_systemd() {
+        tracing::warn!("NOTIFY_SOCKET: {error}; serving all the same");
+    }
+}
+
+/// Tells systemd that this process serves, if it wants to know (`sd_notify(3)`).
+fn notify_systemd() -> io::Result<()> {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
+    let address = match path.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        _ => SocketAddr::from_pathname(&path)?,
+    };
+    let text = format!("READY=1\nMAINPID={}\n", std::process::id());
+    UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address).map(drop)
+}
+
+fn write_announcement<'a>(
     out: &mut impl Write,
     endpoints: impl Iterator<Item = &'a Endpoint>,
 ) -> io::Result<()> {
@@ -138,7 +189,8 @@ fn more() -> String {
           oneloop serve --listen https://127.0.0.1:7443 --tls-self-signed\n  \
           oneloop serve --listen 'https://[::]:443?tls_cert=chain.pem&tls_key=key.pem'\n  \
           oneloop serve --config oneloop.toml\n\n\
-        SIGHUP reads tls_cert and tls_key again; open connections go on with what they have.\n\n\
+        SIGHUP reads tls_cert and tls_key again; open connections go on with what they have.\n\
+        SIGUSR2 starts the binary that is there now, hands it all sockets, and drains this one.\n\n\
         Exit status: 0 after a drain, 1 if it could not serve, 2 if it was asked for something\n\
         impossible, 128 + N if a second signal N cut the drain short."
 }

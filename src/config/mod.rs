@@ -22,7 +22,7 @@ pub use file::read;
 pub use settings::{SETTINGS, Setting};
 
 use crate::net::{Address, Endpoint, TlsServer, unknown};
-use crate::server::{Limits, Nofile};
+use crate::server::{AtLimit, Limits, Nofile, VARIABLES, WORKERS_MAX};
 use crate::service::Builtin;
 use crate::sys::rlimit::{self, Rlimit};
 use std::fmt;
@@ -40,6 +40,14 @@ pub struct Config {
     pub limits: Limits,
     /// Listeners with TLS and without a certificate get one for this host that nobody trusts.
     pub tls_self_signed: Option<String>,
+    /// How many loops serve; 0 is one for each CPU that this process may use.
+    pub workers: usize,
+    /// What each of several is.
+    pub worker_kind: WorkerKind,
+    /// How several share a port.
+    pub accept: Accept,
+    /// A port may be shared with another server that shares it too.
+    pub join: bool,
     /// Where the counters go; `None` is nowhere.
     pub metrics_file: Option<PathBuf>,
     /// What to log, as `tracing_subscriber::EnvFilter` reads it.
@@ -54,9 +62,63 @@ impl Default for Config {
             listen: listen.iter().filter_map(|url| value::listener(url).ok()).collect(),
             limits: Limits::default(),
             tls_self_signed: None,
+            workers: 1,
+            worker_kind: WorkerKind::Process,
+            accept: Accept::Reuseport,
+            join: false,
             metrics_file: None,
             log: "info".into(),
         }
+    }
+}
+
+/// What a worker of several is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerKind {
+    /// A process: it has a limit of open files of its own.
+    Process,
+    /// A thread: all share the limit of one process.
+    Thread,
+}
+
+/// How several workers share a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accept {
+    /// A socket for each (SO_REUSEPORT): the kernel spreads connections over them by address.
+    Reuseport,
+    /// One socket for all (EPOLLEXCLUSIVE): who is free takes the next.
+    Shared,
+}
+
+impl Config {
+    /// How many workers there are to be.
+    pub fn workers(&self) -> usize {
+        match self.workers {
+            // It knows the affinity of this process and the quota of its cgroups.
+            0 => std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX),
+            workers => workers,
+        }
+    }
+
+    /// What several workers cannot do; the setting, and what would do.
+    fn check_workers(&self) -> Result<(), (&'static str, &'static str)> {
+        if self.workers() == 1 {
+            return Ok(());
+        }
+        if self.limits.at_limit == AtLimit::Refuse {
+            let reason = "refuse closes the listener, which several workers have in common: \
+                          use shed, pause or evict-idle, or --workers 1";
+            return Err(("at_limit", reason));
+        }
+        let needs = |(endpoint, _): &Listener| {
+            endpoint.tls.as_ref().is_some_and(|tls| tls.cert.as_os_str().is_empty())
+        };
+        if self.listen.iter().any(needs) {
+            let reason = "each worker would make a certificate of its own: give tls_cert and \
+                          tls_key, or use --workers 1";
+            return Err(("tls_self_signed", reason));
+        }
+        Ok(())
     }
 }
 
@@ -131,6 +193,9 @@ impl Loaded {
         if let Err(limit) = self.config.limits.check() {
             return Err(self.error(limit.name, &limit.reason));
         }
+        if let Err((name, reason)) = self.config.check_workers() {
+            return Err(self.error(name, reason));
+        }
         if let Nofile::Set(wanted) = self.config.limits.nofile {
             check_nofile(wanted).map_err(|reason| self.error("nofile", &reason))?;
         }
@@ -182,6 +247,7 @@ pub fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
         SETTINGS.iter().map(Setting::variable).chain(["ONELOOP_CONFIG".into()]).collect();
     names
         .filter(|name| name.starts_with("ONELOOP_") && !name.starts_with("ONELOOP_LOAD_"))
+        .filter(|name| !VARIABLES.contains(&name.as_str()))
         .filter(|name| !known.contains(name))
         .map(|name| unknown("variable", &name, known.iter().map(String::as_str)))
         .collect()

@@ -89,6 +89,38 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| value::show_listeners(&config.listen),
     },
     Setting {
+        name: "workers",
+        values: "N|auto",
+        doc: "Loops that serve, or as many as there are CPUs to use. Of several each has all \
+              limits for itself, and a supervisor starts one that ends again",
+        set: |config, text| value::workers(text).map(|n| config.workers = n),
+        get: |config| value::show_workers(config.workers),
+    },
+    Setting {
+        name: "worker_kind",
+        values: "process|thread",
+        doc: "What each of several workers is: processes have a limit of open files each, threads \
+              one together",
+        set: |config, text| value::worker_kind(text).map(|kind| config.worker_kind = kind),
+        get: |config| value::show_worker_kind(config.worker_kind),
+    },
+    Setting {
+        name: "accept",
+        values: "reuseport|shared",
+        doc: "How several workers share a port: a socket for each, over which the kernel spreads \
+              connections, or one for all",
+        set: |config, text| value::accept(text).map(|accept| config.accept = accept),
+        get: |config| value::show_accept(config.accept),
+    },
+    Setting {
+        name: "join",
+        values: "on|off",
+        doc: "Share the ports with other servers that share them (SO_REUSEPORT): those with this \
+              or with a socket for each worker. Without it a second server is refused",
+        set: |config, text| value::switch(text).map(|on| config.join = on),
+        get: |config| value::show_switch(config.join),
+    },
+    Setting {
         name: "nofile",
         values: "N|max|keep",
         doc: "Open files this process may have (ulimit -n): a number, the most that is allowed, or \

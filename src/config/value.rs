@@ -11,11 +11,11 @@
 //!
 //! **Read next.** `src/net/endpoint.rs`, the largest of the values.
 
-use super::Listener;
+use super::{Accept, Listener, WorkerKind};
 use crate::net::{
     Address, Endpoint, Protocol, format_bytes, format_duration, parse_bytes, unknown,
 };
-use crate::server::{AtLimit, Nofile};
+use crate::server::{AtLimit, Nofile, WORKERS_MAX};
 use crate::service::Builtin;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -103,6 +103,51 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
 
 pub(super) fn show_switch(on: bool) -> Toml {
     if on { "on".into() } else { "off".into() }
+}
+
+/// How many workers; `auto` is 0.
+pub(super) fn workers(text: &str) -> Result<usize, String> {
+    let number = match text {
+        "auto" => Some(0),
+        _ => text.parse().ok().filter(|number| (1..=WORKERS_MAX).contains(number)),
+    };
+    number.ok_or_else(|| {
+        format!("`{text}` is no number of workers: write auto, or 1 to {WORKERS_MAX}")
+    })
+}
+
+pub(super) fn show_workers(workers: usize) -> Toml {
+    if workers == 0 { "auto".into() } else { integer(workers as u64) }
+}
+
+pub(super) fn worker_kind(text: &str) -> Result<WorkerKind, String> {
+    match text {
+        "process" => Ok(WorkerKind::Process),
+        "thread" => Ok(WorkerKind::Thread),
+        _ => Err(unknown("kind", text, ["process", "thread"])),
+    }
+}
+
+pub(super) fn show_worker_kind(kind: WorkerKind) -> Toml {
+    match kind {
+        WorkerKind::Process => "process".into(),
+        WorkerKind::Thread => "thread".into(),
+    }
+}
+
+pub(super) fn accept(text: &str) -> Result<Accept, String> {
+    match text {
+        "reuseport" => Ok(Accept::Reuseport),
+        "shared" => Ok(Accept::Shared),
+        _ => Err(unknown("way", text, ["reuseport", "shared"])),
+    }
+}
+
+pub(super) fn show_accept(accept: Accept) -> Toml {
+    match accept {
+        Accept::Reuseport => "reuseport".into(),
+        Accept::Shared => "shared".into(),
+    }
 }
 
 /// A number of things; `off` is 0, which means no limit.

@@ -2,7 +2,7 @@
 //!
 //! **What.** [`climb`] starts the server under each limit and policy, drives it past its cap and
 //! finds out whether the cap it predicted is the one it has, and what every client beyond it saw.
-//! [`render`] prints what was found, [`plot`] draws it.
+//! [`render`] prints what was found, [`plot`] draws it. [`balance`] compares numbers of workers.
 //!
 //! **Why this way.** A limit is known when it has been run into. Server and clients are children of
 //! our own binary, started as a user starts them: the limit is the process's, so each needs one of
@@ -14,6 +14,7 @@
 //!
 //! **Read next.** `src/ladder/rung.rs`.
 
+pub mod balance;
 pub(crate) mod children;
 mod clients;
 pub mod plot;

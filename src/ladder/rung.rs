@@ -15,7 +15,7 @@
 
 use super::children::Children;
 use super::clients::{Crowd, LONG_MS, Route};
-use super::server::Server;
+use super::server::{Books, Server};
 use super::{EVICT_IDLE_AFTER_MS, LadderError};
 use crate::load::Connections;
 use crate::server::AtLimit;
@@ -90,7 +90,7 @@ pub(super) fn measure(
     progress("starting the server");
     let server = Server::start(children, step.nofile, step.at_limit)?;
     let mut route = Route::to(&server.url);
-    let predicted = server.books(children)?.cap;
+    let predicted = server.books::<Books>(children)?.cap;
     let extra = step.extra.unwrap_or_else(|| default_extra(predicted));
     let leaving = extra.min(predicted / 2).max(1);
 
@@ -130,7 +130,7 @@ pub(super) fn measure(
     let replaced_after_ms = children.now().ms_since(left_at);
 
     progress("all leave");
-    let books = server.books(children)?;
+    let books = server.books::<Books>(children)?;
     let stayed = first.leave(children)?;
     let beyond = beyond.leave(children)?;
     replacing.leave(children)?;
@@ -180,7 +180,7 @@ fn wait_for_room(
     connections: u64,
 ) -> Result<(), LadderError> {
     let due = children.now().plus_ms(NOTICE_MS);
-    while server.books(children)?.connections > connections {
+    while server.books::<Books>(children)?.connections > connections {
         if children.now() > due {
             let reason = "the server does not notice that clients have left".to_owned();
             return Err(LadderError::Run(reason));

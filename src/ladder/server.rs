@@ -18,6 +18,7 @@ use crate::server::AtLimit;
 use crate::sys::signals::Signal;
 use procfs::process::Process;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::process::Command;
 use std::time::Duration;
 
@@ -55,9 +56,22 @@ impl Server {
         serve.args(["--listen", "tcp://127.0.0.1:0/echo", "--nofile", "keep", "--log", "info"]);
         serve.args(["--at-limit", at_limit.name()]);
         serve.args(["--evict-idle-after", &format!("{EVICT_IDLE_AFTER_MS}ms")]);
+        Server::launch(children, &mut serve, Some(nofile), &format!("rung {nofile}"))
+    }
+
+    /// Starts what was prepared, and waits until it is ready. `what` is for errors.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub(super) fn launch(
+        children: &mut Children,
+        serve: &mut Command,
+        nofile: Option<u64>,
+        what: &str,
+    ) -> Result<Server, LadderError> {
         let id = children
-            .start(&mut serve, Some(nofile))
-            .map_err(|error| LadderError::Run(format!("nofile {nofile}: {error}")))?;
+            .start(serve, nofile)
+            .map_err(|error| LadderError::Run(format!("{what}: {error}")))?;
         let mut url = None;
         let url = children.wait_for("the server to be ready", PATIENCE_MS, |children| {
             while let Some(line) = children.line(id, Stream::Out) {
@@ -68,7 +82,7 @@ impl Server {
                 }
             }
             match children.is_silent(id) {
-                true => Err(refusal(children, id, nofile)),
+                true => Err(refusal(children, id, what)),
                 false => Ok(None),
             }
         })?;
@@ -79,7 +93,10 @@ impl Server {
     ///
     /// # Errors
     /// It does not answer.
-    pub(super) fn books(&self, children: &mut Children) -> Result<Books, LadderError> {
+    pub(super) fn books<T: DeserializeOwned>(
+        &self,
+        children: &mut Children,
+    ) -> Result<T, LadderError> {
         let asked = children.signal(self.id, Signal::User1);
         asked.map_err(|error| LadderError::Run(format!("SIGUSR1 to the server: {error}")))?;
         children.wait_for("the server's books", PATIENCE_MS, |children| {
@@ -158,10 +175,10 @@ pub(super) fn command(subcommand: &str) -> Result<Command, LadderError> {
 }
 
 /// Why a server did not start. If the limit was at fault, so was who chose it.
-fn refusal(children: &mut Children, id: ChildId, nofile: u64) -> LadderError {
+fn refusal(children: &mut Children, id: ChildId, what: &str) -> LadderError {
     let words = children.last_words(id).unwrap_or_else(|| "it did not say why".to_owned());
     let reason = words.strip_prefix("error: ").unwrap_or(&words);
-    let line = format!("rung {nofile}: the server does not start: {reason}");
+    let line = format!("{what}: the server does not start: {reason}");
     match children.end(id) {
         Ok(Some(status)) if status.code() == Some(2) => LadderError::Usage(line),
         _ => LadderError::Run(line),

@@ -18,9 +18,10 @@ use crate::sys;
 use mio::event::Source;
 use mio::net::{TcpListener, UdpSocket, UnixListener};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -123,6 +124,31 @@ impl Acceptor {
         Ok(Acceptor { endpoint, listener })
     }
 
+    /// Takes a socket that listens already. The file of a Unix socket goes with it at the end only
+    /// if it is `the_last` that listens there.
+    ///
+    /// # Errors
+    /// `getsockname(2)`; the endpoint is for datagrams.
+    pub fn inherit(endpoint: &Endpoint, socket: OwnedFd, the_last: bool) -> io::Result<Acceptor> {
+        let mut endpoint = endpoint.clone();
+        let socket = Socket::from(socket);
+        socket.set_nonblocking(true)?;
+        let listener = match &mut endpoint.address {
+            Address::Tcp(address) => {
+                let listener = TcpListener::from_std(socket.into());
+                *address = listener.local_addr()?;
+                Listener::Tcp(listener)
+            }
+            Address::Unix(path) => {
+                let mut file = SocketFile::new(path);
+                file.identity = file.identity.filter(|_| the_last);
+                Listener::Unix(UnixListener::from_std(socket.into()), file)
+            }
+            Address::Udp(_) => return Err(invalid("a datagram socket does not accept")),
+        };
+        Ok(Acceptor { endpoint, listener })
+    }
+
     /// Where it listens, with the real port.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -131,6 +157,17 @@ impl Acceptor {
     /// Stops listening for a while: unlike a drop it leaves a Unix socket's file, so that clients
     /// are refused rather than told that there is no such file.
     pub fn hang_up(mut self) {
+        if let Listener::Unix(_, file) = &mut self.listener {
+            file.identity = None;
+        }
+    }
+
+    /// Leaves the socket to somebody else who listens on it: what waits can still be accepted here,
+    /// but epoll, which watches the open file, tells no more of it, and the file of a Unix socket
+    /// stays.
+    pub fn hand_over(&mut self, registry: &Registry) {
+        // One that a crew has taken out before is not there.
+        let _ = self.deregister(registry);
         if let Listener::Unix(_, file) = &mut self.listener {
             file.identity = None;
         }
@@ -153,6 +190,15 @@ impl Acceptor {
                 Some(errno) if LOST.contains(&errno) => Accept::Aborted,
                 _ => Accept::NoDescriptor(error),
             },
+        }
+    }
+}
+
+impl AsRawFd for Acceptor {
+    fn as_raw_fd(&self) -> RawFd {
+        match &self.listener {
+            Listener::Tcp(listener) => listener.as_raw_fd(),
+            Listener::Unix(listener, _) => listener.as_raw_fd(),
         }
     }
 }
@@ -180,6 +226,20 @@ impl Source for Acceptor {
     }
 }
 
+impl Endpoint {
+    /// Puts the real port of a socket that is open there into the endpoint.
+    ///
+    /// # Errors
+    /// `getsockname(2)`.
+    pub fn note_address_of(&mut self, socket: &impl AsFd) -> io::Result<()> {
+        if let Address::Tcp(address) | Address::Udp(address) = &mut self.address {
+            let local = SockRef::from(socket).local_addr()?;
+            *address = local.as_socket().unwrap_or(*address);
+        }
+        Ok(())
+    }
+}
+
 /// Removes what a listener that has [hung up](Acceptor::hang_up) left: a Unix socket's file, unless
 /// somebody else answers on it by now.
 pub fn clear_away(endpoint: &Endpoint) {
@@ -198,17 +258,68 @@ pub fn bind_datagram(endpoint: &mut Endpoint) -> io::Result<UdpSocket> {
     let Address::Udp(address) = &mut endpoint.address else {
         return Err(invalid("not a datagram address"));
     };
-    let open = || -> io::Result<Socket> {
-        let socket = open(*address, Type::DGRAM, Protocol::UDP, &endpoint.options)?;
-        socket.bind(&SockAddr::from(*address))?;
-        Ok(socket)
-    };
-    let socket = UdpSocket::from_std(open().map_err(|error| explain(error, *address))?.into());
+    let bound = bind_udp(*address, &endpoint.options).map_err(|error| explain(error, *address));
+    let socket = UdpSocket::from_std(bound?.into());
     *address = socket.local_addr()?;
     Ok(socket)
 }
 
+/// Opens a socket for each of `count` workers, all on one port, and puts the real port into
+/// `endpoint`. A Unix socket is always a single one. That others may share the port (SO_REUSEPORT)
+/// is allowed only once the first has it: so a second server is refused all the same,
+/// unless it asks to share the port.
+///
+/// # Errors
+/// As [`Acceptor::bind`].
+pub fn bind_group(endpoint: &mut Endpoint, count: usize) -> io::Result<Vec<OwnedFd>> {
+    let options = SocketOptions { reuse_port: true, ..endpoint.options.clone() };
+    let mut group: Vec<OwnedFd> = Vec::with_capacity(count);
+    for nth in 0..count {
+        let options = if nth == 0 { &endpoint.options } else { &options };
+        let socket = match &mut endpoint.address {
+            Address::Tcp(address) => {
+                let bound = bound_tcp(*address, options);
+                let bound = bound.map_err(|error| explain_tcp(error, *address))?;
+                if count > 1 {
+                    bound.set_reuse_port(true)?;
+                }
+                bound.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+                *address = bound.local_addr()?.as_socket().unwrap_or(*address);
+                bound
+            }
+            Address::Udp(address) => {
+                let bound = bind_udp(*address, options);
+                let bound = bound.map_err(|error| explain(error, *address))?;
+                if count > 1 {
+                    bound.set_reuse_port(true)?;
+                }
+                *address = bound.local_addr()?.as_socket().unwrap_or(*address);
+                bound
+            }
+            Address::Unix(path) if nth == 0 => {
+                bind_unix(path, options.backlog).map_err(|error| explain_unix(error, path))?
+            }
+            Address::Unix(_) => break,
+        };
+        group.push(socket.into());
+    }
+    Ok(group)
+}
+
+fn bind_udp(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
+    let socket = open(address, Type::DGRAM, Protocol::UDP, options)?;
+    socket.bind(&SockAddr::from(address))?;
+    Ok(socket)
+}
+
 fn bind_tcp(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
+    let socket = bound_tcp(address, options)?;
+    socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+    Ok(socket)
+}
+
+/// Bound, and not listening yet.
+fn bound_tcp(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
     let socket = open(address, Type::STREAM, Protocol::TCP, options)?;
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(options.nodelay)?;
@@ -225,7 +336,6 @@ fn bind_tcp(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> 
         sys::socket::set_defer_accept(&socket, seconds)?;
     }
     socket.bind(&SockAddr::from(address))?;
-    socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
     Ok(socket)
 }
 

@@ -24,7 +24,7 @@ mod tls;
 #[path = "no_tls.rs"]
 mod tls;
 
-pub use acceptor::{Accept, Acceptor, bind_datagram, clear_away};
+pub use acceptor::{Accept, Acceptor, bind_datagram, bind_group, clear_away};
 pub use connector::{Connect, connect, connect_datagram, connected};
 #[cfg(feature = "cli")]
 pub(crate) use endpoint::unknown;

@@ -72,7 +72,7 @@ impl Tls {
 }
 
 /// There is none.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum TlsServer {}
 
 impl TlsServer {

@@ -131,6 +131,8 @@ pub(super) struct Admission {
     cap_by: CapBy,
     /// When the descriptor limit is to be read again.
     read_again_at: Time,
+    /// Workers that have the descriptors in common: this one has its part of them.
+    sharers: usize,
 }
 
 impl Admission {
@@ -150,6 +152,7 @@ impl Admission {
             cap: 0,
             cap_by: CapBy::Descriptors,
             read_again_at: Time::ZERO,
+            sharers: 1,
         };
         admission.set_cap();
         admission
@@ -159,6 +162,13 @@ impl Admission {
     pub(super) fn opened(&mut self, open: usize) {
         self.descriptors.open = open;
         self.set_cap();
+    }
+
+    /// So many workers, this one among them, are threads of this process, in which `open`
+    /// descriptors are for all of them.
+    pub(super) fn share(&mut self, sharers: usize, open: usize) -> usize {
+        self.sharers = sharers;
+        open
     }
 
     pub(super) fn cap_by(&self) -> CapBy {
@@ -233,7 +243,7 @@ impl Admission {
     fn set_cap(&mut self) {
         let soft = usize::try_from(self.descriptors.soft).unwrap_or(usize::MAX);
         let bounds = [
-            (soft.saturating_sub(self.descriptors.reserve()), CapBy::Descriptors),
+            (soft.saturating_sub(self.descriptors.reserve()) / self.sharers, CapBy::Descriptors),
             (self.memory_connections, CapBy::Memory),
             (self.max_connections, CapBy::Configured),
         ];

@@ -103,7 +103,11 @@ impl<S: Service> Worker<S> {
             metrics: Metrics { messages_in, deflated, ..self.metrics.clone() },
             connections: self.conns.len(),
             cap: self.admission.cap(),
-            descriptors: sys::process::open_descriptors().ok(),
+            // Of those of a process with several workers nobody knows whose they are.
+            descriptors: match self.crew.as_ref().is_some_and(|crew| crew.is_threads) {
+                true => None,
+                false => sys::process::open_descriptors().ok(),
+            },
             descriptors_expected: expected,
             blocks: self.desk.pool.blocks_out(),
             deliveries_queued: self.deliveries_queued(),

@@ -25,6 +25,8 @@ pub(super) struct Channel<S> {
     pub(super) members: Vec<ConnId>,
     /// What the service said to all since the last mailing began.
     pub(super) mail: Mail,
+    /// How much of `mail` the siblings have, or came from them: bytes and messages.
+    pub(super) relayed: (usize, u64),
     /// What is being delivered.
     pub(super) mailing: Mailing,
     /// Connections that are paused until the mail is out.
@@ -40,6 +42,7 @@ impl<S: Service> Channel<S> {
             service,
             members: Vec::new(),
             mail: Mail::default(),
+            relayed: (0, 0),
             mailing: Mailing::default(),
             held_by_mail: Vec::new(),
             leavers: Vec::new(),

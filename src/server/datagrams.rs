@@ -16,6 +16,7 @@ use crate::reactor::{Cx, Readiness, Source};
 use crate::service::{Encoding, Mail, Outbound, Service};
 use crate::sys;
 use crate::sys::datagram::BATCH_MAX;
+use mio::Registry;
 use mio::net::UdpSocket;
 use std::io;
 
@@ -27,6 +28,17 @@ pub(super) struct DatagramSocket<S> {
     pub(super) service: S,
     /// It is on the again-queue, once.
     pub(super) queued: bool,
+}
+
+impl<S> DatagramSocket<S> {
+    /// Leaves the socket to who has been given it.
+    pub(super) fn leave(&mut self, registry: &Registry, kernel_drops: &mut u64) {
+        *kernel_drops += self::kernel_drops(&self.socket);
+        if let Some(socket) = self.socket.take() {
+            // Epoll watches the open file, which is somebody else's too.
+            let _ = sys::epoll::unwatch(registry, &socket);
+        }
+    }
 }
 
 impl<S: Service> Worker<S> {
@@ -65,8 +77,7 @@ impl<S: Service> Worker<S> {
                 cx.again.push_back(Source::Datagram(index));
             }
         } else if self.draining.is_some() {
-            self.kernel_drops_before += kernel_drops(socket);
-            *socket = None;
+            self.datagrams[index as usize].leave(cx.registry, &mut self.kernel_drops_before);
         }
     }
 

@@ -66,6 +66,9 @@ impl<S: Service> Worker<S> {
     /// Whether to call `accept` at all; if not, the listener waits for room, or is closed.
     fn has_room(&mut self, cx: &mut Cx<'_>, index: u16) -> bool {
         let full = self.conns.len() >= self.admission.cap();
+        if full && self.step_aside(cx) {
+            return false;
+        }
         match self.limits.at_limit {
             AtLimit::Pause | AtLimit::Refuse if full && self.draining.is_some() => {
                 self.listeners[index as usize].acceptor = None;
@@ -120,6 +123,9 @@ impl<S: Service> Worker<S> {
     /// There may be room again: those who wait get their turn.
     pub(super) fn room(&mut self, cx: &mut Cx<'_>) {
         if self.conns.len() < self.admission.cap() {
+            if self.crew.is_some() {
+                self.rejoin(cx);
+            }
             self.retry_accepts(cx);
         }
     }
@@ -308,7 +314,7 @@ pub(super) fn open_spare() -> io::Result<File> {
 }
 
 /// Puts a listener on the again-queue, unless it is there.
-fn look_at_listener_again(cx: &mut Cx<'_>, index: u16, listener: &mut Listener) {
+pub(super) fn look_at_listener_again(cx: &mut Cx<'_>, index: u16, listener: &mut Listener) {
     if !std::mem::replace(&mut listener.queued, true) {
         cx.again.push_back(Source::Listener(index));
     }

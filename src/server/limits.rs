@@ -52,6 +52,9 @@ pub const ACCEPT_RETRY_MS: u64 = 50;
 /// only a cap raised from outside (`prlimit`) does not.
 pub const CAP_RETRY_MS: u64 = 1_000;
 
+/// What a supervisor gives its workers beyond the time they were told, before it kills them.
+pub const QUIT_MS: u64 = 1_000;
+
 /// When stuck connections have given back so much memory, the allocator is told to give it to the
 /// kernel: it would keep it otherwise.
 pub const TRIM_BYTES: usize = 1024 * 1024;

@@ -65,7 +65,7 @@ impl<S: Service> Worker<S> {
         if !std::mem::take(&mut self.mail_waits) {
             return false;
         }
-        let mut left = false;
+        let mut left = self.crew.is_some() && self.exchange_mail();
         for index in 0..self.channels.len() {
             if self.channels[index].is_quiet() {
                 continue;
@@ -77,6 +77,10 @@ impl<S: Service> Worker<S> {
             }
             left |= self.channels[index].has_mail();
             self.mail_waits |= !self.channels[index].is_quiet();
+        }
+        if self.crew.is_some() {
+            self.mail_waits = true;
+            self.publish();
         }
         left
     }
@@ -103,6 +107,7 @@ impl<S: Service> Worker<S> {
         channel.mail.bytes.clear();
         channel.mail.bytes.shrink_to(MAIL_HIGH_BYTES);
         channel.mail.messages = 0;
+        channel.relayed = (0, 0);
         mailing.next = 0;
         mailing.to.clear();
         mailing.to.extend_from_slice(&channel.members);

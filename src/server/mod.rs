@@ -16,27 +16,37 @@ mod admission;
 mod books;
 mod channel;
 mod conn;
+mod crew;
 mod datagrams;
 mod drain;
 mod ending;
 mod gate;
+mod handover;
 mod limits;
 mod mail;
+mod page;
 mod peers;
 mod pump;
+mod relay;
 mod secure;
+mod sockets;
 mod start;
+mod supervisor;
 mod worker;
 
 pub use admission::{
     BYTES_PER_CONNECTION, BYTES_PER_TLS, CapBy, Descriptors, SPARE_DESCRIPTORS, reserve,
 };
 pub use books::Books;
+pub use crew::{Berth, WORKERS_MAX};
+pub use handover::{HandoverError, Inherited, Program, VARIABLES};
 pub use limits::*;
+pub use page::{Account, jain, words_of};
 pub use start::StartError;
+pub use supervisor::{Hand, Plan, Recruit, Supervisor, Told};
 
 use crate::clock::Time;
-use crate::net::{self, Address, Endpoint, Protocol, TlsServer};
+use crate::net::Endpoint;
 use crate::proto::http1::Date;
 use crate::reactor::{Reactor, Source};
 use crate::service::Service;
@@ -44,13 +54,15 @@ use crate::sys;
 use crate::sys::datagram::Batch;
 use crate::sys::signals::{Signal, SignalFd};
 use admission::Admission;
-use channel::{Channel, Doors};
+use crew::Crew;
 use mio::{Interest, Waker};
+use sockets::{Given, Sockets};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use worker::{Listener, Worker};
+use worker::Worker;
 
 /// How a server came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +91,16 @@ impl Stopper {
     }
 }
 
+/// The services of an endpoint, by path; the path is empty where there are none.
+type Services<S> = Vec<(String, S)>;
+
 /// Collects what a server needs before it starts.
 pub struct Builder<S> {
-    /// Each endpoint with its services, by path; the path is empty where there are none.
-    listen: Vec<(Endpoint, Vec<(String, S)>)>,
+    listen: Vec<(Endpoint, Services<S>)>,
+    /// By endpoint: sockets that are open already. What has none is bound.
+    sockets: Vec<Vec<OwnedFd>>,
+    berth: Option<Berth>,
+    successor: Option<Program>,
     limits: Limits,
     tls_self_signed: Option<String>,
     handle_signals: bool,
@@ -130,6 +148,27 @@ impl<S: Service> Builder<S> {
         self
     }
 
+    /// Uses sockets that are open already, by endpoint in the order in which they were added; see
+    /// [`Inherited::assign`].
+    pub fn sockets(mut self, sockets: Vec<Vec<OwnedFd>>) -> Self {
+        self.sockets = sockets;
+        self
+    }
+
+    /// Makes it one of several workers, which gets its sockets and what to do from a
+    /// [`Supervisor`].
+    pub fn berth(mut self, berth: Berth) -> Self {
+        self.berth = Some(berth);
+        self
+    }
+
+    /// On SIGUSR2 starts this program, hands it all sockets, and drains once it is ready. It is to
+    /// begin with [`Inherited::take`].
+    pub fn successor(mut self, program: Program) -> Self {
+        self.successor = Some(program);
+        self
+    }
+
     /// Takes everything the server needs: the limit of open files, signals, sockets.
     ///
     /// # Errors
@@ -150,7 +189,8 @@ impl<S: Service> Builder<S> {
     fn open(self, descriptors: Descriptors) -> Result<Server<S>, StartError> {
         let has_tls = self.listen.iter().any(|(endpoint, _)| endpoint.tls.is_some());
         let bytes_each = BYTES_PER_CONNECTION + if has_tls { BYTES_PER_TLS } else { 0 };
-        let mut admission = Admission::new(descriptors, &self.limits, bytes_each);
+        let workers = self.berth.as_ref().map_or(1, |berth| berth.workers);
+        let mut admission = Admission::new(descriptors, &self.limits, bytes_each * workers as u64);
         let system = |what| move |error| StartError::System(what, error);
 
         let mut reactor = Reactor::new(admission.cap()).map_err(system("epoll"))?;
@@ -161,20 +201,30 @@ impl<S: Service> Builder<S> {
             stop: Arc::new(AtomicBool::new(false)),
             waker: Arc::new(waker.map_err(system("eventfd"))?),
         };
-        let signals = match self.handle_signals {
-            true => Some(watch_signals(registry, has_tls).map_err(system("signalfd"))?),
-            false => None,
-        };
+        let hears = (has_tls, self.successor.is_some());
+        let signals = self.handle_signals.then(|| watch_signals(registry, hears));
+        let signals = signals.transpose().map_err(system("signalfd"))?;
         let spare = Some(gate::open_spare().map_err(system("/dev/null"))?);
+        let given = Given {
+            sockets: self.sockets,
+            berth: self.berth.as_ref().map(|berth| (berth.number, berth.workers)),
+            tls_self_signed: self.tls_self_signed.as_deref(),
+        };
         let Sockets { listeners, channels, datagrams } =
-            open_sockets(&mut reactor, self.listen, self.tls_self_signed.as_deref())?;
+            sockets::open(&mut reactor, self.listen, given)?;
 
-        let open = sys::process::open_descriptors().map_err(system("/proc/self/fd"))?;
+        let open = match self.berth.as_ref().and_then(|berth| berth.shared_descriptors) {
+            Some(open) => admission.share(workers, open),
+            None => sys::process::open_descriptors().map_err(system("/proc/self/fd"))?,
+        };
         admission.opened(open);
         if admission.cap() == 0 {
             return Err(StartError::NoRoom(admission.descriptors()));
         }
+        let mail_waits = self.berth.is_some();
+        let crew = self.berth.map(|berth| Crew::board(berth, reactor.cx().registry).map(Box::new));
         let worker = Worker {
+            crew: crew.transpose().map_err(system("epoll_ctl"))?,
             conns: conn::Conns::with_capacity(admission.cap()),
             read: vec![0; READ_BYTES].into_boxed_slice(),
             desk: self.limits.desk(Date::at(clock.unix_s(Time::ZERO))),
@@ -187,9 +237,11 @@ impl<S: Service> Builder<S> {
                 stop: stopper.stop.clone(),
                 metrics_file: self.metrics_file,
                 exit: None,
+                program: self.successor,
+                successor: None,
             },
             draining: None,
-            fixed_descriptors: open - listeners.len() - datagrams.len() - 1,
+            fixed_descriptors: open.saturating_sub(listeners.len() + datagrams.len() + 1),
             kernel_drops_before: 0,
             spare,
             is_starved: false,
@@ -198,7 +250,7 @@ impl<S: Service> Builder<S> {
             admission,
             listeners,
             channels,
-            mail_waits: false,
+            mail_waits,
             datagrams,
         };
         Ok(Server { reactor, worker, stopper })
@@ -217,6 +269,9 @@ impl<S: Service> Server<S> {
     pub fn builder() -> Builder<S> {
         Builder {
             listen: Vec::new(),
+            sockets: Vec::new(),
+            berth: None,
+            successor: None,
             limits: Limits::default(),
             tls_self_signed: None,
             handle_signals: false,
@@ -226,7 +281,8 @@ impl<S: Service> Server<S> {
 
     /// Where it listens, with the ports that the system chose.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        let streams = self.worker.listeners.iter().map(|listener| &listener.endpoint);
+        let streams = self.worker.listeners.iter().filter(|listener| listener.twin_of.is_none());
+        let streams = streams.map(|listener| &listener.endpoint);
         streams.chain(self.worker.datagrams.iter().map(|datagrams| &datagrams.endpoint))
     }
 
@@ -250,112 +306,31 @@ impl<S: Service> Server<S> {
     /// # Errors
     /// `epoll_wait(2)` failed.
     pub fn run(mut self) -> io::Result<(Exit, Books)> {
+        self.worker.report_ready(&mut self.reactor.cx());
         self.reactor.run(&mut self.worker)?;
         let now = self.reactor.clock().now();
         if self.worker.control.metrics_file.is_some() {
             self.worker.write_metrics(now);
         }
         let exit = self.worker.control.exit.unwrap_or(Exit::Drained);
-        Ok((exit, self.worker.books(now)))
+        let books = self.worker.books(now);
+        self.worker.publish_last(&books);
+        Ok((exit, books))
     }
 }
 
-fn watch_signals(registry: &mio::Registry, has_tls: bool) -> io::Result<SignalFd> {
+/// Where there are certificates SIGHUP is heard, and where there is a successor SIGUSR2.
+fn watch_signals(
+    registry: &mio::Registry,
+    (has_tls, has_successor): (bool, bool),
+) -> io::Result<SignalFd> {
     let mut signals = vec![Signal::Terminate, Signal::Interrupt, Signal::User1];
     // Where there is nothing to be read again, it means what it always does: the terminal is gone.
     signals.extend(has_tls.then_some(Signal::Hangup));
+    signals.extend(has_successor.then_some(Signal::User2));
     let signals = SignalFd::block(&signals)?;
     let fd = std::os::fd::AsRawFd::as_raw_fd(&signals);
     let token = Source::Control(drain::SIGNALS).token();
     registry.register(&mut mio::unix::SourceFd(&fd), token, Interest::READABLE)?;
     Ok(signals)
-}
-
-/// What was opened, and the services behind it.
-struct Sockets<S> {
-    listeners: Vec<Listener>,
-    channels: Vec<Channel<S>>,
-    datagrams: Vec<datagrams::DatagramSocket<S>>,
-}
-
-fn open_sockets<S: Service>(
-    reactor: &mut Reactor,
-    listen: Vec<(Endpoint, Vec<(String, S)>)>,
-    tls_self_signed: Option<&str>,
-) -> Result<Sockets<S>, StartError> {
-    if listen.iter().all(|(_, services)| services.is_empty()) {
-        return Err(StartError::NoListener);
-    }
-    let mut sockets =
-        Sockets { listeners: Vec::new(), channels: Vec::new(), datagrams: Vec::new() };
-    for (endpoint, services) in listen {
-        let at = endpoint.clone();
-        let tls = TlsServer::load(&endpoint, tls_self_signed)
-            .map_err(|error| StartError::Tls(Box::new(at.clone()), error))?;
-        let opened = match at.address {
-            Address::Udp(_) => services.into_iter().try_for_each(|(_, service)| {
-                open_datagrams(reactor, endpoint.clone(), service, &mut sockets.datagrams)
-            }),
-            Address::Tcp(_) | Address::Unix(_) => {
-                open_stream(reactor, endpoint, tls, services, &mut sockets)
-            }
-        };
-        opened.map_err(|error| StartError::Listen(Box::new(at), error))?;
-    }
-    Ok(sockets)
-}
-
-fn open_stream<S: Service>(
-    reactor: &mut Reactor,
-    endpoint: Endpoint,
-    tls: Option<TlsServer>,
-    services: Vec<(String, S)>,
-    sockets: &mut Sockets<S>,
-) -> io::Result<()> {
-    warn_of_backlog(&endpoint);
-    let first = sockets.channels.len() as u16;
-    let doors = match endpoint.protocol {
-        Protocol::Stream => Doors::Open(first),
-        Protocol::Http => {
-            let paths = services.iter().zip(first..);
-            Doors::Paths(paths.map(|((path, _), channel)| (path.clone(), channel)).collect())
-        }
-    };
-    sockets.channels.extend(services.into_iter().map(|(_, service)| Channel::new(service)));
-    let mut listener = Listener::new(endpoint, doors, tls);
-    let index = sockets.listeners.len() as u16;
-    gate::listen(&mut reactor.cx(), index, &mut listener)?;
-    if let Some(tls) = &listener.tls {
-        let what = if tls.is_self_signed() { "self-signed certificate" } else { "certificate" };
-        tracing::info!("{}: {what}, SHA-256 {}", listener.endpoint, tls.fingerprint());
-    }
-    sockets.listeners.push(listener);
-    Ok(())
-}
-
-fn open_datagrams<S>(
-    reactor: &mut Reactor,
-    mut endpoint: Endpoint,
-    service: S,
-    datagrams: &mut Vec<datagrams::DatagramSocket<S>>,
-) -> io::Result<()> {
-    let mut socket = net::bind_datagram(&mut endpoint)?;
-    let token = Source::Datagram(datagrams.len() as u16).token();
-    reactor.cx().registry.register(&mut socket, token, Interest::READABLE)?;
-    let socket = Some(socket);
-    datagrams.push(datagrams::DatagramSocket { endpoint, socket, service, queued: false });
-    Ok(())
-}
-
-/// `listen(2)` shortens a backlog above somaxconn without a word.
-fn warn_of_backlog(endpoint: &Endpoint) {
-    let somaxconn = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
-    let Some(max) = somaxconn.ok().and_then(|text| text.trim().parse().ok()) else { return };
-    let backlog = endpoint.options.backlog;
-    if backlog > max {
-        tracing::warn!(
-            "{endpoint}: backlog {backlog} is above net.core.somaxconn and counts as {max}; \
-             raise it with: sysctl -w net.core.somaxconn={backlog}"
-        );
-    }
 }

@@ -70,7 +70,12 @@ impl<S: Service> Worker<S> {
 
     /// Reads the certificates of all listeners again, for connections to come.
     pub(super) fn reload_certificates(&mut self) {
-        for listener in &mut self.listeners {
+        for index in 0..self.listeners.len() {
+            if let Some(twin) = self.listeners[index].twin_of {
+                self.listeners[index].tls = self.listeners[usize::from(twin)].tls.clone();
+                continue;
+            }
+            let listener = &mut self.listeners[index];
             let Some(tls) = listener.tls.as_mut().filter(|tls| !tls.is_self_signed()) else {
                 continue;
             };

@@ -36,6 +36,8 @@ pub enum StartError {
     Listen(Box<Endpoint>, io::Error),
     /// A listener's TLS cannot be prepared.
     Tls(Box<Endpoint>, TlsSetupError),
+    /// A worker cannot be started, or ended before it was ready. It has its number, from 0.
+    Worker(usize, io::Error),
     /// Nothing to listen on was given.
     NoListener,
     /// The system refused something every server needs.
@@ -48,7 +50,7 @@ impl StartError {
         match self {
             StartError::Limit(_) | StartError::NoListener => true,
             StartError::Nofile { .. } | StartError::NoRoom(_) | StartError::Tls(..) => true,
-            StartError::Listen(..) | StartError::System(..) => false,
+            StartError::Listen(..) | StartError::System(..) | StartError::Worker(..) => false,
         }
     }
 
@@ -84,6 +86,12 @@ impl fmt::Display for StartError {
                 write!(f, "cannot listen on {endpoint}: {error}")
             }
             StartError::Tls(endpoint, error) => write!(f, "{endpoint}: {error}"),
+            StartError::Worker(number, error) => write!(
+                f,
+                "workers: number {} cannot be started: {error}; ask for fewer, or mend what it \
+                 says",
+                number + 1
+            ),
             StartError::NoListener => f.write_str("listen: nothing to listen on was given"),
             StartError::System(what, error) => write!(f, "{what}: {error}"),
         }

@@ -14,6 +14,7 @@
 use super::admission::Admission;
 use super::channel::{Channel, Doors};
 use super::conn::{Conns, Phase};
+use super::crew::{Crew, Owner};
 use super::datagrams::DatagramSocket;
 use super::drain::{Control, Draining};
 use super::limits::{Limits, TRIM_AFTER_MS, TRIM_BYTES};
@@ -66,12 +67,27 @@ pub(super) struct Listener {
     pub(super) waiting: bool,
     /// It is on the again-queue, once.
     pub(super) queued: bool,
+    /// Whose its socket is; beside `Alone` the crew says whether it `is_watched`.
+    pub(super) owner: Owner,
+    pub(super) is_watched: bool,
+    /// The first listener of the same endpoint, if this is another socket of it.
+    pub(super) twin_of: Option<u16>,
 }
 
 impl Listener {
     /// A listener that is yet to be opened.
     pub(super) fn new(endpoint: Endpoint, doors: Doors, tls: Option<TlsServer>) -> Listener {
-        Listener { endpoint, doors, tls, acceptor: None, waiting: false, queued: false }
+        Listener {
+            endpoint,
+            doors,
+            tls,
+            acceptor: None,
+            waiting: false,
+            queued: false,
+            owner: Owner::Alone,
+            is_watched: false,
+            twin_of: None,
+        }
     }
 }
 
@@ -83,7 +99,8 @@ pub(super) struct Worker<S: Service> {
     pub(super) listeners: Vec<Listener>,
     /// Every service with its connections. A session's route is a place in it.
     pub(super) channels: Vec<Channel<S>>,
-    /// False only if no channel has mail, or connections that wait for its end.
+    /// False only if no channel has mail, or connections that wait for its end. Always true if
+    /// there are siblings, from whom some may come: so a worker alone is not asked for them.
     pub(super) mail_waits: bool,
     pub(super) datagrams: Vec<DatagramSocket<S>>,
     /// What one read brings.
@@ -98,6 +115,8 @@ pub(super) struct Worker<S: Service> {
     /// For the calendar; the time is in the turn.
     pub(super) clock: Clock,
     pub(super) control: Control,
+    /// Its siblings, if it has any.
+    pub(super) crew: Option<Box<Crew>>,
     pub(super) draining: Option<Draining>,
     /// Descriptors open for other things than sockets and the spare: standard streams, epoll, …
     pub(super) fixed_descriptors: usize,

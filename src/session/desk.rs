@@ -40,6 +40,8 @@ pub struct Desk {
     pub now: Time,
     /// Messages that services were given.
     pub messages: u64,
+    /// Somebody else serves from now on: each HTTP response says that it is the connection's last.
+    pub is_ending: bool,
 }
 
 impl Desk {
@@ -47,7 +49,8 @@ impl Desk {
     pub fn new(limits: SessionLimits, pool: Pool, deflate: deflate::Shared, date: Date) -> Desk {
         let assembly = Assembly::new(limits.ws);
         let (write, now, in_place) = (Vec::new(), Time::ZERO, 0..0);
-        Desk { write, in_place, pool, assembly, deflate, limits, date, now, messages: 0 }
+        let (messages, is_ending) = (0, false);
+        Desk { write, in_place, pool, assembly, deflate, limits, date, now, messages, is_ending }
     }
 
     /// All answers to `read`, and the pool, which what cannot be sent goes to.

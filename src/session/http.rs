@@ -214,11 +214,12 @@ impl<T: Default> Session<T> {
             let of_head = &fresh[at..at + end];
             at += end;
             let mut carry = std::mem::take(&mut http.carry);
+            let behind = fresh.len() - at;
             let flow = if carry.is_empty() {
-                self.serve_one(of_head, routes, desk)
+                self.serve_one(of_head, behind, routes, desk)
             } else {
                 let whole = carry.append(of_head, &mut desk.pool).map_err(SessionError::from);
-                whole.and_then(|()| self.serve_one(carry.bytes(), routes, desk))
+                whole.and_then(|()| self.serve_one(carry.bytes(), behind, routes, desk))
             };
             carry.clear(&mut desk.pool);
             if flow? == Flow::Closes {
@@ -234,15 +235,19 @@ impl<T: Default> Session<T> {
         outcome
     }
 
-    /// Answers one request, or sees to it that its body is.
+    /// Answers one request, or sees to it that its body is. `behind` its head so many bytes have
+    /// come.
     fn serve_one<R: Routes<Service: Service<State = T>>>(
         &mut self,
         head: &[u8],
+        behind: usize,
         routes: &mut R,
         desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
         let mut slots = Slots::new();
-        let request = Request::parse(head, &mut slots).map_err(SessionError::Http)?;
+        let mut request = Request::parse(head, &mut slots).map_err(SessionError::Http)?;
+        // Requests that have come already are answered too: it is said with the last of them.
+        request.keep_alive &= !(desk.is_ending && is_last(request.extent, behind));
         // Before anything is answered: its length may be over the limit.
         let body = Body::new(request.extent, &desk.limits.http).map_err(SessionError::Http)?;
         let (route, exchange) = match answer(&request, routes, desk) {
@@ -273,6 +278,15 @@ impl<T: Default> Session<T> {
             http.stage = Stage::Body(Box::new(incoming));
         }
         Ok(Flow::Open)
+    }
+}
+
+/// Whether the bytes behind a head are its body's at most. Of chunks nobody knows it beforehand.
+fn is_last(extent: Extent, behind: usize) -> bool {
+    match extent {
+        Extent::None => behind == 0,
+        Extent::Length(bytes) => behind as u64 <= bytes,
+        Extent::Chunked | Extent::UntilClose => false,
     }
 }
 

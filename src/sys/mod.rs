@@ -1,7 +1,8 @@
 //! The syscalls that no safe crate offers.
 //!
-//! **What.** Thin functions named as the man pages are: resource limits, signalfd, child processes,
-//! `recvmmsg` and `sendmmsg`, a few socket options, the clock, a fine timer.
+//! **What.** Thin functions named as the man pages are: resource limits, signalfd, child processes
+//! and what they inherit, shared memory, `EPOLLEXCLUSIVE`, `recvmmsg` and `sendmmsg`, a few socket
+//! options, the clock, a fine timer.
 //!
 //! **Why this way.** Every `unsafe` line of the crate is in this folder, each with the reason why
 //! it is sound, so that a reader can check all of them in one sitting. What mio, socket2 or std
@@ -13,6 +14,9 @@
 
 pub mod child;
 pub mod datagram;
+pub mod epoll;
+pub mod inherit;
+pub mod memory;
 pub mod process;
 pub mod rlimit;
 pub mod signals;

@@ -24,6 +24,8 @@ pub enum Signal {
     Interrupt,
     /// SIGUSR1.
     User1,
+    /// SIGUSR2.
+    User2,
     /// SIGHUP.
     Hangup,
 }
@@ -35,6 +37,7 @@ impl Signal {
             Signal::Terminate => libc::SIGTERM,
             Signal::Interrupt => libc::SIGINT,
             Signal::User1 => libc::SIGUSR1,
+            Signal::User2 => libc::SIGUSR2,
             Signal::Hangup => libc::SIGHUP,
         }
     }

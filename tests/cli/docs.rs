@@ -57,7 +57,7 @@ fn help_does_not_show_what_is_in_the_environment() {
 fn the_program_introduces_itself() {
     let help = stdout(oneloop(&["--help"], &[]));
     for command in
-        ["serve", "load", "merge", "report", "compare", "ladder", "limits", "completions", "man"]
+        "serve load merge report compare ladder limits upgrade completions man".split(' ')
     {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
         assert!(stdout(oneloop(&[command, "--help"], &[])).contains("Usage: oneloop"));

@@ -1,5 +1,5 @@
 //! **What.** How a listener reports connections, and what accepted sockets get from it (facts 8,
-//! 12, 14).
+//! 12, 14, 15).
 //!
 //! **Why this way.** Accepting within a budget, without `setsockopt` per connection, and from one
 //! listener shared by several workers are three promises of the design; here is their ground.
@@ -85,6 +85,43 @@ fn epollexclusive_through_mio_wakes_one_worker() {
 #[test]
 fn shared_listener_without_epollexclusive_wakes_every_worker() {
     assert_eq!(workers_woken_by_one_connect(4, IN), 4);
+}
+
+/// Fact 15. The wake-up goes to one, and with it the knowledge: if that one stops watching and does
+/// not accept, the other sleeps on, and the connection waits until another comes. So who leaves a
+/// shared listener accepts until it is empty, or sees to it that the others look.
+#[test]
+fn who_leaves_a_shared_listener_takes_its_wake_up_along() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (tell_tid, tids) = mpsc::channel();
+    let (tell_woken, woken) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let (tell_tid, tell_woken, listener) =
+                (tell_tid.clone(), tell_woken.clone(), &listener);
+            scope.spawn(move || {
+                let mut poll = Poll::new().unwrap();
+                oneloop::sys::epoll::watch_shared(poll.registry(), listener, LISTENER.0).unwrap();
+                let mut events = Events::with_capacity(8);
+                // SAFETY: gettid takes nothing and cannot fail.
+                tell_tid.send(unsafe { libc::gettid() }).unwrap();
+                let patience = Duration::from_millis(PATIENCE_MS as u64);
+                poll.poll(&mut events, Some(patience)).unwrap();
+                oneloop::sys::epoll::unwatch(poll.registry(), listener).unwrap();
+                tell_woken.send(events.is_empty()).unwrap();
+            });
+        }
+        for tid in tids.iter().take(2) {
+            until("it sleeps", || is_asleep(tid));
+        }
+        let _one = connect_many(&listener, 1);
+        assert_eq!(woken.recv(), Ok(false), "one is told, and turns away");
+        let quiet = Duration::from_millis(QUIET_MS as u64);
+        assert!(woken.recv_timeout(quiet).is_err(), "the other hears nothing");
+        assert_eq!(waiting(&listener), 1);
+        let _two = connect_many(&listener, 1);
+        assert_eq!(woken.recv(), Ok(false), "until the next comes");
+    });
 }
 
 const LISTENER: Token = Token(7);

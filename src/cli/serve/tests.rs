@@ -1,4 +1,4 @@
-use super::announce;
+use super::write_announcement;
 use crate::net::Endpoint;
 use std::io;
 
@@ -7,7 +7,7 @@ fn a_line_a_listener_then_ready() {
     let endpoints = ["tcp://127.0.0.1:7000/echo?backlog=9", "unix:///run/a.sock?service=discard"];
     let endpoints = endpoints.map(|url| Endpoint::parse(url).expect("a URL"));
     let mut out = Vec::new();
-    announce(&mut out, endpoints.iter()).expect("a Vec takes all");
+    write_announcement(&mut out, endpoints.iter()).expect("a Vec takes all");
     let text = String::from_utf8(out).expect("text");
     assert_eq!(
         text,
@@ -19,6 +19,6 @@ fn a_line_a_listener_then_ready() {
 fn a_reader_that_left_is_an_error_and_no_panic() {
     let (reader, mut writer) = io::pipe().expect("two descriptors");
     drop(reader);
-    let error = announce(&mut writer, [].into_iter()).expect_err("nobody reads");
+    let error = write_announcement(&mut writer, [].into_iter()).expect_err("nobody reads");
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }

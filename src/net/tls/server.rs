@@ -32,6 +32,7 @@ pub(super) struct Identity {
 }
 
 /// The server's side of TLS at one listener.
+#[derive(Clone)]
 pub struct TlsServer {
     /// For connections to come.
     config: Arc<ServerConfig>,

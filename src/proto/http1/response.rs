@@ -152,8 +152,8 @@ impl Exchange {
     }
 }
 
-/// Appends a whole response, whose body is these parts. `headers` are those that are not written here in any case; their
-/// values are the caller's own words and have no line endings.
+/// Appends a whole response, whose body is these parts. `headers` are those that are not written
+/// here in any case; their values are the caller's own words and have no line endings.
 pub fn encode(
     status: Status,
     headers: &[(&str, &str)],

@@ -1,0 +1,267 @@
+//! Several workers behind one `oneloop serve`.
+//!
+//! **What.** [`supervise`] opens the sockets, and starts and watches over the workers: threads, or
+//! processes of our own binary, `oneloop worker`.
+//!
+//! **Why this way.** A worker gets the configuration as its supervisor read it, on its standard
+//! input: a file that was changed since would make a worker that was started again another server
+//! than its siblings. What it was given stands in its arguments, for `ps` to show. Rejected: `fork`
+//! without `exec` (an allocator and a log in whatever state they were in).
+//!
+//! **Costs.** A process: `fork` and `exec`, 2 ms.
+//!
+//! **Read next.** `src/server/supervisor/mod.rs`.
+
+use super::Failure;
+use super::serve::{announce, builder, ended, own_program, refusal, start_log};
+use crate::config::{self, Accept, Config, Loaded, WorkerKind};
+use crate::net::{self, Endpoint};
+use crate::server::{
+    Berth, Exit, Hand, Inherited, Plan, Program, Recruit, StartError, Supervisor, VARIABLES,
+    words_of,
+};
+use crate::sys;
+use crate::sys::memory::Shared;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+
+/// Descriptors that a supervisor needs for each worker beside its sockets, and while it starts one.
+const DESCRIPTORS_EACH: usize = 5;
+
+/// Serves with several workers.
+pub(super) fn supervise(loaded: Loaded, workers: usize) -> Result<ExitCode, Failure> {
+    let mut inherited = Inherited::take().map_err(|error| Failure::Usage(error.to_string()))?;
+    let toml = loaded.to_toml();
+    let config = loaded.config;
+    check_room(&config, workers)?;
+    let mut endpoints: Vec<Endpoint> =
+        config.listen.iter().map(|(endpoint, _)| endpoint.clone()).collect();
+    let mut sockets = inherited.assign(&endpoints.iter().collect::<Vec<_>>());
+    for (endpoint, sockets) in endpoints.iter_mut().zip(&mut sockets) {
+        open(endpoint, sockets, &config, workers)?;
+    }
+    let plan = Plan {
+        workers,
+        endpoints,
+        sockets,
+        drain_ms: config.limits.drain_ms,
+        metrics_file: config.metrics_file.clone(),
+        successor: own_program(),
+    };
+    let how = match config.worker_kind {
+        WorkerKind::Process => {
+            let path = own_program().map(|Program { path, .. }| path);
+            let path = path.ok_or_else(|| Failure::Run("/proc/self/exe cannot be read".into()))?;
+            run(plan, Processes { path, toml }, &mut inherited)
+        }
+        WorkerKind::Thread => run(plan, Threads { config }, &mut inherited),
+    };
+    ended(how?)
+}
+
+fn run(
+    plan: Plan,
+    recruit: impl Recruit,
+    inherited: &mut Inherited,
+) -> Result<io::Result<Exit>, Failure> {
+    let workers = plan.workers;
+    let supervisor = Supervisor::start(plan, recruit).map_err(refusal)?;
+    tracing::info!("{workers} workers serve");
+    announce(supervisor.endpoints());
+    inherited.ready();
+    Ok(supervisor.run().map(|(exit, _)| exit))
+}
+
+/// Refuses more workers than open files allow.
+fn check_room(config: &Config, workers: usize) -> Result<(), Failure> {
+    let system = |error: io::Error| Failure::Run(format!("workers: {error}"));
+    let limit = sys::rlimit::nofile().map_err(system)?.soft;
+    let open = sys::process::open_descriptors().map_err(system)?;
+    // A worker is started with a copy of everything it gets.
+    let sockets = config.listen.len() * if config.accept == Accept::Shared { 1 } else { workers };
+    let need = open + 2 * sockets + (DESCRIPTORS_EACH + 1) * workers + 16;
+    let each = match config.worker_kind {
+        WorkerKind::Process => 0,
+        WorkerKind::Thread => workers * (sockets + workers + 4),
+    };
+    match need + each {
+        need if need as u64 > limit => Err(Failure::Usage(format!(
+            "workers: {workers} of them on {} listeners need {need} descriptors in one process, \
+             and {limit} are allowed: ask for fewer, use --accept shared, or raise `ulimit -n`",
+            config.listen.len()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Opens the sockets of an endpoint that was not handed any.
+fn open(
+    endpoint: &mut Endpoint,
+    sockets: &mut Vec<OwnedFd>,
+    config: &Config,
+    workers: usize,
+) -> Result<(), Failure> {
+    if let Some(socket) = sockets.first() {
+        return endpoint
+            .note_address_of(socket)
+            .map_err(|error| Failure::Run(format!("{endpoint}: {error}")));
+    }
+    endpoint.options.reuse_port |= config.join;
+    let count = if config.accept == Accept::Shared { 1 } else { workers };
+    *sockets = net::bind_group(endpoint, count)
+        .map_err(|error| refusal(StartError::Listen(Box::new(endpoint.clone()), error)))?;
+    Ok(())
+}
+
+/// Starts threads.
+struct Threads {
+    config: Config,
+}
+
+impl Recruit for Threads {
+    fn start(&mut self, berth: Berth, sockets: Vec<Vec<OwnedFd>>) -> io::Result<Hand> {
+        let config = self.config.clone();
+        let number = berth.number + 1;
+        let thread = std::thread::Builder::new().name(format!("worker-{number}"));
+        let serve = move || {
+            let _span = tracing::info_span!("worker", number).entered();
+            let done = work(config, berth, sockets, false);
+            if let Err(Failure::Usage(reason) | Failure::Run(reason)) = done {
+                tracing::error!("{reason}");
+            }
+        };
+        thread.spawn(serve).map(Hand::Thread)
+    }
+
+    fn is_in_process(&self) -> bool {
+        true
+    }
+}
+
+/// Starts processes of our own binary.
+struct Processes {
+    path: std::path::PathBuf,
+    toml: String,
+}
+
+impl Recruit for Processes {
+    fn start(&mut self, berth: Berth, sockets: Vec<Vec<OwnedFd>>) -> io::Result<Hand> {
+        let mut fds: Vec<RawFd> = [&berth.control, &berth.inbox].map(AsRawFd::as_raw_fd).to_vec();
+        fds.push(berth.pages.as_raw_fd());
+        let outboxes: Vec<RawFd> = berth.outboxes.iter().map(AsRawFd::as_raw_fd).collect();
+        let groups = sockets.iter().enumerate();
+        let sockets: Vec<(usize, RawFd)> = groups
+            .flat_map(|(nth, group)| group.iter().map(move |fd| (nth, fd.as_raw_fd())))
+            .collect();
+        let text = |fds: &[RawFd]| fds.iter().map(RawFd::to_string).collect::<Vec<_>>().join(",");
+        let listeners: Vec<String> =
+            sockets.iter().map(|(nth, fd)| format!("{nth}:{fd}")).collect();
+        let mut command = Command::new(&self.path);
+        command.arg("worker").args(["--number", &(berth.number + 1).to_string()]);
+        command.args(["--of", &berth.workers.to_string(), "--office", &text(&fds)]);
+        if !outboxes.is_empty() {
+            command.args(["--siblings", &text(&outboxes)]);
+        }
+        command.args(["--sockets", &listeners.join(",")]);
+        for name in VARIABLES.iter().copied().chain(["NOTIFY_SOCKET"]) {
+            command.env_remove(name);
+        }
+        fds.extend(outboxes);
+        fds.extend(sockets.iter().map(|(_, fd)| fd));
+        sys::child::hand_down(&mut command, fds);
+        let mut child = command.stdin(Stdio::piped()).spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // If it has ended already, its end tells.
+            let _ = stdin.write_all(self.toml.as_bytes());
+        }
+        Ok(Hand::Process(child))
+    }
+
+    fn is_in_process(&self) -> bool {
+        false
+    }
+}
+
+/// Serve as one of several workers; started by `oneloop serve --workers`
+#[derive(Debug, clap::Args)]
+pub(super) struct Worker {
+    /// Which of them, from 1
+    #[arg(long)]
+    number: usize,
+    /// How many there are
+    #[arg(long)]
+    of: usize,
+    /// Descriptors: to the supervisor, the inbox, the counters
+    #[arg(long, value_delimiter = ',', num_args = 1)]
+    office: Vec<RawFd>,
+    /// Descriptors: the siblings' inboxes
+    #[arg(long, value_delimiter = ',', num_args = 1)]
+    siblings: Vec<RawFd>,
+    /// Listeners and the descriptors of their sockets
+    #[arg(long, value_delimiter = ',', value_name = "LISTENER:FD")]
+    sockets: Vec<String>,
+}
+
+impl Worker {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
+        let (berth, sockets) = self.berth().map_err(|error| {
+            usage(&format!("worker: {error}: it is started by `oneloop serve --workers N`"))
+        })?;
+        let given = config::read(Path::new("/dev/stdin"), "supervisor").map_err(|e| usage(&e))?;
+        let mut config = config::merge(&given).map_err(|e| usage(&e))?.config;
+        config.metrics_file = None;
+        start_log(&config.log);
+        let number = self.number;
+        let _span = tracing::info_span!("worker", number).entered();
+        ended(work(config, berth, sockets, true)?)
+    }
+
+    /// Takes what was handed down.
+    fn berth(&self) -> io::Result<(Berth, Vec<Vec<OwnedFd>>)> {
+        let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
+        let take = |fd: &RawFd| sys::inherit::take(*fd);
+        let [control, inbox, pages] = &self.office[..] else { return Err(invalid()) };
+        let is_number = self.number >= 1 && self.number <= self.of;
+        if !is_number || self.siblings.len() + 1 != self.of {
+            return Err(invalid());
+        }
+        let mut sockets: Vec<Vec<OwnedFd>> = Vec::new();
+        for text in &self.sockets {
+            let (listener, fd) = text.split_once(':').ok_or_else(invalid)?;
+            let (Ok(listener), Ok(fd)) = (listener.parse::<u16>(), fd.parse()) else {
+                return Err(invalid());
+            };
+            let listener = usize::from(listener);
+            sockets.resize_with(sockets.len().max(listener + 1), Vec::new);
+            sockets[listener].push(take(&fd)?);
+        }
+        let berth = Berth {
+            number: self.number - 1,
+            workers: self.of,
+            control: take(control)?,
+            inbox: take(inbox)?,
+            outboxes: self.siblings.iter().map(take).collect::<io::Result<_>>()?,
+            pages: Arc::new(Shared::open(take(pages)?, words_of(self.of))?),
+            shared_descriptors: None,
+        };
+        Ok((berth, sockets))
+    }
+}
+
+/// Serves as a worker.
+fn work(
+    config: Config,
+    berth: Berth,
+    sockets: Vec<Vec<OwnedFd>>,
+    handle_signals: bool,
+) -> Result<io::Result<Exit>, Failure> {
+    let builder = builder(config).berth(berth).sockets(sockets);
+    let builder = if handle_signals { builder.handle_signals() } else { builder };
+    let server = builder.bind().map_err(refusal)?;
+    tracing::info!("{}", server.start_line());
+    Ok(server.run().map(|(exit, _)| exit))
+}

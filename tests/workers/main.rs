@@ -1,0 +1,10 @@
+//! Several workers on one port, and servers that follow each other, as real processes.
+#![cfg(feature = "cli")]
+
+mod broadcast;
+mod cap;
+mod death;
+mod inherited;
+mod serving;
+mod support;
+mod upgrade;
