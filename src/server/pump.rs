@@ -88,11 +88,15 @@ impl<S: Service> Worker<S> {
             self.metrics.stale_events += 1;
             return Ok(());
         };
-        let is_calm = !self.mail_waits && self.draining.is_none();
-        let (Some(route), true) = (conn.plain_route(), is_calm && readiness == Readiness::READABLE)
+        let (Some(route), Readiness::READABLE, None) =
+            (conn.plain_route(), readiness, &self.draining)
         else {
             return self.step_with_care(cx, id, readiness);
         };
+        let Channel { service, mail, .. } = &mut self.channels[route as usize];
+        if mail.bytes.len() > MAIL_HIGH_BYTES {
+            return self.step_with_care(cx, id, readiness);
+        }
         let len = match conn.link.receive_raw(&mut self.read) {
             Ok(Received::Short(len)) => len,
             received => return self.received(cx, id, received),
@@ -100,10 +104,9 @@ impl<S: Service> Worker<S> {
         conn.last_active = cx.now;
         self.metrics.bytes_in += len as u64;
         self.desk.now = cx.now;
-        let Channel { service, mail, .. } = &mut self.channels[route as usize];
         let fresh = &mut self.read[..len];
         let flow = conn.session.receive_joined(fresh, service, mail, &mut self.desk);
-        self.mail_waits = mail.messages > 0;
+        self.mail_waits |= mail.messages > 0;
         let (answers, _) = self.desk.answers(&self.read);
         if !answers.is_empty() {
             let (sent, len) = (conn.link.send_raw(answers), answers.len());

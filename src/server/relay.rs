@@ -191,6 +191,8 @@ impl<S: Service> Worker<S> {
 
     /// Makes mail of what siblings relayed. It is not relayed again.
     pub(super) fn take_relayed(&mut self) {
+        // Earlier in this turn something may have been said here.
+        self.relay_mail();
         let Some(crew) = &mut self.crew else { return };
         let inbox = &mut crew.inbox;
         inbox.is_waiting = true;
@@ -212,7 +214,7 @@ impl<S: Service> Worker<S> {
             if header.messages == 0 {
                 continue;
             }
-            // Between two turns all that was said here has been relayed, so this goes behind it.
+            // All that was said here has been relayed, so this goes behind it.
             channel.mail.bytes.append(partial);
             channel.mail.messages += u64::from(header.messages);
             channel.relayed = (channel.mail.bytes.len(), channel.mail.messages);

@@ -121,7 +121,8 @@ fn who_keeps_time_wait_is_known() {
     let (server, client) = time_waits(at.port());
     stop();
     let reopened = report.connections.reopened as usize;
-    assert!(server >= reopened && client == 0, "{server} {client} {reopened}");
+    // The last five are open when the run ends, and then it is we who close them.
+    assert!(server + 5 >= reopened && client <= 5, "{server} {client} {reopened}");
 
     let address = servers::tcp(|_, stream| servers::echo(stream));
     let Address::Tcp(at) = address else { panic!("not TCP") };
