@@ -216,10 +216,13 @@ impl<T: Default> Session<T> {
         mail: &mut Mail,
         desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
-        match &self.speech {
-            Speech::Bytes => Ok(self.receive_bytes(fresh, service, mail, desk)),
-            Speech::WebSocket(_) => self.receive_frames(fresh, service, mail, desk),
-            _ => self.receive_lines(fresh, service, mail, desk),
+        // One after the other: a `match` on three of five looks the place up in a table.
+        if let Speech::WebSocket(_) = &self.speech {
+            self.receive_frames(fresh, service, mail, desk)
+        } else if let Speech::Bytes = &self.speech {
+            Ok(self.receive_bytes(fresh, service, mail, desk))
+        } else {
+            self.receive_lines(fresh, service, mail, desk)
         }
     }
 

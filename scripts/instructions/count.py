@@ -23,6 +23,8 @@ CASES = [
 ]
 # A change that costs more than this fails.
 TOLERANCE = 0.02
+# A large message comes in one read or two, as the kernel likes it: not more than so many.
+AT_MOST = {"ws 65536 x1": 15_000}
 UPGRADE = (
     b"GET /echo HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -120,9 +122,13 @@ def main(program, outdir, path, *arguments):
     for case in CASES:
         name = "%s %d x%d" % case
         counted = count(program, outdir, case)
-        lines.append("%s %.1f" % (name, counted))
+        if name not in AT_MOST:
+            lines.append("%s %.1f" % (name, counted))
         verdict = ""
-        if is_known and name in expected:
+        if name in AT_MOST:
+            verdict = ", at most %d" % AT_MOST[name]
+            status |= counted > AT_MOST[name]
+        elif is_known and name in expected:
             change = counted / float(expected[name]) - 1
             verdict = ", expected %s: %+.1f %%" % (expected[name], 100 * change)
             if change > TOLERANCE and not arguments:
@@ -134,7 +140,7 @@ def main(program, outdir, path, *arguments):
             file.write("\n".join(lines) + "\n")
     elif not is_known:
         print("not judged: what is expected was counted with another compiler")
-    return status
+    return int(status)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ use std::time::Duration;
 
 /// Events taken from the kernel in one turn; more wait for the next.
 const EVENTS_MAX: usize = 1024;
+/// The longest wait: what `epoll_wait` takes, 24 days.
+const WAIT_MS_MAX: u64 = i32::MAX as u64;
 /// Timers handled in one turn; more wait for the next.
 const TIMERS_PER_TURN: u32 = 4096;
 
@@ -135,6 +137,8 @@ pub struct Reactor {
     /// Step 9 did not finish: do not sleep.
     mail_left: bool,
     now: Time,
+    /// The same, for the wheel.
+    now_ms: u64,
 }
 
 impl Reactor {
@@ -152,12 +156,14 @@ impl Reactor {
             accepts: Vec::new(),
             mail_left: false,
             now: Time::ZERO,
+            now_ms: 0,
         })
     }
 
     /// The context outside a turn: to register sockets and arm timers before the loop runs.
     pub fn cx(&mut self) -> Cx<'_> {
         self.now = self.clock.now();
+        self.now_ms = self.now.as_ms();
         Cx {
             registry: self.poll.registry(),
             now: self.now,
@@ -193,6 +199,7 @@ impl Reactor {
         }
         let again_now = self.again.len();
         self.now = self.clock.now();
+        self.now_ms = self.now.as_ms();
         let cx = &mut Cx {
             registry: self.poll.registry(),
             now: self.now,
@@ -226,7 +233,7 @@ impl Reactor {
         }
         // 8. Expired timers.
         let mut budget = TIMERS_PER_TURN;
-        while let Some(key) = cx.timers.pop_expired(cx.now, &mut budget) {
+        while let Some(key) = cx.timers.pop_expired(self.now_ms, &mut budget) {
             handler.timer(cx, key);
         }
         // 9. Mail.  10. The end.
@@ -243,6 +250,7 @@ impl Reactor {
         }
         // In whole milliseconds, as the kernel counts them too.
         let due_ms = self.timers.next_due_ms()?;
-        Some(Duration::from_millis(due_ms.saturating_sub(self.now.as_ms())))
+        let wait_ms = due_ms.saturating_sub(self.now_ms).min(WAIT_MS_MAX);
+        Some(Duration::from_millis(wait_ms))
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Conn<T> {
     pub(super) peer_finished: bool,
     /// Not read from: its backlog is too long, or the mail it would add to is.
     pub(super) paused: bool,
+    /// Its session [inflates](Session::inflates), so that it is read from in small pieces.
+    pub(super) inflates: bool,
 }
 
 /// Index into the table of addresses, plus one so that "none" costs no space.
@@ -77,6 +79,7 @@ impl<T: Default> Conn<T> {
             queued: false,
             peer_finished: false,
             paused: false,
+            inflates: false,
         }
     }
 

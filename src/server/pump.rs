@@ -106,7 +106,9 @@ impl<S: Service> Worker<S> {
         self.desk.now = cx.now;
         let fresh = &mut self.read[..len];
         let flow = conn.session.receive_joined(fresh, service, mail, &mut self.desk);
-        self.mail_waits |= mail.messages > 0;
+        if mail.messages > 0 {
+            self.mail_waits = true;
+        }
         let (answers, _) = self.desk.answers(&self.read);
         if !answers.is_empty() {
             let (sent, len) = (conn.link.send_raw(answers), answers.len());
@@ -194,6 +196,7 @@ impl<S: Service> Worker<S> {
             }
         }
         if was_http {
+            conn.inflates = conn.session.inflates();
             // Also of an upgraded one: its ping may be due before what was armed, or nothing was.
             conn.arm_expiry(id, cx, &self.desk.limits);
         }
@@ -334,8 +337,8 @@ impl<T: Default> Conn<T> {
         let is_plain = self.phase == Phase::Open
             && !self.paused
             && !self.peer_finished
-            && self.link.is_bare()
-            && !self.session.inflates();
+            && !self.inflates
+            && self.link.is_bare();
         self.session.route().filter(|_| is_plain)
     }
 
@@ -343,7 +346,7 @@ impl<T: Default> Conn<T> {
     /// needs room for a whole record.
     #[inline]
     fn read_bytes_max(&self) -> usize {
-        let is_little = self.session.inflates() && self.link.tls().is_none();
+        let is_little = self.inflates && self.link.tls().is_none();
         if is_little { READ_DEFLATED_BYTES } else { READ_BYTES }
     }
 

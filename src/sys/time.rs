@@ -9,12 +9,18 @@
 //!
 //! **Read next.** `src/clock.rs`, its only caller.
 
+use std::mem::MaybeUninit;
+
 /// Nanoseconds since some moment in the past; never goes back (`clock_gettime(2)`,
 /// `CLOCK_MONOTONIC`).
 #[inline]
 pub fn monotonic_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is valid to write to. The call cannot fail: every Linux has this clock.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    let mut time = MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: `time` is valid to write to. The call cannot fail, for every Linux has this clock, and
+    // has written all of it.
+    let time = unsafe {
+        libc::clock_gettime(libc::CLOCK_MONOTONIC, time.as_mut_ptr());
+        time.assume_init()
+    };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

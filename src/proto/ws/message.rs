@@ -105,7 +105,8 @@ impl Decoder {
     /// if something else is to come first.
     #[inline]
     pub fn whole_bytes_max(&self, assembly: &Assembly) -> Option<usize> {
-        let is_ready = self.partial.is_none() && !self.is_deaf && self.role == Role::Server;
+        debug_assert_eq!(self.role, Role::Server, "they are masked");
+        let is_ready = self.partial.is_none() && !self.is_deaf;
         is_ready.then_some(assembly.whole_bytes_max)
     }
 
