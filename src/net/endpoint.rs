@@ -12,6 +12,7 @@
 //! **Read next.** `src/net/acceptor.rs`, which binds it.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -380,7 +381,10 @@ pub(super) fn resolve(place: &str) -> Result<SocketAddr, String> {
     }
     match place.to_socket_addrs() {
         Ok(mut found) => found.next().ok_or_else(|| format!("`{place}` has no address")),
-        Err(error) => Err(format!("`{place}` is not HOST:PORT ({error})")),
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            Err(format!("`{place}` is not HOST:PORT ({error})"))
+        }
+        Err(error) => Err(format!("`{place}` cannot be resolved ({error}); is the name right?")),
     }
 }
 

@@ -256,6 +256,19 @@ impl Link {
         write_once(&mut self.stream, &[IoSlice::new(bytes)])
     }
 
+    /// Keeps what the socket did not take of a [`send_raw`](Link::send_raw) until it does.
+    ///
+    /// # Errors
+    /// See [`SendError`]; the connection must end.
+    pub fn hold(
+        &mut self,
+        bytes: &[u8],
+        token: Token,
+        mut io: LinkIo<'_>,
+    ) -> Result<Sent, SendError> {
+        self.queue(bytes, token, &mut io)
+    }
+
     #[inline(never)]
     fn seal_and_send(
         &mut self,

@@ -10,7 +10,7 @@
 //!
 //! **Costs.** 1 `recv` + 1 `send` a ready connection; the first stall adds one `epoll_ctl`. About
 //! 150 instructions a read, for nearly every event is plain and `step` is all of its way: going
-//! the way of everything (`step_with_care`, `received`, `answered`) would be 245
+//! the way of everything (`step_with_care`, `received`, `go_on`) would be 245
 //! (`scripts/instructions.sh` counts the whole).
 //!
 //! **Read next.** `src/server/ending.rs`; for the two halves `src/net/link.rs`, `src/session.rs`.
@@ -115,8 +115,8 @@ impl<S: Service> Worker<S> {
             let taken = sent.unwrap_or(0);
             self.metrics.bytes_out += taken as u64;
             if sent.is_ok() && taken < len {
-                self.desk.forget_answers(taken);
-                return self.answered(cx, id, flow, false);
+                self.stall(cx, id, taken)?;
+                return self.go_on(cx, id, flow, false);
             }
             // Also if it ends now: left on the desk, the next connection would get it.
             self.desk.clear_answers();
@@ -200,19 +200,32 @@ impl<S: Service> Worker<S> {
             // Also of an upgraded one: its ping may be due before what was armed, or nothing was.
             conn.arm_expiry(id, cx, &self.desk.limits);
         }
-        self.answered(cx, id, flow, more)
+        self.send_written(cx, id)?;
+        self.go_on(cx, id, flow, more)
     }
-    /// Sends what the session has answered, and sees what is left to be done. `more` may wait
-    /// unread.
+
+    /// The socket took only the first `taken` bytes of the answers: the rest waits.
+    #[cold]
+    fn stall(&mut self, cx: &mut Cx<'_>, id: ConnId, taken: usize) -> Step {
+        let (answers, pool) = self.desk.answers(&self.read);
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
+        let io = LinkIo { registry: cx.registry, pool, tls: &mut self.tls };
+        let held = conn.link.hold(&answers[taken..], id.token(), io);
+        self.desk.clear_answers();
+        held?;
+        self.metrics.stalls += 1;
+        conn.check_backlog(self.limits.backlog_bytes_max, &self.desk.limits)
+    }
+
+    /// The answers are out, or wait: sees what is left to be done. `more` may wait unread.
     #[inline(never)]
-    fn answered(
+    fn go_on(
         &mut self,
         cx: &mut Cx<'_>,
         id: ConnId,
         flow: Result<Flow, SessionError>,
         more: bool,
     ) -> Step {
-        self.send_written(cx, id)?;
         if flow != Ok(Flow::Open) {
             return self.session_ended(cx, id, flow, more);
         }

@@ -63,16 +63,6 @@ impl Desk {
         (answers, &mut self.pool)
     }
 
-    /// The first `len` bytes of them are out.
-    #[cold]
-    pub fn forget_answers(&mut self, len: usize) {
-        if self.in_place.is_empty() {
-            self.write.drain(..len);
-        } else {
-            self.in_place.start += len;
-        }
-    }
-
     /// They are out.
     #[inline(always)]
     pub fn clear_answers(&mut self) {
