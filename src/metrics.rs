@@ -195,7 +195,7 @@ pub struct Metrics {
     pub tls_reload_failures: u64,
     /// Turns of the loop.
     pub turns: u64,
-    /// Looks before a sleep (`spin_us`) that found something, so that it was spared.
+    /// Looks before a sleep (`spin_us`) that found something, be it at once.
     pub spins_found: u64,
     /// Looks before a sleep that found nothing.
     pub spins_in_vain: u64,
