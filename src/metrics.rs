@@ -195,6 +195,10 @@ pub struct Metrics {
     pub tls_reload_failures: u64,
     /// Turns of the loop.
     pub turns: u64,
+    /// Looks before a sleep (`spin_us`) that found something, be it at once.
+    pub spins_found: u64,
+    /// Looks before a sleep that found nothing.
+    pub spins_in_vain: u64,
 }
 
 impl Metrics {
@@ -239,7 +243,7 @@ impl Metrics {
 
     /// The counters that are not counted by reason.
     #[inline]
-    fn plain(&self) -> [(&'static str, u64); 28] {
+    fn plain(&self) -> [(&'static str, u64); 30] {
         [
             ("accepted", self.accepted),
             ("accept_failures", self.accept_failures),
@@ -269,6 +273,8 @@ impl Metrics {
             ("tls_reloads", self.tls_reloads),
             ("tls_reload_failures", self.tls_reload_failures),
             ("turns", self.turns),
+            ("spins_found", self.spins_found),
+            ("spins_in_vain", self.spins_in_vain),
         ]
     }
 }

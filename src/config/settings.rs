@@ -358,6 +358,15 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| value::show_duration(config.limits.drain_ms),
     },
     Setting {
+        name: "spin_us",
+        values: "N|off",
+        doc: "Before it sleeps, look for up to N microseconds (at most 10000) whether something \
+              comes, as long as that pays: a lone message is answered sooner, for the time of a \
+              core that is not needed otherwise",
+        set: |config, text| value::count(text).map(|n| config.limits.spin_us = n),
+        get: |config| value::show_count(config.limits.spin_us.into()),
+    },
+    Setting {
         name: "metrics_file",
         values: "FILE|off",
         doc: "Append the counters to this file, one JSON object a line, on SIGUSR1 and at the end",

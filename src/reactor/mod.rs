@@ -8,13 +8,15 @@
 //! static, nothing is boxed and no callback is stored. A completion API (io_uring) was rejected
 //! as the core: readiness is what mio offers and what this project explains.
 //!
-//! **Costs.** One `epoll_wait` a turn, shared by up to 1,024 events (12 KiB of them). mio registers
+//! **Costs.** One `epoll_wait` a turn, shared by up to 1,024 events (12 KiB of them), and one
+//! reading of the clock; more of both where it spins before it sleeps. mio registers
 //! edge-triggered only: an event says that something *arrived*, once. A handler that does not take
 //! all of it must put itself on the again-queue, or the rest stays there in silence.
 //!
-//! **Read next.** `src/reactor/token.rs`, then `src/net/link.rs` for what a handler does when
-//! ready.
+//! **Read next.** `src/reactor/token.rs`, `src/reactor/spin.rs`, then `src/net/link.rs` for what a
+//! handler does when ready.
 
+mod spin;
 mod timer;
 mod token;
 
@@ -24,6 +26,7 @@ pub use token::{ConnId, Source};
 use crate::clock::{Clock, Time};
 use mio::event::Event;
 use mio::{Events, Poll, Registry};
+use spin::Spin;
 use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
@@ -107,6 +110,8 @@ pub struct Cx<'a> {
 
 /// What is done when something is ready. The methods are in the order of the turn.
 pub trait Handler {
+    /// Step 2, of a loop that spins: it has looked before it slept, and found something or not.
+    fn spun(&mut self, _has_found: bool) {}
     /// Step 4: a signal, a waker or another fixed source is ready.
     fn control(&mut self, _cx: &mut Cx<'_>, _index: u16) {}
     /// Steps 5 and 6: a connection is ready, or asked to be looked at again. `id` may be stale.
@@ -130,6 +135,8 @@ pub struct Reactor {
     poll: Poll,
     events: Events,
     clock: Clock,
+    /// For how long to look before it sleeps.
+    spin: Spin,
     timers: TimerWheel,
     again: VecDeque<Source>,
     /// Listeners to serve in step 7 of this turn. Empty between turns.
@@ -151,6 +158,7 @@ impl Reactor {
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
             clock: Clock::start(),
+            spin: Spin::default(),
             timers: TimerWheel::with_capacity(timers_max),
             again: VecDeque::new(),
             accepts: Vec::new(),
@@ -170,6 +178,12 @@ impl Reactor {
             timers: &mut self.timers,
             again: &mut self.again,
         }
+    }
+
+    /// Looks for up to `spin_us` microseconds before it sleeps, if there is reason to hope; 0 is
+    /// never, as it begins. It takes a core of its own: see `src/reactor/spin.rs`.
+    pub fn spin_before_sleep(&mut self, spin_us: u32) {
+        self.spin = Spin::new(spin_us);
     }
 
     /// The clock that the turns are timed by.
@@ -192,10 +206,10 @@ impl Reactor {
     /// `epoll_wait(2)` failed for another reason than a signal.
     pub fn turn<H: Handler>(&mut self, handler: &mut H) -> io::Result<ControlFlow<()>> {
         // 1. How long may we sleep?  2. Wait.  3. Read the clock, once.
-        let timeout = self.timeout();
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
+        if self.spin.is_on() {
+            self.look_and_wait(handler)?;
+        } else {
+            self.wait(self.timeout())?;
         }
         let again_now = self.again.len();
         self.now = self.clock.now();
@@ -241,6 +255,50 @@ impl Reactor {
         Ok(handler.turn_end(cx))
     }
 
+    /// Waits for events until `timeout` is over, or a signal comes.
+    #[inline]
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same of a loop that spins: before it sleeps it looks for as long as the spin says, but
+    /// not past the next timer. Reads the clock at each look.
+    #[cold]
+    #[inline(never)]
+    fn look_and_wait<H: Handler>(&mut self, handler: &mut H) -> io::Result<()> {
+        let timeout = self.timeout();
+        if timeout == Some(Duration::ZERO) {
+            return self.wait(timeout);
+        }
+        let began = self.clock.now();
+        self.now = began;
+        let until = self.spin.until(began);
+        let due = self.timers.next_due_ms().map(Time::from_ms);
+        while self.now < until && due.is_none_or(|due| self.now < due) {
+            self.wait(Some(Duration::ZERO))?;
+            if !self.events.is_empty() {
+                self.spin.found();
+                handler.spun(true);
+                return Ok(());
+            }
+            self.now = self.clock.now();
+        }
+        if began < until && until <= self.now {
+            self.spin.found_nothing();
+            handler.spun(false);
+        }
+        // The look was a part of the time, so what is left of it is asked for anew.
+        self.now_ms = self.now.as_ms();
+        self.wait(self.timeout())?;
+        if !self.events.is_empty() {
+            self.spin.slept(self.clock.now().since(began));
+        }
+        Ok(())
+    }
+
     /// Zero if work is left, else until the next timer, else for ever: an idle loop sleeps.
     /// Counted from the beginning of the turn that ends now, so a timer may be late by the length
     /// of a turn, as it is anyway if it expires during one.
@@ -254,3 +312,6 @@ impl Reactor {
         Some(Duration::from_millis(wait_ms))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,6 +52,9 @@ pub const ACCEPT_RETRY_MS: u64 = 50;
 /// only a cap raised from outside (`prlimit`) does not.
 pub const CAP_RETRY_MS: u64 = 1_000;
 
+/// The longest look before a sleep. Whoever waits longer than that is in no hurry.
+pub const SPIN_US_MAX: u32 = 10_000;
+
 /// What a supervisor gives its workers beyond the time they were told, before it kills them.
 pub const QUIT_MS: u64 = 1_000;
 
@@ -171,6 +174,9 @@ pub struct Limits {
     pub allow_origin: Vec<String>,
     /// How long a drain may take before what is left is cut off.
     pub drain_ms: u64,
+    /// Before it sleeps the loop looks for up to so many microseconds whether something comes, as
+    /// long as that pays; 0 is never, and [`SPIN_US_MAX`] the most.
+    pub spin_us: u32,
 }
 
 impl Default for Limits {
@@ -205,6 +211,7 @@ impl Default for Limits {
             pong_timeout_ms: 10_000,
             allow_origin: Vec::new(),
             drain_ms: 10_000,
+            spin_us: 0,
         }
     }
 }
@@ -297,6 +304,7 @@ impl Limits {
             let reason = "it is not built in: build with the feature of that name, or set it off";
             return Err(LimitError { name: "deflate", reason: reason.into() });
         }
+        range("spin_us", self.spin_us.into(), 0, SPIN_US_MAX.into())?;
         range("linger_ms", self.linger_ms, 1, u64::MAX)?;
         range("drain_ms", self.drain_ms, 1, u64::MAX)
     }

@@ -194,6 +194,7 @@ impl<S: Service> Builder<S> {
         let system = |what| move |error| StartError::System(what, error);
 
         let mut reactor = Reactor::new(admission.cap()).map_err(system("epoll"))?;
+        reactor.spin_before_sleep(self.limits.spin_us);
         let clock = reactor.clock();
         let registry = reactor.cx().registry;
         let waker = Waker::new(registry, Source::Control(drain::WAKER).token());

@@ -131,6 +131,11 @@ pub(super) struct Worker<S: Service> {
 }
 
 impl<S: Service> Handler for Worker<S> {
+    fn spun(&mut self, has_found: bool) {
+        self.metrics.spins_found += u64::from(has_found);
+        self.metrics.spins_in_vain += u64::from(!has_found);
+    }
+
     fn control(&mut self, cx: &mut Cx<'_>, index: u16) {
         self.on_control(cx, index);
     }

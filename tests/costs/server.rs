@@ -76,6 +76,20 @@ impl Server {
         number.parse().expect("a number")
     }
 
+    /// Nanoseconds that the server's thread had a CPU.
+    pub(crate) fn cpu_ns(&self) -> u64 {
+        let path = format!("/proc/{0}/task/{0}/schedstat", self.pid);
+        let schedstat = fs::read_to_string(path).expect("it runs");
+        let ns = schedstat.split_whitespace().next().expect("a value");
+        ns.parse().expect("a number")
+    }
+
+    /// Whether its thread neither runs nor wants to.
+    pub(crate) fn is_asleep(&self) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("it runs");
+        status.lines().any(|line| line.starts_with("State:\tS"))
+    }
+
     /// Connects from the `nth` of as many source addresses as the source-port cliff asks for.
     pub(crate) fn connect(&self, nth: usize) -> TcpStream {
         let domain = socket2::Domain::IPV4;

@@ -9,7 +9,7 @@
 
 use crate::support::*;
 use oneloop::metrics::CloseReason;
-use oneloop::server::READ_BYTES;
+use oneloop::server::{Limits, READ_BYTES, SPIN_US_MAX};
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::thread;
@@ -76,6 +76,27 @@ fn requests_in_a_row_are_all_answered() {
         assert!(read_n(&mut client, 64) == *request);
     }
     server.finish();
+}
+
+#[test]
+fn a_server_that_spins_answers_the_same_and_finds_what_it_looks_for() {
+    let server = serve_echo(Limits { spin_us: SPIN_US_MAX, ..limits() });
+    let mut client = server.connect();
+    for seed in 0..500 {
+        let bytes = pattern(seed, 64);
+        assert!(exchange(&mut client, &bytes) == bytes, "message {seed}");
+    }
+    drop(client);
+    let books = server.finish();
+    assert!(books.metrics.spins_found > 0, "{}", books.to_json());
+}
+
+#[test]
+fn a_server_that_does_not_spin_counts_none() {
+    let server = serve_echo(limits());
+    ping(&mut server.connect());
+    let books = server.finish();
+    assert_eq!((books.metrics.spins_found, books.metrics.spins_in_vain), (0, 0));
 }
 
 #[test]

@@ -19,5 +19,7 @@ fn the_defaults_hold_and_each_relation_is_checked_at_its_edge() {
     assert_eq!(with(|l| l.deflate = true), built_in);
     assert_eq!(with(|l| l.deflate = false), Ok(()));
     assert_eq!(with(|l| l.drain_ms = 0), Err("drain_ms"));
+    assert_eq!(with(|l| l.spin_us = SPIN_US_MAX), Ok(()));
+    assert_eq!(with(|l| l.spin_us = SPIN_US_MAX + 1), Err("spin_us"));
     assert_eq!(with(|l| l.linger_ms = 0), Err("linger_ms"));
 }
