@@ -352,8 +352,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "drain",
         values: "DURATION",
-        doc: "How long SIGTERM or SIGINT lets connections finish before it cuts them off; a second \
-              signal cuts at once",
+        doc: "How long SIGTERM or SIGINT lets connections finish, told to go one after the other, \
+              before it cuts them off; a second signal cuts at once",
         set: |config, text| value::duration_ms(text, 1).map(|ms| config.limits.drain_ms = ms),
         get: |config| value::show_duration(config.limits.drain_ms),
     },
