@@ -124,8 +124,8 @@ impl TimerWheel {
         (self.work_at_ms != NEVER).then_some(self.work_at_ms)
     }
 
-    /// Takes one timer whose deadline is at or before `now_ms`. Every timer that is touched costs one
-    /// of `budget`; `None` means that nothing is due or that the budget is spent.
+    /// Takes one timer whose deadline is at or before `now_ms`. Every timer that is touched costs
+    /// one of `budget`; `None` means that nothing is due or that the budget is spent.
     #[inline]
     pub fn pop_expired(&mut self, now_ms: u64, budget: &mut u32) -> Option<TimerKey> {
         if now_ms < self.work_at_ms {

@@ -16,8 +16,8 @@ use std::mem::MaybeUninit;
 #[inline]
 pub fn monotonic_ns() -> u64 {
     let mut time = MaybeUninit::<libc::timespec>::uninit();
-    // SAFETY: `time` is valid to write to. The call cannot fail, for every Linux has this clock, and
-    // has written all of it.
+    // SAFETY: `time` is valid to write to. The call cannot fail, for every Linux has this clock,
+    // and has written all of it.
     let time = unsafe {
         libc::clock_gettime(libc::CLOCK_MONOTONIC, time.as_mut_ptr());
         time.assume_init()
