@@ -206,7 +206,8 @@ fn more() -> String {
          Examples:\n  \
            oneloop ladder --svg ladder.svg\n  \
            oneloop ladder --nofile 64,1024,max --at-limit shed,pause,evict-idle,refuse\n  \
-           oneloop ladder --workers 1,2,4 --accept reuseport,shared --worker-kind process,thread\n  \
+           oneloop ladder --workers 1,2,4 --accept reuseport,shared\n  \
+           oneloop ladder --workers 1,4 --worker-kind process,thread\n  \
            oneloop ladder --nofile 256 --extra 1000 --json - | jq '.rungs[].extra'"
     )
 }

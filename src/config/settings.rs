@@ -365,6 +365,14 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| value::show_file(config.metrics_file.as_deref()),
     },
     Setting {
+        name: "pid_file",
+        values: "FILE|off",
+        doc: "Write the number of this process to this file while it serves; `oneloop upgrade` \
+              reads it there",
+        set: |config, text| value::file(text).map(|file| config.pid_file = file),
+        get: |config| value::show_file(config.pid_file.as_deref()),
+    },
+    Setting {
         name: "log",
         values: "off|error|warn|info|debug|trace|FILTER",
         doc: "What to log on stderr: a level, or levels by module (warn,oneloop::server=debug)",

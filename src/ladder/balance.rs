@@ -2,8 +2,8 @@
 //!
 //! **What.** [`weigh`] starts the server with one number of workers after another, of each kind and
 //! in each way of accepting, puts the same load on it, and tells how many connections there may be,
-//! each worker's share and Jain's index ([`jain`](crate::server::jain)). [`table`] and [`json`] show
-//! it.
+//! each worker's share and Jain's index ([`jain`](crate::server::jain)). [`table`] and [`json`]
+//! show it.
 //!
 //! **Why this way.** Both ways promise to share a port, and neither promises evenly: a hash spreads
 //! by chance, a shared socket by who is free. How much that is shows only under a load, and in the

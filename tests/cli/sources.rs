@@ -6,7 +6,7 @@ use oneloop::net::OPTIONS;
 
 /// Three values of each setting, in the form that `--check` gives back; none is the default, but
 /// that a switch has two.
-pub(crate) const SAMPLES: [(&str, [&str; 3]); 37] = [
+pub(crate) const SAMPLES: [(&str, [&str; 3]); 38] = [
     ("listen", ["tcp://127.0.0.1:0/echo", "http://[::1]:0", "unix:///a?service=broadcast"]),
     ("workers", ["2", "auto", "3"]),
     ("worker_kind", ["thread", "process", "thread"]),
@@ -45,6 +45,7 @@ pub(crate) const SAMPLES: [(&str, [&str; 3]); 37] = [
     ("allow_origin", ["https://example.org", "null", "*"]),
     ("drain", ["1s", "1day", "3s"]),
     ("metrics_file", ["a.json", "/a \"b\".json", "./off"]),
+    ("pid_file", ["a.pid", "/a b.pid", "./off"]),
     ("log", ["warn", "off", "warn,oneloop::server=debug"]),
 ];
 
