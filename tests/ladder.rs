@@ -187,3 +187,15 @@ fn the_shares_of_workers_add_up() {
         assert!((jain - sum * sum / (squares * workers as f64)).abs() < 0.001, "{balance}");
     }
 }
+
+#[test]
+fn threads_share_a_limit_that_processes_multiply() {
+    let out = output(&["--workers", "2", "--worker-kind", "process,thread", "--json", "-"]);
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    let json: Value = serde_json::from_slice(&out.stdout).expect("one JSON document");
+    let cap = |of: usize| -> u64 {
+        let shares = json["balance"][of]["workers"].as_array().expect("a list");
+        shares.iter().map(|share| share["cap"].as_u64().expect("a number")).sum()
+    };
+    assert!(cap(0) > cap(1) * 3 / 2, "{json}");
+}

@@ -53,6 +53,12 @@ pub(super) struct Ladder {
     #[arg(value_parser = ["reuseport", "shared"])]
     accept: Vec<String>,
 
+    /// Kinds of workers: process (a limit of open files each), thread (one for all). Repeat it to
+    /// compare
+    #[arg(long, value_name = "KIND", value_delimiter = ',', default_value = "process")]
+    #[arg(value_parser = ["process", "thread"])]
+    worker_kind: Vec<String>,
+
     /// Draw what was found
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     svg: Option<PathBuf>,
@@ -113,7 +119,8 @@ impl Ladder {
         let json = self.json.filter(|_| !to_stdout);
         let json = json.map(|path| Output::open("json", path)).transpose()?;
         let workers = self.workers.iter().map(|&n| n as usize).collect();
-        let plan = BalancePlan { workers, accept: self.accept, connections: BALANCE_CONNECTIONS };
+        let (accept, kinds) = (self.accept, self.worker_kind);
+        let plan = BalancePlan { workers, accept, kinds, connections: BALANCE_CONNECTIONS };
         let bar = progress_bar();
         let found = balance::weigh(&plan, &|what| {
             bar.set_message(what.to_owned());
@@ -200,6 +207,7 @@ fn more() -> String {
            oneloop ladder --svg ladder.svg\n  \
            oneloop ladder --nofile 64,1024,max --at-limit shed,pause,evict-idle,refuse\n  \
            oneloop ladder --workers 1,2,4 --accept reuseport,shared\n  \
+           oneloop ladder --workers 1,4 --worker-kind process,thread\n  \
            oneloop ladder --nofile 256 --extra 1000 --json - | jq '.rungs[].extra'"
     )
 }

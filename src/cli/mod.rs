@@ -14,6 +14,7 @@ mod docs;
 mod given;
 mod ladder;
 mod load;
+mod pid_file;
 mod results;
 mod serve;
 mod upgrade;

@@ -10,6 +10,7 @@
 //! **Read next.** `src/config/mod.rs`, then `src/server/mod.rs`.
 
 use super::given::GivenArgs;
+use super::pid_file::PidFile;
 use super::{Failure, print, workers};
 use crate::config::{self, Config, ConfigError, Loaded, one_line};
 use crate::net::{Endpoint, OPTIONS};
@@ -80,6 +81,7 @@ pub(super) fn start_log(filter: &str) {
 
 fn serve(mut config: Config) -> Result<ExitCode, Failure> {
     let mut inherited = Inherited::take().map_err(|error| Failure::Usage(error.to_string()))?;
+    let pid_file = PidFile::claim(config.pid_file.take())?;
     let endpoints: Vec<&Endpoint> = config.listen.iter().map(|(endpoint, _)| endpoint).collect();
     let sockets = inherited.assign(&endpoints);
     let metrics_file = config.metrics_file.take();
@@ -91,6 +93,7 @@ fn serve(mut config: Config) -> Result<ExitCode, Failure> {
         builder = builder.successor(program);
     }
     let server = builder.bind().map_err(refusal)?;
+    pid_file.write()?;
     tracing::info!("{}", server.start_line());
     announce(server.endpoints());
     inherited.ready();

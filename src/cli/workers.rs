@@ -13,6 +13,7 @@
 //! **Read next.** `src/server/supervisor/mod.rs`.
 
 use super::Failure;
+use super::pid_file::PidFile;
 use super::serve::{announce, builder, ended, own_program, refusal, start_log};
 use crate::config::{self, Accept, Config, Loaded, WorkerKind};
 use crate::net::{self, Endpoint};
@@ -35,7 +36,8 @@ const DESCRIPTORS_EACH: usize = 5;
 pub(super) fn supervise(loaded: Loaded, workers: usize) -> Result<ExitCode, Failure> {
     let mut inherited = Inherited::take().map_err(|error| Failure::Usage(error.to_string()))?;
     let toml = loaded.to_toml();
-    let config = loaded.config;
+    let mut config = loaded.config;
+    let pid_file = PidFile::claim(config.pid_file.take())?;
     check_room(&config, workers)?;
     let mut endpoints: Vec<Endpoint> =
         config.listen.iter().map(|(endpoint, _)| endpoint.clone()).collect();
@@ -55,9 +57,9 @@ pub(super) fn supervise(loaded: Loaded, workers: usize) -> Result<ExitCode, Fail
         WorkerKind::Process => {
             let path = own_program().map(|Program { path, .. }| path);
             let path = path.ok_or_else(|| Failure::Run("/proc/self/exe cannot be read".into()))?;
-            run(plan, Processes { path, toml }, &mut inherited)
+            run(plan, Processes { path, toml }, &mut inherited, &pid_file)
         }
-        WorkerKind::Thread => run(plan, Threads { config }, &mut inherited),
+        WorkerKind::Thread => run(plan, Threads { config }, &mut inherited, &pid_file),
     };
     ended(how?)
 }
@@ -66,9 +68,11 @@ fn run(
     plan: Plan,
     recruit: impl Recruit,
     inherited: &mut Inherited,
+    pid_file: &PidFile,
 ) -> Result<io::Result<Exit>, Failure> {
     let workers = plan.workers;
     let supervisor = Supervisor::start(plan, recruit).map_err(refusal)?;
+    pid_file.write()?;
     tracing::info!("{workers} workers serve");
     announce(supervisor.endpoints());
     inherited.ready();

@@ -50,6 +50,8 @@ pub struct Config {
     pub join: bool,
     /// Where the counters go; `None` is nowhere.
     pub metrics_file: Option<PathBuf>,
+    /// Where the number of the process that serves is; `None` is nowhere.
+    pub pid_file: Option<PathBuf>,
     /// What to log, as `tracing_subscriber::EnvFilter` reads it.
     pub log: String,
 }
@@ -67,6 +69,7 @@ impl Default for Config {
             accept: Accept::Reuseport,
             join: false,
             metrics_file: None,
+            pid_file: None,
             log: "info".into(),
         }
     }

@@ -352,8 +352,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "drain",
         values: "DURATION",
-        doc: "How long SIGTERM or SIGINT lets connections finish before it cuts them off; a second \
-              signal cuts at once",
+        doc: "How long SIGTERM or SIGINT lets connections finish, told to go one after the other, \
+              before it cuts them off; a second signal cuts at once",
         set: |config, text| value::duration_ms(text, 1).map(|ms| config.limits.drain_ms = ms),
         get: |config| value::show_duration(config.limits.drain_ms),
     },
@@ -372,6 +372,14 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Append the counters to this file, one JSON object a line, on SIGUSR1 and at the end",
         set: |config, text| value::file(text).map(|file| config.metrics_file = file),
         get: |config| value::show_file(config.metrics_file.as_deref()),
+    },
+    Setting {
+        name: "pid_file",
+        values: "FILE|off",
+        doc: "Write the number of this process to this file while it serves; `oneloop upgrade` \
+              reads it there",
+        set: |config, text| value::file(text).map(|file| config.pid_file = file),
+        get: |config| value::show_file(config.pid_file.as_deref()),
     },
     Setting {
         name: "log",

@@ -1,12 +1,14 @@
 //! How evenly several workers share what comes.
 //!
-//! **What.** [`weigh`] starts the server with one number of workers after another, in each way of
-//! accepting, puts the same load on it, and tells each worker's share and Jain's index
-//! ([`jain`](crate::server::jain)). [`table`] and [`json`] show it.
+//! **What.** [`weigh`] starts the server with one number of workers after another, of each kind and
+//! in each way of accepting, puts the same load on it, and tells how many connections there may be,
+//! each worker's share and Jain's index ([`jain`](crate::server::jain)). [`table`] and [`json`]
+//! show it.
 //!
 //! **Why this way.** Both ways promise to share a port, and neither promises evenly: a hash spreads
 //! by chance, a shared socket by who is free. How much that is shows only under a load, and in the
-//! server's own books.
+//! server's own books. So is what kind of workers it takes to go past the limit of open files:
+//! processes have one each, threads share one.
 //!
 //! **Costs.** Two seconds a number and way.
 //!
@@ -30,6 +32,8 @@ pub struct BalancePlan {
     pub workers: Vec<usize>,
     /// Ways of accepting, as `serve --accept` has them.
     pub accept: Vec<String>,
+    /// Kinds of workers, as `serve --worker-kind` has them.
+    pub kinds: Vec<String>,
     /// Connections of the load.
     pub connections: u64,
 }
@@ -37,6 +41,8 @@ pub struct BalancePlan {
 /// What one worker had of it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Share {
+    /// Connections that it may have at once.
+    pub cap: u64,
     /// Connections that it took in.
     #[serde(rename(deserialize = "accepted"))]
     pub connections: u64,
@@ -50,6 +56,8 @@ pub struct Share {
 pub struct Balance {
     /// The way of accepting.
     pub accept: String,
+    /// The kind of workers.
+    pub kind: String,
     /// By worker.
     pub workers: Vec<Share>,
     /// Jain's index of connections: 1 if all have the same.
@@ -83,9 +91,11 @@ pub fn weigh(plan: &BalancePlan, progress: &dyn Fn(&str)) -> Result<Vec<Balance>
         Children::new().map_err(|error| LadderError::Run(format!("epoll, signalfd: {error}")))?;
     let mut found = Vec::new();
     for accept in &plan.accept {
-        for &workers in &plan.workers {
-            progress(&format!("{workers} workers, {accept}"));
-            found.push(measure(&mut children, accept, workers, plan.connections)?);
+        for kind in &plan.kinds {
+            for &workers in &plan.workers {
+                progress(&format!("{workers} workers, {kind}, {accept}"));
+                found.push(measure(&mut children, (accept, kind), workers, plan.connections)?);
+            }
         }
     }
     Ok(found)
@@ -93,13 +103,13 @@ pub fn weigh(plan: &BalancePlan, progress: &dyn Fn(&str)) -> Result<Vec<Balance>
 
 fn measure(
     children: &mut Children,
-    accept: &str,
+    (accept, kind): (&str, &str),
     workers: usize,
     connections: u64,
 ) -> Result<Balance, LadderError> {
     let mut serve = command("serve")?;
     serve.args(["--listen", "tcp://127.0.0.1:0/echo", "--log", "info", "--accept", accept]);
-    serve.args(["--workers", &workers.to_string()]);
+    serve.args(["--workers", &workers.to_string(), "--worker-kind", kind]);
     let server = Server::launch(children, &mut serve, None, &format!("{workers} workers"))?;
     let mut load = command("load")?;
     load.args([&server.url, "--quiet", "--json", "-", "--duration", &format!("{LOAD_S}s")]);
@@ -119,7 +129,8 @@ fn measure(
     server.stop(children)?;
     let Books { all, workers, jain_connections, jain_messages } = books;
     let workers = workers.unwrap_or_else(|| vec![all]);
-    Ok(Balance { accept: accept.to_owned(), workers, jain_connections, jain_messages })
+    let (accept, kind) = (accept.to_owned(), kind.to_owned());
+    Ok(Balance { accept, kind, workers, jain_connections, jain_messages })
 }
 
 /// All that was found, as one JSON object, indented.
@@ -135,26 +146,30 @@ pub fn table(found: &[Balance]) -> String {
     table.load_style(presets::NOTHING).set_width(100);
     table.set_header([
         "accept",
+        "kind",
         "workers",
+        "cap\nof all",
         "connections\nby worker",
         "Jain",
         "messages\nby worker",
         "Jain",
     ]);
-    for Balance { accept, workers, jain_connections, jain_messages } in found {
+    for Balance { accept, kind, workers, jain_connections, jain_messages } in found {
         let list = |of: fn(&Share) -> u64| {
             workers.iter().map(|share| grouped(of(share))).collect::<Vec<_>>().join("  ")
         };
         table.add_row([
             accept.clone(),
+            kind.clone(),
             workers.len().to_string(),
+            grouped(workers.iter().map(|share| share.cap).sum()),
             list(|share| share.connections),
             format!("{jain_connections:.3}"),
             list(|share| share.messages),
             format!("{jain_messages:.3}"),
         ]);
     }
-    for column in table.column_iter_mut().skip(1) {
+    for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string() + "\n"

@@ -38,6 +38,9 @@ pub struct Row {
     pub p99_us: Option<f64>,
     /// The longest.
     pub max_us: Option<f64>,
+    /// Sockets that were opened again in it: how clients come back to a server that drains.
+    #[serde(default)]
+    pub reopened: u64,
     /// CPU time of the generator, in seconds.
     pub cpu_s: f64,
     /// CPU time of the server, in seconds; `None` if it is elsewhere, or hidden from us.
@@ -59,6 +62,8 @@ pub(super) struct Series {
     since: Option<(Time, Time)>,
     /// Nanoseconds, of the answers of the present row.
     latency: Histogram<u32>,
+    /// Of the present row.
+    reopened: u64,
     /// CPU time when the present row began: ours, the server's.
     cpu: (Duration, Option<Duration>),
     /// The server's processes, if they are on this machine.
@@ -81,6 +86,7 @@ impl Series {
             since: None,
             latency: Histogram::new_with_bounds(1, LATENCY_NS_MAX, 2)
                 .expect("constant bounds, in order"),
+            reopened: 0,
             cpu: Default::default(),
             server,
         }
@@ -89,6 +95,7 @@ impl Series {
     /// The measured time begins. When its first row ends.
     pub(super) fn begin(&mut self, now: Time) -> Time {
         self.latency.reset();
+        self.reopened = 0;
         self.since = Some((now, now));
         self.cpu = self.cpu_now();
         now.plus_ms(self.width_ms)
@@ -100,12 +107,18 @@ impl Series {
         self.latency.saturating_record(latency_ns);
     }
 
+    /// A socket is opened again in the place of another.
+    pub(super) fn count_reopened(&mut self) {
+        self.reopened += 1;
+    }
+
     /// A row ends. When the next one does.
     pub(super) fn end_row(&mut self, now: Time) -> Option<Time> {
         let (begin, since) = self.since?;
         let row = self.row(begin, since, now);
         self.rows.push(row);
         self.latency.reset();
+        self.reopened = 0;
         self.since = Some((begin, now));
         self.cpu = self.cpu_now();
         Some(now.plus_ms(self.width_ms))
@@ -134,6 +147,7 @@ impl Series {
             p50_us: us(latency.value_at_quantile(0.5)),
             p99_us: us(latency.value_at_quantile(0.99)),
             max_us: us(latency.max()),
+            reopened: self.reopened,
             cpu_s: cpu.saturating_sub(self.cpu.0).as_secs_f64(),
             server_cpu_s: server_cpu.map(|time| time.as_secs_f64()),
         }

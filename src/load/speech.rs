@@ -84,7 +84,7 @@ pub(super) enum Ending {
     Known(Fate),
     /// Nothing that the socket does not say.
     Silent,
-    /// It was the proper end of an answer.
+    /// It was announced: on another connection it goes on.
     Reopen,
 }
 

@@ -47,6 +47,7 @@ pub fn page(sides: &[Side]) -> String {
     html += &section("Figures", &parts::figures(sides));
     html += &section("Rate over time", &(key(sides) + &rates(sides).svg()));
     html += &latency_over_time(sides);
+    html += &reopened(sides);
     html += &cpu(sides);
     html += &section("What became of the connections", &parts::fates(sides));
     if sides.iter().any(|side| side.runs.iter().any(|run| run.generators.len() > 1)) {
@@ -223,6 +224,32 @@ fn latency_over_time(sides: &[Side]) -> String {
     };
     let title = if alone { "Latency over time" } else { "Latency over time, p99" };
     section(title, &(key + &chart.svg()))
+}
+
+/// Sockets opened again, where any were: how clients come back to a server that drains.
+fn reopened(sides: &[Side]) -> String {
+    if !sides.iter().flat_map(Side::rows).any(|row| row.reopened > 0) {
+        return String::new();
+    }
+    let line = |colour: usize, side: &Side, rows: &[Row]| {
+        let rate = |row: &Row| row.reopened as f64 / row.length_s.max(f64::MIN_POSITIVE);
+        let points = rows.iter().map(|row| (row.at_s + row.length_s / 2.0, rate(row))).collect();
+        Line { label: side.label.clone(), colour, dashed: false, points }
+    };
+    let lines = sides.iter().enumerate().flat_map(|(colour, side)| {
+        let generators = side.runs.iter().flat_map(|run| &run.generators);
+        generators.map(move |generator| line(colour, side, &generator.rows))
+    });
+    let chart = Chart {
+        title: "Sockets opened again a second, over time",
+        x_label: "seconds of the measured time",
+        x_ticks: None,
+        y_scale: Scale::Linear,
+        y_text: short,
+        y_at_least: 1.0,
+        lines: lines.collect(),
+    };
+    section("Sockets opened again, a second", &(key(sides) + &chart.svg()))
 }
 
 /// CPU of both ends; the server's where it is known.

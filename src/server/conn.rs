@@ -138,6 +138,12 @@ impl<T> Conns<T> {
         Some((ConnId { slot, generation: conn.generation }, conn))
     }
 
+    /// The same, to be changed.
+    pub(super) fn at_mut(&mut self, slot: u32) -> Option<(ConnId, &mut Conn<T>)> {
+        let conn = self.slab.get_mut(slot as usize)?;
+        Some((ConnId { slot, generation: conn.generation }, conn))
+    }
+
     pub(super) fn remove(&mut self, id: ConnId) -> Option<Conn<T>> {
         self.get(id)?;
         self.slab.try_remove(id.slot as usize)

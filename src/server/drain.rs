@@ -5,20 +5,25 @@
 //! ends at once. SIGUSR1 writes the metrics, SIGHUP reads certificates again, SIGUSR2 starts a
 //! successor. To `leave` is a drain in which the listeners are somebody else's from now on.
 //!
-//! **Why this way.** Two rounds over the again-queue, and no other machinery. In the first the
-//! listeners empty their queues and close, and everybody is read from until nothing is left: what
-//! one said to all must reach those who are still there. In the second a connection that finds
-//! nothing more to read begins its end (`src/server/ending.rs`). The deadline cuts off what is
-//! left. Who leaves has more patience: a connection that was just accepted, and has not said yet
-//! what it wants, would have been served had nothing happened, so it is.
+//! **Why this way.** Two rounds. In the first the listeners empty their queues and close, and
+//! everybody is read from until nothing is left: what one said to all must reach those who are
+//! still there. In the second a hand goes over the slots, as fast as the drain's time asks for:
+//! whoever it reaches is told to go. All at once would come back as one storm; who is not reached
+//! yet is served as ever. HTTP says so in its next answer (`Connection: close`), for who is cut off
+//! between two requests may just have sent the second; a later hand ends those who ask for nothing
+//! (`src/server/ending.rs`). The deadline cuts off what is left. Who leaves has more patience: a
+//! connection that was just accepted, and has not said yet what it wants, would have been served
+//! had nothing happened, so everybody waits for the later hand.
 //!
-//! **Costs.** Nothing until a signal comes; then two more reads a connection.
+//! **Costs.** Nothing until a signal comes; then three more reads a connection, and a hundred turns
+//! a second.
 //!
 //! **Read next.** `src/server/books.rs`.
 
 use super::Exit;
 use super::crew::Owner;
 use super::handover::{Program, Successor};
+use super::limits::Limits;
 use super::pump::look_again;
 use super::worker::{Worker, timers};
 use crate::clock::Time;
@@ -56,17 +61,59 @@ pub(super) struct Control {
     pub(super) successor: Option<Successor>,
 }
 
+/// How often the hands move on. By one connection at least, which is no storm: so a server with few
+/// connections ends soon.
+const SLICE_MS: u64 = 10;
+
 /// A drain under way.
 pub(super) struct Draining {
     /// Connections that were open when it began.
     connections: usize,
     /// When the first round is over even if somebody does not stop sending.
     hear_until: Time,
-    /// The first round is not over before that. Somebody else serves those who come now; who came
-    /// before, and has not yet said what it wants, is still served here.
+    /// Somebody else serves those who come now; who came before, and has not yet said what it
+    /// wants, is still served here.
     is_patient: bool,
-    /// The second round: who has nothing more to say is closed.
-    pub(super) closing: bool,
+    /// The second round, once it has begun.
+    round: Option<Round>,
+    /// When everybody is told.
+    tell_until: Time,
+    /// How far the second hand is behind the first. It is also the time for the last ones to end.
+    grace_ms: u64,
+    /// The first hand: connections in slots below this are told to go.
+    told: usize,
+    /// The second hand: in slots below this they have been told for the time of grace.
+    overdue: usize,
+}
+
+/// When the second round began, and the slots in use then.
+#[derive(Clone, Copy)]
+struct Round {
+    since: Time,
+    slots: usize,
+}
+
+impl Draining {
+    /// HTTP that answers on a connection in this slot says that it is the last time.
+    pub(super) fn is_told(&self, slot: u32) -> bool {
+        (slot as usize) < self.told
+    }
+
+    /// A connection in this slot, with nothing more to say, is closed.
+    pub(super) fn is_over(&self, slot: u32, is_http: bool) -> bool {
+        let hand = if is_http || self.is_patient { self.overdue } else { self.told };
+        (slot as usize) < hand
+    }
+
+    /// Where a hand is that began at `since` to go over so many slots.
+    fn reach(&self, Round { since, slots }: Round, now: Time, late_ms: u64) -> usize {
+        let all_ms = self.tell_until.ms_since(since);
+        match now.ms_since(since).checked_sub(late_ms) {
+            None => 0,
+            Some(ms) if ms >= all_ms => usize::MAX,
+            Some(ms) => (slots as u64 * ms / all_ms).max(1 + ms / SLICE_MS) as usize,
+        }
+    }
 }
 
 impl<S: Service> Worker<S> {
@@ -117,9 +164,7 @@ impl<S: Service> Worker<S> {
         self.drain(cx);
         if let Some(draining) = &mut self.draining {
             draining.is_patient = true;
-            self.desk.is_ending = true;
-            // Nobody is accepted any more: that timer is free, and wakes us for the second round.
-            cx.timers.arm(timers::ACCEPT_RETRY, draining.hear_until);
+            self.tell(cx);
         }
     }
 
@@ -129,11 +174,20 @@ impl<S: Service> Worker<S> {
             return;
         }
         let connections = self.conns.len();
-        tracing::info!(connections, limit_ms = self.limits.drain_ms, "draining");
-        let hear_until = cx.now.plus_ms(self.limits.linger_ms.min(self.limits.drain_ms / 2));
-        self.draining =
-            Some(Draining { connections, hear_until, is_patient: false, closing: false });
-        cx.timers.arm(timers::DRAIN, cx.now.plus_ms(self.limits.drain_ms));
+        let Limits { drain_ms, linger_ms, .. } = self.limits;
+        tracing::info!(connections, limit_ms = drain_ms, "draining");
+        let grace_ms = linger_ms.min(drain_ms / 4);
+        self.draining = Some(Draining {
+            connections,
+            hear_until: cx.now.plus_ms(grace_ms),
+            is_patient: false,
+            round: None,
+            tell_until: cx.now.plus_ms(drain_ms - 2 * grace_ms),
+            grace_ms,
+            told: 0,
+            overdue: 0,
+        });
+        cx.timers.arm(timers::DRAIN, cx.now.plus_ms(drain_ms));
         self.look_at_all(cx);
         self.watch_none(cx);
         for (index, listener) in self.listeners.iter_mut().enumerate() {
@@ -155,13 +209,32 @@ impl<S: Service> Worker<S> {
     #[inline(never)]
     pub(super) fn go_on_draining(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
         let mail = self.has_mail();
-        let Some(draining) = &mut self.draining else { return ControlFlow::Continue(()) };
-        let is_quiet = cx.again.is_empty() && !mail && !draining.is_patient;
-        let heard = is_quiet || cx.now >= draining.hear_until;
-        if heard && !std::mem::replace(&mut draining.closing, true) {
-            self.look_at_all(cx);
+        let Some(draining) = &self.draining else { return ControlFlow::Continue(()) };
+        let is_quiet = cx.again.is_empty() && !mail;
+        if draining.round.is_none() && (is_quiet || cx.now >= draining.hear_until) {
+            self.tell(cx);
         }
         self.is_done()
+    }
+
+    /// Moves the hands on.
+    pub(super) fn tell(&mut self, cx: &mut Cx<'_>) {
+        let Some(draining) = &mut self.draining else { return };
+        let slots = self.conns.slots_used();
+        let round = *draining.round.get_or_insert(Round { since: cx.now, slots });
+        let told = draining.reach(round, cx.now, 0);
+        let overdue = draining.reach(round, cx.now, draining.grace_ms);
+        let reached = (draining.told.min(slots)..told.min(slots))
+            .chain(draining.overdue.min(slots)..overdue.min(slots));
+        for slot in reached {
+            if let Some((id, conn)) = self.conns.at_mut(slot as u32) {
+                look_again(cx, id, conn);
+            }
+        }
+        (draining.told, draining.overdue) = (told, overdue);
+        if overdue != usize::MAX {
+            cx.timers.arm(timers::DRAIN_SLICE, cx.now.plus_ms(SLICE_MS));
+        }
     }
 
     fn look_at_all(&mut self, cx: &mut Cx<'_>) {

@@ -180,6 +180,7 @@ impl<S: Service> Worker<S> {
         let was_http = conn.session.is_http();
         if was_http {
             self.desk.date.set(self.clock.unix_s(cx.now));
+            self.desk.is_ending = self.draining.as_ref().is_some_and(|it| it.is_told(id.slot));
         }
         let doors = &self.listeners[conn.listener as usize].doors;
         let mut rooms = Rooms { doors, channels: &mut self.channels };
@@ -282,11 +283,12 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// Everything that was there has been read. In the second round of a drain that is the end.
+    /// Everything that was there has been read. In a drain that may be the end.
     #[cold]
     fn drained(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
+        let Some(conn) = self.conns.get(id) else { return Ok(()) };
         match &self.draining {
-            Some(draining) if draining.closing => {
+            Some(draining) if draining.is_over(id.slot, conn.session.is_http()) => {
                 self.say_farewell(cx, id, Farewell::Drain, "the server is going away")?;
                 self.begin_close(cx, id, CloseReason::Drained)
             }

@@ -40,7 +40,9 @@ pub(super) mod timers {
     pub(crate) const ACCEPT_RETRY: TimerKey = TimerKey(1);
     /// Memory that a burst has left behind goes back to the kernel.
     pub(crate) const TRIM: TimerKey = TimerKey(2);
-    const FIXED: u32 = 3;
+    /// A few more connections are told to go.
+    pub(crate) const DRAIN_SLICE: TimerKey = TimerKey(3);
+    const FIXED: u32 = 4;
 
     /// The timer of the connection in `slot`.
     pub(crate) fn conn(slot: u32) -> TimerKey {
@@ -155,6 +157,7 @@ impl<S: Service> Handler for Worker<S> {
     fn timer(&mut self, cx: &mut Cx<'_>, key: TimerKey) {
         match (key, timers::slot(key)) {
             (timers::DRAIN, _) => self.cut_off(cx),
+            (timers::DRAIN_SLICE, _) => self.tell(cx),
             (timers::ACCEPT_RETRY, _) => self.retry_accepts(cx),
             (timers::TRIM, _) => {
                 self.desk.deflate.trim();

@@ -40,7 +40,7 @@ pub struct Desk {
     pub now: Time,
     /// Messages that services were given.
     pub messages: u64,
-    /// Somebody else serves from now on: each HTTP response says that it is the connection's last.
+    /// The connection is to go: an HTTP response says that it is the last.
     pub is_ending: bool,
 }
 

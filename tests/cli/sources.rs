@@ -46,6 +46,7 @@ pub(crate) const SAMPLES: [(&str, [&str; 3]); 38] = [
     ("drain", ["1s", "1day", "3s"]),
     ("spin_us", ["1", "50", "10000"]),
     ("metrics_file", ["a.json", "/a \"b\".json", "./off"]),
+    ("pid_file", ["a.pid", "/a b.pid", "./off"]),
     ("log", ["warn", "off", "warn,oneloop::server=debug"]),
 ];
 

@@ -148,6 +148,33 @@ fn the_last_word_is_a_close_frame_with_1000_and_keys_differ() {
     assert_eq!((closes.get(), report.connections.connected), (3, 3), "{:?}", report.connections);
 }
 
+/// 1001: the server goes, another may be there. It is announced, so nothing is lost.
+#[test]
+fn who_is_told_to_go_elsewhere_comes_back_with_what_is_owed() {
+    for depth in [1, 3] {
+        let server = servers::tcp(|_, mut stream| {
+            upgrade(&mut stream, "");
+            for _ in 0..5 {
+                let Some((first, payload)) = read_frame(&mut stream) else { return };
+                let _ = stream.write_all(&frame(first, &payload));
+                if first == CLOSE {
+                    return;
+                }
+            }
+            let _ = stream.write_all(&frame(CLOSE, &1001u16.to_be_bytes()));
+            while read_frame(&mut stream).is_some_and(|(first, _)| first != CLOSE) {}
+        });
+        let target = target(&server, Dialect::WebSocket, "/x?y");
+        let report = run(&Scenario { target, depth, ..scenario(server, 3) });
+        let (connections, messages) = (&report.connections, report.messages);
+        assert_eq!(connections.connected, 3, "{connections:?}");
+        assert_eq!((messages.received, messages.lost), (messages.sent, 0), "{messages:?}");
+        assert!(connections.reopened > 6, "{connections:?}");
+        let in_rows: u64 = report.rows.iter().map(|row| row.reopened).sum();
+        assert!((1..=connections.reopened).contains(&in_rows), "{in_rows}: {connections:?}");
+    }
+}
+
 #[test]
 fn pings_are_answered_and_answers_in_fragments_are_whole() {
     let report = against(

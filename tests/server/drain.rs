@@ -10,12 +10,16 @@
 use crate::echo::write_until_stuck;
 use crate::services::{MUCH, Teller, read_slowly};
 use crate::support::*;
+use crate::ws::*;
 use oneloop::metrics::CloseReason;
 use oneloop::server::Limits;
 use oneloop::service::Builtin;
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
+
+/// A turn's time is whole milliseconds behind the clock here.
+const SLACK: Duration = Duration::from_millis(20);
 
 #[test]
 fn idle_clients_get_a_fin() {
@@ -156,6 +160,72 @@ fn nobody_is_accepted_any_more() {
     until("new ones are refused", || TcpStream::connect(address(server.at(0))).is_err());
     drop(holds);
     server.join();
+}
+
+/// A hundred a second are told to go, if there are few: no later one is told earlier than that, and
+/// until then it is served.
+#[test]
+fn websockets_are_told_one_after_the_other() {
+    let server = serve_site(Limits { drain_ms: 60_000, ..limits() });
+    let mut clients: Vec<Ws> = (0..300).map(|_| Ws::open(&server, "/echo")).collect();
+    let start = Instant::now();
+    server.stopper().stop().unwrap();
+    let going = (1001, "the server is going away".to_owned());
+    let mut last = clients.pop().unwrap();
+    for (nth, mut client) in clients.into_iter().enumerate() {
+        assert_eq!(client.read_close(), going);
+        assert!(start.elapsed() + SLACK >= Duration::from_millis(10 * nth as u64), "{nth}");
+        if nth == 0 {
+            last.echo("still here");
+        }
+    }
+    assert_eq!(last.read_close(), going);
+    drop(last);
+    assert!(start.elapsed() < Duration::from_secs(58), "{:?}", start.elapsed());
+    let books = server.join();
+    assert_eq!(closed(&books, CloseReason::Drained), 300);
+}
+
+/// Many are told in the drain's time, and not at the least rate.
+#[test]
+fn a_large_crowd_goes_in_the_time_of_the_drain() {
+    let limits = Limits { drain_ms: 1_000, linger_ms: 100, ..limits() };
+    let server = serve_site(limits);
+    let mut clients: Vec<Ws> = (0..400).map(|_| Ws::open(&server, "/echo")).collect();
+    let start = Instant::now();
+    server.stopper().stop().unwrap();
+    for (nth, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.read_close().0, 1001);
+        // 400 in 800 ms.
+        assert!(start.elapsed() + SLACK >= Duration::from_millis(2 * nth as u64), "{nth}");
+    }
+    drop(clients);
+    let books = server.join();
+    assert_eq!(closed(&books, CloseReason::Drained), 400);
+}
+
+/// The second hand is far behind the first: whoever asks in between is told with the answer.
+#[test]
+fn who_asks_by_http_is_told_with_an_answer() {
+    let server = serve_site(Limits { drain_ms: 120_000, linger_ms: 30_000, ..limits() });
+    let mut clients: Vec<TcpStream> = (0..50).map(|_| server.connect()).collect();
+    clients.iter_mut().for_each(ask_health);
+    server.stopper().stop().unwrap();
+    until("all are told", || {
+        clients.retain_mut(|client| {
+            client.write_all(get("/healthz").as_bytes()).unwrap();
+            let (head, body) = read_response(client);
+            assert_eq!(body, "ok\n");
+            let is_told = head.contains("\r\nConnection: close\r\n");
+            if is_told {
+                assert_eq!(last_words(client), "");
+            }
+            !is_told
+        });
+        clients.is_empty()
+    });
+    let books = server.join();
+    assert_eq!(closed(&books, CloseReason::ServiceClosed), 50);
 }
 
 #[test]

@@ -185,3 +185,41 @@ fn the_command_waits_until_the_old_one_has_gone() {
     kill(next, libc::SIGTERM);
     until("it has ended", || !is_running(next));
 }
+
+#[test]
+fn the_file_with_the_number_follows_the_upgrades_and_goes_with_the_last() {
+    for workers in ["1", "2"] {
+        let name = format!("serves-{}-{workers}.pid", std::process::id());
+        let path = format!("{}/{name}", env!("CARGO_TARGET_TMPDIR"));
+        // Left behind by one that was killed: ids do not reach that far.
+        std::fs::write(&path, "99999999\n").unwrap();
+        let number = || std::fs::read_to_string(&path).unwrap().trim().parse::<i32>().unwrap();
+        let args =
+            ["--workers", workers, "--pid-file", &path, "--listen", "tcp://127.0.0.1:0/echo"];
+        let mut server = Served::start(&args);
+        assert_eq!(number(), server.pid());
+
+        let second = command(&[&["serve"], &args[..]].concat()).output().unwrap();
+        let said = String::from_utf8_lossy(&second.stderr).into_owned();
+        assert_eq!(second.status.code(), Some(2), "{said}");
+        assert!(said.contains(&format!("process {} serves", server.pid())), "{said}");
+
+        let upgraded = command(&["upgrade", "--pid-file", &path]).output().unwrap();
+        assert!(upgraded.status.success(), "{}", String::from_utf8_lossy(&upgraded.stderr));
+        assert!(server.wait().success());
+        let next = number();
+        assert_ne!(next, server.pid());
+        drop(client(server.at("tcp")));
+        kill(next, libc::SIGTERM);
+        until("it has ended", || !is_running(next));
+        assert!(!std::path::Path::new(&path).exists(), "it is removed");
+
+        std::fs::write(&path, "precious").unwrap();
+        let third = command(&[&["serve"], &args[..]].concat()).output().unwrap();
+        let said = String::from_utf8_lossy(&third.stderr).into_owned();
+        assert_eq!(third.status.code(), Some(2), "{said}");
+        assert!(said.contains("there is no number in it"), "{said}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+        std::fs::remove_file(&path).unwrap();
+    }
+}

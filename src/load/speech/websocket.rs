@@ -61,6 +61,8 @@ enum State {
     Leaving,
     /// All is said; what it came to. The server ends the connection.
     Over(Box<Fate>),
+    /// So it is, and what is still owed is asked again on another connection.
+    Moving,
 }
 
 /// How messages are compressed, if they are.
@@ -126,7 +128,7 @@ impl WebSocket {
                 }
             },
             State::Open | State::Leaving => 0,
-            State::Over(_) => return Continue(()),
+            State::Over(_) | State::Moving => return Continue(()),
         };
         if matches!(self.state, State::Opening(_)) {
             self.state = State::Open;
@@ -202,9 +204,10 @@ impl WebSocket {
                 // Compressed: only a decoder that was told so expects them.
                 Ok(Some(Event::Pong(_) | Event::Compressed(..))) => {}
                 Ok(Some(Event::Close(code, reason))) => {
-                    let fate = self.judge_close(code, reason);
+                    let is_free = fan.is_none() && (idle.is_none() || desk.in_flight.len() == 0);
+                    let state = self.judge_close(code, reason, is_free);
                     self.close(CloseCode::echo(code, Role::Client), "", keys, out)?;
-                    self.state = State::Over(Box::new(fate));
+                    self.state = state;
                 }
                 Err(error) => {
                     self.close(Some(error.close_code()), error.reason(), keys, out)?;
@@ -246,15 +249,17 @@ impl WebSocket {
         Continue(())
     }
 
-    /// What the server's close frame makes of the connection.
-    fn judge_close(&self, code: Option<CloseCode>, reason: &str) -> Fate {
+    /// What the server's close frame makes of the connection. `is_free` if it may go on over
+    /// another: a ping cannot be asked again, and what is said to all is not for it alone.
+    fn judge_close(&self, code: Option<CloseCode>, reason: &str, is_free: bool) -> State {
         let is_agreed = self.is_mirror || matches!(self.state, State::Leaving);
-        match code {
+        State::Over(Box::new(match code {
+            Some(CloseCode::GOING_AWAY) if is_free && !is_agreed => return State::Moving,
             Some(CloseCode::NORMAL) if is_agreed => Fate::Done,
             None => Fate::ToldWhy("close without a code".to_owned()),
             Some(code) if reason.is_empty() => Fate::ToldWhy(format!("close {}", code.get())),
             Some(code) => Fate::ToldWhy(format!("close {}: {}", code.get(), reason.escape_debug())),
-        }
+        }))
     }
 
     /// Appends what is due: the request for the upgrade, or frames for one write.
@@ -296,7 +301,7 @@ impl WebSocket {
             State::Opening(opening) => !opening.is_asked,
             State::Open if shared.fan.is_some() => false,
             State::Open => in_flight.asked() > self.said,
-            State::Leaving | State::Over(_) => false,
+            State::Leaving | State::Over(_) | State::Moving => false,
         }
     }
 
@@ -314,19 +319,20 @@ impl WebSocket {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.state, State::Over(_))
+        matches!(self.state, State::Over(_) | State::Moving)
     }
 
     pub(super) fn overdue(&self) -> Fate {
         match &self.state {
             State::Over(fate) => (**fate).clone(),
-            State::Opening(_) | State::Open | State::Leaving => Fate::Hung,
+            State::Opening(_) | State::Open | State::Leaving | State::Moving => Fate::Hung,
         }
     }
 
     pub(super) fn end(&mut self, reset: bool) -> Ending {
         match &mut self.state {
             State::Over(fate) => Ending::Known((**fate).clone()),
+            State::Moving => Ending::Reopen,
             State::Open | State::Leaving => Ending::Silent,
             State::Opening(opening) => match (&opening.refusal, opening.reader.end()) {
                 (Some(refusal), _) => Ending::Known(refusal.fate()),
@@ -360,7 +366,7 @@ impl WebSocket {
         match self.state {
             State::Opening(_) => Phase::Handshake,
             State::Leaving => Phase::Close,
-            State::Open | State::Over(_) => Phase::Receive,
+            State::Open | State::Over(_) | State::Moving => Phase::Receive,
         }
     }
 

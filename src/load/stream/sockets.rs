@@ -120,6 +120,7 @@ impl StreamClient {
         };
         cx.timers.arm(timer_of(id), cx.now.plus_ms(shared.connect_timeout_ms));
         shared.tally.reopened += 1;
+        shared.tally.series.count_reopened();
         Continue(())
     }
 }
