@@ -6,7 +6,7 @@ use oneloop::net::OPTIONS;
 
 /// Three values of each setting, in the form that `--check` gives back; none is the default, but
 /// that a switch has two.
-pub(crate) const SAMPLES: [(&str, [&str; 3]); 38] = [
+pub(crate) const SAMPLES: [(&str, [&str; 3]); 39] = [
     ("listen", ["tcp://127.0.0.1:0/echo", "http://[::1]:0", "unix:///a?service=broadcast"]),
     ("workers", ["2", "auto", "3"]),
     ("worker_kind", ["thread", "process", "thread"]),
