@@ -42,6 +42,7 @@ impl<S> DatagramSocket<S> {
 }
 
 impl<S: Service> Worker<S> {
+    #[inline(never)]
     pub(super) fn on_datagrams(&mut self, cx: &mut Cx<'_>, index: u16, readiness: Readiness) {
         let DatagramSocket { socket, service, queued, .. } = &mut self.datagrams[index as usize];
         *queued &= !readiness.is_again();

@@ -34,6 +34,7 @@ use std::io;
 use std::net::IpAddr;
 
 impl<S: Service> Worker<S> {
+    #[inline(never)]
     pub(super) fn on_accept(&mut self, cx: &mut Cx<'_>, index: u16) {
         let listener = &mut self.listeners[index as usize];
         (listener.queued, listener.waiting) = (false, false);

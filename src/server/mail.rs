@@ -61,10 +61,8 @@ impl<S> Channel<S> {
 
 impl<S: Service> Worker<S> {
     /// Delivers within each channel's budget. True if some is left.
+    #[inline(never)]
     pub(super) fn deliver_mail(&mut self, cx: &mut Cx<'_>) -> bool {
-        if !self.mail_waits {
-            return false;
-        }
         self.mail_waits = false;
         let mut left = self.crew.is_some() && self.exchange_mail();
         for index in 0..self.channels.len() {

@@ -154,6 +154,7 @@ impl<S: Service> Handler for Worker<S> {
         self.on_accept(cx, index);
     }
 
+    #[inline(never)]
     fn timer(&mut self, cx: &mut Cx<'_>, key: TimerKey) {
         match (key, timers::slot(key)) {
             (timers::DRAIN, _) => self.cut_off(cx),
@@ -170,7 +171,7 @@ impl<S: Service> Handler for Worker<S> {
     }
 
     fn mail(&mut self, cx: &mut Cx<'_>) -> bool {
-        self.deliver_mail(cx)
+        self.mail_waits && self.deliver_mail(cx)
     }
 
     fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
