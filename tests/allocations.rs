@@ -147,14 +147,28 @@ fn tell(frame: &[u8], message: &[u8], sender: usize, receivers: &mut [TcpStream]
     }
 }
 
+/// Sends a message in two pieces, and sees to it that the server has read the first before the
+/// second comes: so it is gathered, which a message that comes in one read is not.
+fn tell_in_two(message: &[u8], cut: usize, streams: &mut [TcpStream; 2]) {
+    let (whole, between) = (frame(message), frame(b"between"));
+    let [first, second] = streams;
+    first.write_all(&whole[..cut]).expect("the server reads");
+    tell(&between, b"between", 0, std::slice::from_mut(second));
+    tell(&whole[cut..], message, 0, std::slice::from_mut(first));
+}
+
 /// What a WebSocket server does in steady work: echoes of all sizes, clients that come and go,
 /// broadcasts.
 fn serve_websockets() {
     serve("http://127.0.0.1:0/echo", |address| {
         let mut streams: Vec<TcpStream> = (0..50).map(|_| upgrade(address, "/echo")).collect();
+        let mut two = [(); 2].map(|()| upgrade(address, "/echo"));
         for len in [64, 60_000, 100_000] {
             let (message, rounds) = (vec![7; len], if len < 100 { 100 } else { 1 });
             let frame = frame(&message);
+            for quarter in 1..4 {
+                tell_in_two(&message, len * quarter / 4, &mut two);
+            }
             let echoes = allocations_of(|| {
                 for _ in 0..rounds {
                     for stream in &mut streams {
