@@ -122,9 +122,13 @@ fn run<'a>(mut session: Session<()>, pieces: impl Iterator<Item = &'a [u8]>) -> 
     desk.now = Time::from_ms(500);
     let trials = [Trial::Lines, Trial::Sink(Vec::new())];
     let mut paths = Paths(trials.map(|trial| (trial, Mail::default())));
-    let mut end = Ok(true);
+    let (mut end, mut said) = (Ok(true), Vec::new());
     for piece in pieces {
-        let flow = session.receive(&mut piece.to_vec(), &mut paths, &mut desk);
+        let mut read = piece.to_vec();
+        let flow = session.receive(&mut read, &mut paths, &mut desk);
+        // As the server does after each read, or no answer would ever be left where it lies.
+        said.extend_from_slice(desk.answers(&read).0);
+        desk.clear_answers();
         // Whether more stands behind a peer's last word hangs on the split.
         end = flow.map(|flow| flow == Flow::Open);
         if end != Ok(true) {
@@ -133,6 +137,7 @@ fn run<'a>(mut session: Session<()>, pieces: impl Iterator<Item = &'a [u8]>) -> 
     }
     if end == Ok(true) {
         session.receive_end(&mut paths, &mut desk);
+        said.append(&mut desk.write);
     }
     let _ = session.expiry(Time::ZERO, &desk.limits);
     let route = session.route();
@@ -140,7 +145,7 @@ fn run<'a>(mut session: Session<()>, pieces: impl Iterator<Item = &'a [u8]>) -> 
     let is_clear = desk.assembly.is_empty() && desk.pool.blocks_out() == 0;
     assert!(is_clear, "nothing is left behind");
     let [(_, lines), (Trial::Sink(heard), sink)] = paths.0 else { unreachable!() };
-    Outcome { end, said: desk.write, mail: [lines.bytes, sink.bytes], heard, route }
+    Outcome { end, said, mail: [lines.bytes, sink.bytes], heard, route }
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -153,8 +158,10 @@ fuzz_target!(|data: &[u8]| {
     };
     // Upgraded already, so that the fuzzer need not find the way.
     let opening = if choice % 4 == 3 { OPENING } else { b"" };
-    let whole = [opening, split.input].concat();
-    let whole = run(begin(), std::iter::once(&whole[..]));
+    let together = [opening, split.input].concat();
+    let together = run(begin(), std::iter::once(&together[..]));
     let opening = std::iter::once(opening).filter(|opening| !opening.is_empty());
+    let whole = run(begin(), opening.clone().chain(std::iter::once(split.input)));
+    assert_eq!(whole, together, "behind the opening, and with it");
     assert_eq!(run(begin(), opening.chain(split.pieces())), whole, "in pieces, and whole");
 });

@@ -112,7 +112,8 @@ pub struct Cx<'a> {
 pub trait Handler {
     /// Step 2, of a loop that spins: it has looked before it slept, and found something or not.
     fn spun(&mut self, _has_found: bool) {}
-    /// Step 4: a signal, a waker or another fixed source is ready.
+    /// Step 4: a signal, a waker or another fixed source is ready. Connections may have been served
+    /// in this turn already.
     fn control(&mut self, _cx: &mut Cx<'_>, _index: u16) {}
     /// Steps 5 and 6: a connection is ready, or asked to be looked at again. `id` may be stale.
     fn ready(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness);

@@ -35,7 +35,7 @@ impl ConnId {
 pub enum Source {
     /// A connection.
     Conn(ConnId),
-    /// Signals and wakers: looked at before anything else.
+    /// Signals, wakers and other fixed sources.
     Control(u16),
     /// A datagram socket.
     Datagram(u16),

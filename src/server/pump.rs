@@ -80,8 +80,9 @@ impl<S: Service> Worker<S> {
     }
 
     /// Nearly every event is plain: bytes have come, for a connection that is joined to its service
-    /// and owes nothing, and the answer goes out at once. This is all of its way; what is not
-    /// plain leaves it for the way of everything, where it is found not to be.
+    /// and owes nothing, and the answer goes out at once. This is all of its way. An event that is
+    /// not plain is left to `step_with_care`, one that turns out not to be to `received` or
+    /// `go_on`.
     #[inline(always)]
     fn step(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) -> Step {
         let Some(conn) = self.conns.get(id) else {

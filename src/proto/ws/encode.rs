@@ -8,6 +8,7 @@
 //! client's key is an argument: where randomness comes from is the caller's matter.
 //!
 //! **Costs.** One copy of the payload; a client's is masked after that, in place.
+//! [`message_in_place`] copies nothing.
 //!
 //! **Read next.** `src/service/outbound.rs`, where the answers of a service are encoded.
 

@@ -5,8 +5,8 @@
 //!
 //! **Why this way.** Fixed-size chunks let the compiler use the widest registers that the target
 //! has, without a line of `unsafe`. The mask turns itself to where the next piece begins, so a
-//! payload may come in pieces of any length. Rejected: aligning to words first (unaligned loads
-//! cost nothing today), and masking while copying (most payloads are read where they lie).
+//! payload may come in pieces of any length. A short payload that is to be moved anyway is masked
+//! on its way. Rejected: aligning to words first (unaligned loads cost nothing today).
 //!
 //! **Costs.** About as much as reading the payload once.
 //!
