@@ -16,7 +16,7 @@ use super::in_flight::Stamp;
 use super::keys::Keys;
 use super::pacer::Pacer;
 use super::pattern::{Pattern, SPAN_BYTES};
-use super::report::{Messages, OfSize, Paced, latencies};
+use super::report::{Messages, OfSize, Paced};
 use super::series::Series;
 use super::shape::{Announcement, Churn, Fan, Idle, Shape};
 use super::sizes::Sizes;
@@ -28,7 +28,6 @@ use crate::clock::{Clock, Time};
 use crate::net::{Dialect, Target, TlsClient, TlsScratch, Trust};
 use crate::proto::ws::{Assembly, deflate};
 use crate::reactor::{ConnId, Cx, Readiness, TimerKey};
-use hdrhistogram::Histogram;
 use std::net::IpAddr;
 use std::ops::ControlFlow::{self, Continue};
 
@@ -156,9 +155,7 @@ pub(super) struct Tally {
     pub(super) reopened: u64,
     /// WebSockets that agreed to compress.
     pub(super) deflate_agreed: u64,
-    /// Nanoseconds from when a message was due to its answer.
-    pub(super) latency: Histogram<u64>,
-    /// The measured time, row by row.
+    /// From when messages were due to their answers, and the measured time row by row.
     pub(super) series: Series,
     /// At a constant rate, what that leaves out.
     pub(super) paced: Option<Paced>,
@@ -169,33 +166,23 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new(series: Series, mix: &[(usize, u64)]) -> Tally {
         let statuses = vec![0; 1000].into_boxed_slice();
-        let (messages, latency) = (Messages::default(), latencies());
+        let messages = Messages::default();
         let sizes = mix.iter().map(|&(size, weight)| OfSize::new(size as u64, weight)).collect();
-        Tally {
-            messages,
-            statuses,
-            reopened: 0,
-            deflate_agreed: 0,
-            latency,
-            series,
-            paced: None,
-            sizes,
-        }
+        Tally { messages, statuses, reopened: 0, deflate_agreed: 0, series, paced: None, sizes }
     }
 
     /// The measured time begins.
     pub(super) fn begin(&mut self) {
-        self.latency.reset();
+        self.series.forget();
         self.sizes.iter_mut().for_each(|it| it.latency_us.reset());
     }
 
     /// Books the answer to a message.
+    #[inline]
     pub(super) fn count_answer(&mut self, right: bool, stamp: Stamp, now: Time) {
         if right {
             self.messages.received += 1;
-            let latency_ns = ns(stamp.due_at, now);
-            self.latency.saturating_record(latency_ns);
-            self.series.record(latency_ns);
+            self.series.record(ns(stamp.due_at, now));
             if let Some(paced) = &mut self.paced {
                 paced.service.saturating_record(ns(stamp.sent_at, now));
             }

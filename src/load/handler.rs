@@ -377,6 +377,12 @@ impl<C: Client> Load<C> {
         cx.timers.arm(OPEN, cx.now);
     }
 
+    /// Nothing waits in line that somebody could send, and nothing is in flight.
+    fn is_all_answered(&self, now: Time) -> bool {
+        let all_sent = self.settled == 0 || self.in_line(now) == 0;
+        all_sent && self.shared.tally.messages.in_flight() == 0
+    }
+
     /// Who has not heard it by now will not. Some may have said goodbye later than others.
     fn give_up(&mut self, cx: &mut Cx<'_>) {
         cx.timers.arm(END, cx.now.plus_ms(self.patience_ms));
@@ -454,9 +460,7 @@ impl<C: Client> Handler for Load<C> {
         if matches!(self.stage, Stage::Holding | Stage::Measuring) && self.settled == 0 {
             self.wind_up(cx, 0);
         }
-        let all_sent = self.settled == 0 || self.in_line(cx.now) == 0;
-        let all_answered = all_sent && self.shared.tally.messages.in_flight() == 0;
-        if self.stage == Stage::Ending && all_answered {
+        if self.stage == Stage::Ending && self.is_all_answered(cx.now) {
             self.close(cx);
         }
         let all_told = self.leaves_at as usize >= self.seats.len();

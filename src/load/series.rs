@@ -5,14 +5,15 @@
 //!
 //! **Why this way.** One figure for a whole run hides a pause, a warm-up, a leak; and without the
 //! rows nobody could say how much of a difference between two runs is noise. Percentiles cannot be
-//! taken apart again, so a second has a histogram of its own, at two digits: 18 KiB to clear, not
-//! 264. A long run has longer rows, so that there are never more than 600 or so.
+//! taken apart again, so a row has a histogram of its own, which is added to that of the run when
+//! it is over: an answer is recorded once. A long run has longer rows, so that there are never more
+//! than 600 or so.
 //!
-//! **Costs.** A second recording an answer (some 5 ns); a `getrusage` and a small file a second.
+//! **Costs.** A row adds up and clears 264 KiB, asks `getrusage` and reads a small file.
 //!
 //! **Read next.** `src/report/compare.rs`, which takes its noise from them.
 
-use super::report::LATENCY_NS_MAX;
+use super::report::latencies;
 use crate::clock::Time;
 use crate::net::{Address, tcp_listeners};
 use crate::sys::process;
@@ -22,6 +23,8 @@ use std::time::Duration;
 
 /// Rows of a run, about; the shortest is a second.
 const ROWS_MAX: u64 = 600;
+
+const SAME_BOUNDS: &str = "both have the bounds of `latencies`";
 
 /// A second of the measured time; of a run of more than ten minutes, several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,8 +63,10 @@ pub(super) struct Series {
     width_ms: u64,
     /// When the measured time and the present row began; `None` outside of it.
     since: Option<(Time, Time)>,
-    /// Nanoseconds, of the answers of the present row.
-    latency: Histogram<u32>,
+    /// Nanoseconds that answers took, before the present row.
+    before: Histogram<u64>,
+    /// The same of the present row; outside of the measured time, of what came since.
+    latency: Histogram<u64>,
     /// Of the present row.
     reopened: u64,
     /// CPU time when the present row began: ours, the server's.
@@ -84,17 +89,22 @@ impl Series {
             rows: Vec::with_capacity(duration_ms.div_ceil(width_ms).min(ROWS_MAX) as usize + 1),
             width_ms,
             since: None,
-            latency: Histogram::new_with_bounds(1, LATENCY_NS_MAX, 2)
-                .expect("constant bounds, in order"),
+            before: latencies(),
+            latency: latencies(),
             reopened: 0,
             cpu: Default::default(),
             server,
         }
     }
 
-    /// The measured time begins. When its first row ends.
-    pub(super) fn begin(&mut self, now: Time) -> Time {
+    /// Forgets the answers so far.
+    pub(super) fn forget(&mut self) {
+        self.before.reset();
         self.latency.reset();
+    }
+
+    /// The measured time begins; what came before it is forgotten. When its first row ends.
+    pub(super) fn begin(&mut self, now: Time) -> Time {
         self.reopened = 0;
         self.since = Some((now, now));
         self.cpu = self.cpu_now();
@@ -117,6 +127,7 @@ impl Series {
         let (begin, since) = self.since?;
         let row = self.row(begin, since, now);
         self.rows.push(row);
+        self.before.add(&self.latency).expect(SAME_BOUNDS);
         self.latency.reset();
         self.reopened = 0;
         self.since = Some((begin, now));
@@ -128,6 +139,13 @@ impl Series {
     pub(super) fn end(&mut self, now: Time) {
         self.end_row(now);
         self.since = None;
+    }
+
+    /// What all answers took that came since the measured time began, in nanoseconds.
+    pub(super) fn latencies(&self) -> Histogram<u64> {
+        let mut all = self.before.clone();
+        all.add(&self.latency).expect(SAME_BOUNDS);
+        all
     }
 
     /// The rows so far. One that has hardly begun is left out.

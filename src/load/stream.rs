@@ -5,26 +5,26 @@
 //!
 //! **Why this way.** The socket is the same [`Link`] as the server's, so whatever comes between
 //! bytes and socket there (TLS) comes here too; its handshake is part of connecting, in a phase of
-//! its own. Whatever error an event or a `send` brings, what
-//! was received is read first: a server that says why not and closes is reset by our own message,
-//! and its reason still lies in the receive queue behind the error
-//! (`tests/kernel_facts/reading.rs`).
+//! its own. Whatever error an event or a `send` brings, what was received is read first: a server
+//! that says why not and closes is reset by our own message, and its reason still lies in the
+//! receive queue behind the error (`tests/kernel_facts/reading.rs`).
 //!
 //! **Costs.** One `recv`, one `send` and one reading of the clock an event; no allocation. At most
 //! 192 bytes a connection (asserted below) and 16 a message in flight.
 //!
-//! **Read next.** `src/load/stream/sockets.rs`, `src/load/speech.rs`, `src/load/handler.rs`.
+//! **Read next.** `src/load/stream/flow.rs`, `src/load/stream/sockets.rs`, `src/load/handler.rs`.
 
+mod flow;
 mod sockets;
 
-use super::client::{Client, Life, Opened, Share, Shared, timer_of};
+use super::client::{Client, Life, Opened, Share, Shared};
 use super::fates::{Fate, Phase};
 use super::in_flight::{InFlight, Stamp};
 use super::shape::Announcement;
-use super::speech::{Desk, Next, Say, Speech};
+use super::speech::{Desk, Speech};
 use crate::clock::Time;
-use crate::net::{self, Link, LinkIo, ReceiveError, Received, SendError, Sent, Tls};
-use crate::reactor::{ConnId, Cx, Readiness, Source};
+use crate::net::{self, Link, LinkIo};
+use crate::reactor::{ConnId, Cx, Readiness};
 use sockets::connect;
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -95,20 +95,7 @@ impl Client for StreamClient {
         shared: &mut Shared,
         cx: &mut Cx<'_>,
     ) -> Life {
-        self.is_queued &= !ready.is_again();
-        self.is_full &= !ready.is_writable();
-        self.is_ending |= ready.is_peer_finished() || ready.is_broken();
-        if self.stage == Stage::Connecting && !self.connected(id, shared, cx)? {
-            return Continue(());
-        }
-        if self.stage == Stage::Left {
-            let _ = self.link.receive_raw(&mut shared.scratch);
-            return Continue(());
-        }
-        if ready.is_readable() || self.is_ending {
-            self.receive(id, shared, cx)?;
-        }
-        self.send(id, shared, cx)
+        self.event(id, ready, shared, cx)
     }
 
     fn look(&mut self, id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>> {
@@ -294,29 +281,6 @@ impl StreamClient {
         }
     }
 
-    /// Nothing more can be received.
-    fn failed(
-        &mut self,
-        error: ReceiveError,
-        id: ConnId,
-        shared: &mut Shared,
-        cx: &mut Cx<'_>,
-    ) -> Life {
-        match error {
-            ReceiveError::Send(SendError::Reset) => {
-                self.reset(id, cx);
-                Continue(())
-            }
-            error => self.finish(Fate::of_receiving(error), id, shared, cx),
-        }
-    }
-
-    /// Sending was refused. What this means, reading will tell.
-    fn reset(&mut self, id: ConnId, cx: &mut Cx<'_>) {
-        (self.was_reset, self.is_ending) = (true, true);
-        self.look_again(id, cx);
-    }
-
     /// Says that nothing more will be said, where TLS is there to say it.
     fn part(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) {
         if !self.was_reset && self.stage != Stage::Connecting {
@@ -325,54 +289,8 @@ impl StreamClient {
         }
     }
 
-    /// Reads once and hands on; the answers are followed by the next messages.
-    fn receive(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
-        let Shared { scratch, pool, tls, .. } = &mut *shared;
-        let io = LinkIo { registry: cx.registry, pool, tls };
-        let (n, is_filled) = match self.link.receive(scratch, id.token(), io) {
-            Ok(Received::Filled(n)) => (n, true),
-            Ok(Received::Short(n)) => (n, false),
-            Ok(Received::Blocked) if !self.was_reset => return Continue(()),
-            Ok(Received::Blocked) => return self.finish(Fate::Reset, id, shared, cx),
-            Ok(Received::Eof) => {
-                let fate = self.link.fault_of_end().map_or(Fate::Closed, Fate::of_receiving);
-                return self.finish(fate, id, shared, cx);
-            }
-            Err(error) => return self.failed(error, id, shared, cx),
-        };
-        if is_filled || self.is_ending {
-            self.look_again(id, cx);
-        }
-        if self.stage == Stage::Securing && !self.link.tls().is_some_and(Tls::is_handshaking) {
-            self.establish(id, shared);
-        }
-        if n == 0 {
-            return Continue(());
-        }
-        let now = shared.clock.now();
-        shared.bytes_received += n as u64;
-        let (was_bound, was_open) = (self.is_bound(), self.speech.is_open());
-        let mut scratch = std::mem::take(&mut shared.scratch);
-        let mut desk = Desk { id, now, in_flight: &mut self.in_flight, shared };
-        let next = self.speech.receive(&mut scratch[..n], &mut desk);
-        shared.scratch = scratch;
-        if next? == Next::Reopen || self.is_done_here(id, shared, now)? {
-            return self.reopen(id, shared, cx);
-        }
-        self.opened(was_open, id, shared, now);
-        let is_bound = self.is_bound();
-        if !(was_bound && is_bound) {
-            self.quiet_since = now;
-        }
-        if is_bound {
-            let due = self.quiet_since.plus_ms(self.patience_ms(shared));
-            cx.timers.arm(timer_of(id), due);
-        }
-        self.ask(id, shared, now);
-        Continue(())
-    }
-
     /// It has a deadline that bytes do not reset: something else than an answer must come.
+    #[inline]
     fn is_bound(&self) -> bool {
         self.speech.is_over() || self.in_flight.len() == 0 && self.speech.is_waiting()
     }
@@ -383,76 +301,6 @@ impl StreamClient {
             false => shared.connect_timeout_ms,
             true if self.speech.is_over() => shared.answer_timeout_ms.min(HANG_UP_MS),
             true => shared.answer_timeout_ms,
-        }
-    }
-
-    /// Fills the pipeline up, if the run still sends.
-    fn ask(&mut self, id: ConnId, shared: &mut Shared, now: Time) {
-        if !shared.sends || !self.speech.is_open() || !self.is_established() {
-            return;
-        }
-        for _ in 0..self.room(id, shared) {
-            self.in_flight.ask(Stamp::on_time(now));
-            shared.tally.messages.sent += 1;
-        }
-    }
-
-    /// Writes once, if something is due and there is room.
-    fn send(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
-        if self.stage == Stage::Connecting || self.was_reset {
-            shared.out.clear();
-            return Continue(());
-        }
-        let mut outcome = Ok(Sent::All);
-        if self.link.backlog_bytes() > 0 && !self.is_full {
-            outcome = self.link.flush(&mut shared.pool);
-            self.is_full = outcome == Ok(Sent::Queued);
-        }
-        if outcome.is_ok() && self.stage == Stage::Established {
-            outcome = self.say(id, shared, cx)?;
-        }
-        match outcome {
-            Ok(Sent::All) if self.is_full || self.stage != Stage::Established => {}
-            Ok(Sent::All) if !self.speech.is_due(id, &self.in_flight, shared) => {}
-            Ok(Sent::All) => self.look_again(id, cx),
-            Ok(Sent::Queued) => self.is_full = true,
-            Err(SendError::Reset) => self.reset(id, cx),
-            Err(SendError::Exhausted | SendError::Unwatchable | SendError::Unsealed) => {
-                return Break(Fate::out_of_buffers());
-            }
-        }
-        Continue(())
-    }
-
-    /// Sends what the speech has to say, and what lies ready in any case.
-    fn say(
-        &mut self,
-        id: ConnId,
-        shared: &mut Shared,
-        cx: &mut Cx<'_>,
-    ) -> Life<Result<Sent, SendError>> {
-        let say = match self.is_full {
-            true => Say::Out,
-            false => self.speech.say(id, &self.in_flight, shared)?,
-        };
-        let bytes = match say {
-            Say::Words(from, n) => &shared.words.at(id, from)[..n],
-            Say::Out => &shared.out[..],
-        };
-        if bytes.is_empty() {
-            return Continue(Ok(Sent::All));
-        }
-        shared.bytes_sent += bytes.len() as u64;
-        let (pool, tls) = (&mut shared.pool, &mut shared.tls);
-        let io = LinkIo { registry: cx.registry, pool, tls };
-        let outcome = self.link.send(bytes, id.token(), io);
-        shared.out.clear();
-        Continue(outcome)
-    }
-
-    fn look_again(&mut self, id: ConnId, cx: &mut Cx<'_>) {
-        if !std::mem::replace(&mut self.is_queued, true) {
-            cx.again.push_back(Source::Conn(id));
         }
     }
 }

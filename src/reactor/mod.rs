@@ -70,6 +70,12 @@ impl Readiness {
         self.0 & 1 != 0
     }
 
+    /// There is something to read, or the stream ended, and at most room to write beside it.
+    #[inline]
+    pub fn is_just_open(self) -> bool {
+        self.0 & !2 == 1
+    }
+
     /// There is room to write again.
     #[inline]
     pub fn is_writable(self) -> bool {

@@ -49,7 +49,7 @@ impl<C: Client> Load<C> {
             waiting: u64::from(self.unsettled),
             errors: ended + messages.wrong + messages.refused + messages.lost,
             rate_per_s: per_s(messages.received - answers_then),
-            p99_us: us(self.shared.tally.latency.value_at_quantile(0.99)),
+            p99_us: us(self.shared.tally.series.latencies().value_at_quantile(0.99)),
             service_p99_us: paced.map(|paced| us(paced.service.value_at_quantile(0.99))),
             in_line: self.in_line(now),
             reopened_per_s: per_s(reopened - reopened_then),
@@ -81,7 +81,7 @@ impl<C: Client> Load<C> {
     pub(in crate::load) fn report(&self, scenario: &Scenario, now: Time) -> Report {
         let mut connections = self.connections.clone();
         connections.count_connected(u64::from(self.settled));
-        let Tally { messages, statuses, reopened, deflate_agreed, latency, series, paced, sizes } =
+        let Tally { messages, statuses, reopened, deflate_agreed, series, paced, sizes } =
             &self.shared.tally;
         let mut messages = *messages;
         connections.reopened = *reopened;
@@ -115,7 +115,7 @@ impl<C: Client> Load<C> {
             cpu: process::cpu_time().unwrap_or_default(),
             cpu_share,
             cpu_wait_share,
-            latency: latency.clone(),
+            latency: series.latencies(),
             paced: paced.clone().map(|paced| {
                 let unsent = paced.unsent + self.in_line(now);
                 Paced { unsent, ..paced }

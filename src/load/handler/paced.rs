@@ -83,8 +83,16 @@ impl<C: Client> Load<C> {
     }
 
     /// Something has happened to a connection: it may have room now.
+    #[inline]
     pub(super) fn note_room(&mut self, id: ConnId, now: Time) {
-        let (Some(line), Some(_)) = (&mut self.line, &self.shared.pacer) else { return };
+        if self.shared.pacer.is_some() {
+            self.line_up(id, now);
+        }
+    }
+
+    /// If it has room, it is on the list.
+    fn line_up(&mut self, id: ConnId, now: Time) {
+        let Some(line) = &mut self.line else { return };
         let Some(Some(seat)) = self.seats.get_mut(id.slot as usize) else { return };
         if seat.free_since.is_none() && seat.client.has_room(id, &self.shared) {
             seat.free_since = Some(now);
@@ -92,12 +100,16 @@ impl<C: Client> Load<C> {
         }
     }
 
-    /// Sends what is due on connections that are free. True if the budget ended it.
+    /// Sends what is due, if there is a rate. True if the budget ended it.
+    #[inline]
     pub(super) fn pace(&mut self, cx: &mut Cx<'_>) -> bool {
-        let is_fan = self.shared.fan.is_some();
-        if is_fan || !matches!(self.stage, Stage::Measuring | Stage::Ending) {
-            return false;
-        }
+        let is_line_used = self.shared.pacer.is_some() && self.shared.fan.is_none();
+        let is_time = matches!(self.stage, Stage::Measuring | Stage::Ending);
+        is_line_used && is_time && self.serve_line(cx)
+    }
+
+    /// Sends what is due on connections that are free. True if the budget ended it.
+    fn serve_line(&mut self, cx: &mut Cx<'_>) -> bool {
         for _ in 0..SENDS_PER_TURN {
             let now = self.shared.clock.now();
             let in_line = self.in_line(now);

@@ -52,6 +52,7 @@ pub(super) fn connect(
 
 impl StreamClient {
     /// Whether this socket has carried its last message, and may be closed at once.
+    #[inline]
     pub(super) fn is_done_here(
         &mut self,
         id: ConnId,
@@ -69,6 +70,7 @@ impl StreamClient {
     }
 
     /// Notes that messages can be sent now, if they could not before.
+    #[inline]
     pub(super) fn opened(&self, was_open: bool, id: ConnId, shared: &mut Shared, now: Time) {
         if let Some(churn) = &mut shared.churn
             && !was_open

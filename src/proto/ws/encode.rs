@@ -40,7 +40,9 @@ impl First {
         First { fin: true, rsv1: false, opcode }
     }
 
-    fn bits(self) -> u8 {
+    /// The byte itself (5.2).
+    #[inline]
+    pub fn bits(self) -> u8 {
         self.opcode as u8 | if self.fin { FIN } else { 0 } | if self.rsv1 { RSV1 } else { 0 }
     }
 }
