@@ -108,9 +108,10 @@ impl Config {
         if self.workers() == 1 {
             return Ok(());
         }
-        if self.limits.at_limit == AtLimit::Refuse {
-            let reason = "refuse closes the listener, which several workers have in common: \
-                          use shed, pause or evict-idle, or --workers 1";
+        let is_unix = |(endpoint, _): &Listener| matches!(endpoint.address, Address::Unix(_));
+        if self.limits.at_limit == AtLimit::Refuse && self.listen.iter().any(is_unix) {
+            let reason = "a unix:// socket that several workers have cannot refuse for a while and \
+                          then listen again: use shed, pause or evict-idle, or --workers 1";
             return Err(("at_limit", reason));
         }
         let needs = |(endpoint, _): &Listener| {

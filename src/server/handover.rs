@@ -101,7 +101,16 @@ impl Inherited {
             for (endpoint, sockets) in endpoints.iter().zip(&mut assigned) {
                 let mut port = None;
                 let is_wanted = |given: &mut Given| is_at(given, endpoint, exactly, &mut port);
-                sockets.extend(left.extract_if(.., is_wanted).map(|given| given.socket.into()));
+                let backlog = i32::try_from(endpoint.options.backlog).unwrap_or(i32::MAX);
+                for Given { name, socket, kind } in left.extract_if(.., is_wanted) {
+                    let listens =
+                        kind != Type::STREAM || sys::inherit::is_listening(&socket).unwrap_or(true);
+                    // A predecessor that is full may refuse; here is room.
+                    if !listens && let Err(error) = socket.listen(backlog) {
+                        tracing::warn!("{name}: cannot listen on it again: {error}");
+                    }
+                    sockets.push(socket.into());
+                }
             }
         }
         for Given { name, .. } in left {
@@ -151,7 +160,7 @@ fn given(fd: RawFd, name: Option<&str>, origin: &str) -> Result<Given, HandoverE
     let kind = socket.r#type().map_err(|e| error(&e))?;
     let listens = sys::inherit::is_listening(&socket).map_err(|e| error(&e))?;
     match kind {
-        Type::STREAM if listens => {}
+        Type::STREAM if listens || origin == VARIABLE => {}
         Type::STREAM => return Err(error(&"it does not listen")),
         Type::DGRAM => {}
         _ => return Err(error(&"neither a stream nor datagrams")),

@@ -99,7 +99,10 @@ fn a_second_server_on_a_port_needs_join() {
 #[test]
 fn what_several_workers_cannot_do_is_refused() {
     let cases: [(&[&str], &str); 5] = [
-        (&["--at-limit", "refuse"], "at_limit (flag --at-limit): refuse closes the listener"),
+        (
+            &["--at-limit", "refuse", "--listen", "unix:///tmp/a.sock"],
+            "at_limit (flag --at-limit): a unix:// socket that several workers have",
+        ),
         (&["--workers", "0"], "workers (flag --workers): `0` is no number of workers: write auto"),
         (&["--workers", "many"], "workers (flag --workers): `many` is no number of workers"),
         (&["--accept", "reuse"], "unknown way `reuse`; did you mean `reuseport`?"),
