@@ -162,8 +162,8 @@ impl Acceptor {
         }
     }
 
-    /// Stops listening, on a socket that others have too: from now on the kernel refuses, and resets
-    /// who waits. The port stays ours. To be [listened](Acceptor::listen) on again.
+    /// Stops listening, on a socket that others have too: from now on the kernel refuses. Who waits
+    /// is reset. The port stays ours, to [listen](Acceptor::listen) on again.
     ///
     /// # Errors
     /// EINVAL: a Unix socket cannot.

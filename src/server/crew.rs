@@ -8,16 +8,16 @@
 //! is full stops watching, and its siblings watch its sockets too until it has room again: so
 //! nobody waits in a full worker's queue, nor in that of one that has died, and no connection has
 //! to be handed over. Only when all are full does each go back to its own sockets and do what
-//! `at_limit` says. To `refuse`, who finds all full stops listening on every socket, and who has room
-//! again, or leaves, listens on them again: what they say of the open file holds for everybody who
-//! has it. The supervisor tells all of them who has room, so they do not have to agree;
-//! before a worker turns anybody away it also looks at its siblings' pages.
+//! `at_limit` says. To `refuse`, who finds all full stops listening on every socket, and who has
+//! room again, or leaves, listens on them again: both hold for everybody who has the sockets. The
+//! supervisor tells all of them who has room, so they do not have to agree; before a worker turns
+//! anybody away it also looks at its siblings' pages.
 //! Rejected: closing the socket of a full worker (its queue is reset, unless the host's
 //! `tcp_migrate_req` is on); accepting and passing on by `SCM_RIGHTS` (a copy of each connection
 //! to a sibling that may be full by then).
 //!
 //! **Costs.** A descriptor for each sibling's sockets. A message and an `epoll_ctl` a listener when
-//! a worker becomes full, and when it is no longer.
+//! a worker becomes full, and when it is no longer; to refuse, a `connect` or `listen` each.
 //!
 //! **Read next.** `src/server/relay.rs`; `src/server/supervisor/mod.rs`, the other end.
 

@@ -53,8 +53,8 @@ pub fn send(socket: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     usize::try_from(taken).map_err(|_| io::Error::last_os_error())
 }
 
-/// Ends what a TCP socket is doing, wherever it is open: it stays bound, but listens no more. Told by
-/// an address of no family (`connect(2)`).
+/// A TCP socket listens no more, wherever it is open, but stays bound. It is told so by an address
+/// of no family (`connect(2)`).
 ///
 /// # Errors
 /// EINVAL: it is a Unix socket.
