@@ -14,12 +14,12 @@
 
 use super::Failure;
 use super::pid_file::PidFile;
-use super::serve::{announce, builder, ended, own_program, refusal, start_log};
+use super::serve::{announce, builder, certificate, ended, own_program, refusal, start_log};
 use crate::config::{self, Accept, Config, Loaded, WorkerKind};
-use crate::net::{self, Endpoint};
+use crate::net::{self, Endpoint, SelfSigned};
 use crate::server::{
     Berth, Exit, Hand, Inherited, Plan, Program, Recruit, StartError, Supervisor, VARIABLES,
-    words_of,
+    certificate_in, words_of,
 };
 use crate::sys;
 use crate::sys::memory::Shared;
@@ -45,21 +45,22 @@ pub(super) fn supervise(loaded: Loaded, workers: usize) -> Result<ExitCode, Fail
     for (endpoint, sockets) in endpoints.iter_mut().zip(&mut sockets) {
         open(endpoint, sockets, &config, workers)?;
     }
+    let certificate = certificate(&config, &mut inherited)?;
     let plan = Plan {
         workers,
         endpoints,
         sockets,
         drain_ms: config.limits.drain_ms,
         metrics_file: config.metrics_file.clone(),
-        successor: own_program(),
+        successor: own_program(certificate.clone()),
     };
     let how = match config.worker_kind {
         WorkerKind::Process => {
-            let path = own_program().map(|Program { path, .. }| path);
+            let path = plan.successor.as_ref().map(|Program { path, .. }| path.clone());
             let path = path.ok_or_else(|| Failure::Run("/proc/self/exe cannot be read".into()))?;
-            run(plan, Processes { path, toml }, &mut inherited, &pid_file)
+            run(plan, Processes { path, toml, certificate }, &mut inherited, &pid_file)
         }
-        WorkerKind::Thread => run(plan, Threads { config }, &mut inherited, &pid_file),
+        WorkerKind::Thread => run(plan, Threads { config, certificate }, &mut inherited, &pid_file),
     };
     ended(how?)
 }
@@ -123,16 +124,17 @@ fn open(
 /// Starts threads.
 struct Threads {
     config: Config,
+    certificate: Option<SelfSigned>,
 }
 
 impl Recruit for Threads {
     fn start(&mut self, berth: Berth, sockets: Vec<Vec<OwnedFd>>) -> io::Result<Hand> {
-        let config = self.config.clone();
+        let (config, certificate) = (self.config.clone(), self.certificate.clone());
         let number = berth.number + 1;
         let thread = std::thread::Builder::new().name(format!("worker-{number}"));
         let serve = move || {
             let _span = tracing::info_span!("worker", number).entered();
-            let done = work(config, berth, sockets, false);
+            let done = work(config, certificate, berth, sockets, false);
             if let Err(Failure::Usage(reason) | Failure::Run(reason)) = done {
                 tracing::error!("{reason}");
             }
@@ -149,6 +151,7 @@ impl Recruit for Threads {
 struct Processes {
     path: std::path::PathBuf,
     toml: String,
+    certificate: Option<SelfSigned>,
 }
 
 impl Recruit for Processes {
@@ -170,6 +173,13 @@ impl Recruit for Processes {
             command.args(["--siblings", &text(&outboxes)]);
         }
         command.args(["--sockets", &listeners.join(",")]);
+        // Its own each: a new descriptor for a worker that is started again, and none to keep.
+        let certificate = self.certificate.as_ref().map(|it| sys::memory::file_of(&it.to_bytes()));
+        let certificate = certificate.transpose()?;
+        if let Some(certificate) = &certificate {
+            command.args(["--certificate", &certificate.as_raw_fd().to_string()]);
+            fds.push(certificate.as_raw_fd());
+        }
         for name in VARIABLES.iter().copied().chain(["NOTIFY_SOCKET"]) {
             command.env_remove(name);
         }
@@ -207,6 +217,9 @@ pub(super) struct Worker {
     /// Listeners and the descriptors of their sockets
     #[arg(long, value_delimiter = ',', value_name = "LISTENER:FD")]
     sockets: Vec<String>,
+    /// Descriptor: the self-signed certificate of all
+    #[arg(long)]
+    certificate: Option<RawFd>,
 }
 
 impl Worker {
@@ -221,7 +234,8 @@ impl Worker {
         start_log(&config.log);
         let number = self.number;
         let _span = tracing::info_span!("worker", number).entered();
-        ended(work(config, berth, sockets, true)?)
+        let certificate = self.certificate.and_then(certificate_in);
+        ended(work(config, certificate, berth, sockets, true)?)
     }
 
     /// Takes what was handed down.
@@ -259,11 +273,12 @@ impl Worker {
 /// Serves as a worker.
 fn work(
     config: Config,
+    certificate: Option<SelfSigned>,
     berth: Berth,
     sockets: Vec<Vec<OwnedFd>>,
     handle_signals: bool,
 ) -> Result<io::Result<Exit>, Failure> {
-    let builder = builder(config).berth(berth).sockets(sockets);
+    let builder = builder(config, certificate).berth(berth).sockets(sockets);
     let builder = if handle_signals { builder.handle_signals() } else { builder };
     let server = builder.bind().map_err(refusal)?;
     tracing::info!("{}", server.start_line());
