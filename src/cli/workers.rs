@@ -12,6 +12,8 @@
 //!
 //! **Read next.** `src/server/supervisor/mod.rs`.
 
+mod room;
+
 use super::Failure;
 use super::pid_file::PidFile;
 use super::serve::{announce, builder, certificate, ended, own_program, refusal, start_log};
@@ -29,16 +31,13 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
-/// Descriptors that a supervisor needs for each worker beside its sockets, and while it starts one.
-const DESCRIPTORS_EACH: usize = 5;
-
 /// Serves with several workers.
 pub(super) fn supervise(loaded: Loaded, workers: usize) -> Result<ExitCode, Failure> {
     let mut inherited = Inherited::take().map_err(|error| Failure::Usage(error.to_string()))?;
     let toml = loaded.to_toml();
     let mut config = loaded.config;
     let pid_file = PidFile::claim(config.pid_file.take())?;
-    check_room(&config, workers)?;
+    room::check(&config, workers, inherited.is_successor())?;
     let mut endpoints: Vec<Endpoint> =
         config.listen.iter().map(|(endpoint, _)| endpoint.clone()).collect();
     let mut sockets = inherited.assign(&endpoints.iter().collect::<Vec<_>>());
@@ -78,28 +77,6 @@ fn run(
     announce(supervisor.endpoints());
     inherited.ready();
     Ok(supervisor.run().map(|(exit, _)| exit))
-}
-
-/// Refuses more workers than open files allow.
-fn check_room(config: &Config, workers: usize) -> Result<(), Failure> {
-    let system = |error: io::Error| Failure::Run(format!("workers: {error}"));
-    let limit = sys::rlimit::nofile().map_err(system)?.soft;
-    let open = sys::process::open_descriptors().map_err(system)?;
-    // A worker is started with a copy of everything it gets.
-    let sockets = config.listen.len() * if config.accept == Accept::Shared { 1 } else { workers };
-    let need = open + 2 * sockets + (DESCRIPTORS_EACH + 1) * workers + 16;
-    let each = match config.worker_kind {
-        WorkerKind::Process => 0,
-        WorkerKind::Thread => workers * (sockets + workers + 4),
-    };
-    match need + each {
-        need if need as u64 > limit => Err(Failure::Usage(format!(
-            "workers: {workers} of them on {} listeners need {need} descriptors in one process, \
-             and {limit} are allowed: ask for fewer, use --accept shared, or raise `ulimit -n`",
-            config.listen.len()
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// Opens the sockets of an endpoint that was not handed any.

@@ -125,6 +125,11 @@ impl Inherited {
         assigned
     }
 
+    /// A predecessor serves until we do.
+    pub fn is_successor(&self) -> bool {
+        self.predecessor.is_some()
+    }
+
     /// Takes the self-signed certificate that the predecessor showed, if it showed one.
     pub fn certificate(&mut self) -> Option<SelfSigned> {
         self.certificate.take()
