@@ -120,6 +120,8 @@ fn open_stream<S: Service>(
             acceptor.register(reactor.cx().registry, token, Interest::READABLE)?;
         }
         listener.endpoint = acceptor.endpoint().clone();
+        // If it is closed to refuse, it is opened again beside its twins.
+        listener.endpoint.options.reuse_port |= count > 1;
         listener.acceptor = Some(acceptor);
         sockets.listeners.push(listener);
     }

@@ -148,6 +148,30 @@ fn a_port_that_refuses_is_handed_over_and_opened() {
     }
 }
 
+/// It has a socket more than it would have opened itself.
+#[test]
+fn one_worker_that_follows_two_refuses_and_opens_again() {
+    let config = format!("{}/fewer-{}.toml", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    std::fs::write(&config, "workers = 2\n").unwrap();
+    let limits = ["--max-connections", "2", "--at-limit", "refuse", "--config", &config];
+    let server = Served::start(&[&limits[..], &["--listen", "tcp://127.0.0.1:0/echo"]].concat());
+    let at = server.at("tcp");
+    std::fs::write(&config, "workers = 1\n").unwrap();
+    let next = upgrade(&server, server.pid(), 0);
+    for _ in 0..3 {
+        let mut full = Vec::new();
+        until("both places are taken", || {
+            full.extend(TcpStream::connect(at).ok().take_if(is_served));
+            full.len() == 2
+        });
+        until("it refuses", || TcpStream::connect(at).is_err());
+    }
+    assert!(!server.log().contains("cannot listen"), "{}", server.log());
+    kill(next, libc::SIGTERM);
+    until("it has ended", || !is_running(next));
+    std::fs::remove_file(&config).unwrap();
+}
+
 #[test]
 fn a_successor_that_does_not_start_leaves_the_old_one_serving() {
     for workers in ["1", "2"] {
