@@ -2,7 +2,7 @@
 #![cfg(feature = "cli")]
 
 use oneloop::load::{self, Observer, Report, Scenario};
-use oneloop::net::{Address, Endpoint, Target};
+use oneloop::net::{Address, Endpoint, SelfSigned, Target};
 use oneloop::proto::http1::Method;
 use oneloop::server::{Limits, Nofile, Server};
 use oneloop::service::Builtin;
@@ -103,7 +103,8 @@ fn target(scheme: &str, at: SocketAddr) -> Target {
 fn serving(url: &str, then: impl FnOnce(SocketAddr)) {
     let at = Endpoint::parse(url).expect("a URL");
     let limits = Limits { nofile: Nofile::Keep, ..Limits::default() };
-    let server = Server::builder().limits(limits).tls_self_signed(Some("localhost".into()));
+    let certificate = SelfSigned::new("localhost", [].iter(), None);
+    let server = Server::builder().limits(limits).tls_self_signed(certificate.ok());
     let server = server.site(at, vec![("/echo".into(), Builtin::Echo)]).bind().expect("binds");
     let Some(Address::Tcp(at)) = server.endpoints().next().map(|it| it.address.clone()) else {
         panic!("not TCP")

@@ -13,7 +13,7 @@ use super::given::GivenArgs;
 use super::pid_file::PidFile;
 use super::{Failure, print, workers};
 use crate::config::{self, Config, ConfigError, Loaded, one_line};
-use crate::net::{Endpoint, OPTIONS};
+use crate::net::{Endpoint, OPTIONS, SelfSigned};
 use crate::server::{Builder, Exit, Inherited, Program, Server, StartError};
 use crate::service::Builtin;
 use std::io::{self, IsTerminal, Write};
@@ -85,11 +85,12 @@ fn serve(mut config: Config) -> Result<ExitCode, Failure> {
     let endpoints: Vec<&Endpoint> = config.listen.iter().map(|(endpoint, _)| endpoint).collect();
     let sockets = inherited.assign(&endpoints);
     let metrics_file = config.metrics_file.take();
-    let mut builder = builder(config).sockets(sockets).handle_signals();
+    let certificate = certificate(&config, &mut inherited)?;
+    let mut builder = builder(config, certificate.clone()).sockets(sockets).handle_signals();
     if let Some(path) = metrics_file {
         builder = builder.metrics_file(path);
     }
-    if let Some(program) = own_program() {
+    if let Some(program) = own_program(certificate) {
         builder = builder.successor(program);
     }
     let server = builder.bind().map_err(refusal)?;
@@ -100,9 +101,18 @@ fn serve(mut config: Config) -> Result<ExitCode, Failure> {
     ended(server.run().map(|(exit, _)| exit))
 }
 
+/// The certificate for listeners that name none.
+pub(super) fn certificate(
+    config: &Config,
+    inherited: &mut Inherited,
+) -> Result<Option<SelfSigned>, Failure> {
+    let certificate = config.certificate(inherited.certificate());
+    certificate.map_err(|error| Failure::Usage(format!("tls_self_signed: {error}")))
+}
+
 /// A server of the configured listeners and limits.
-pub(super) fn builder(config: Config) -> Builder<Builtin> {
-    let builder = Server::builder().limits(config.limits).tls_self_signed(config.tls_self_signed);
+pub(super) fn builder(config: Config, certificate: Option<SelfSigned>) -> Builder<Builtin> {
+    let builder = Server::builder().limits(config.limits).tls_self_signed(certificate);
     config.listen.into_iter().fold(builder, |builder, (mut endpoint, services)| {
         endpoint.options.reuse_port |= config.join;
         let path = |service: Builtin| (format!("/{}", service.name()), service);
@@ -111,10 +121,10 @@ pub(super) fn builder(config: Config) -> Builder<Builtin> {
 }
 
 /// What to start on SIGUSR2: what we were started as.
-pub(super) fn own_program() -> Option<Program> {
+pub(super) fn own_program(certificate: Option<SelfSigned>) -> Option<Program> {
     // Asked for now: later another version may lie there, which is what is wanted then.
     let path = std::env::current_exe().ok()?;
-    Some(Program { path, arguments: std::env::args_os().skip(1).collect() })
+    Some(Program { path, arguments: std::env::args_os().skip(1).collect(), certificate })
 }
 
 pub(super) fn refusal(error: StartError) -> Failure {

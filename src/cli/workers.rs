@@ -12,14 +12,16 @@
 //!
 //! **Read next.** `src/server/supervisor/mod.rs`.
 
+mod room;
+
 use super::Failure;
 use super::pid_file::PidFile;
-use super::serve::{announce, builder, ended, own_program, refusal, start_log};
+use super::serve::{announce, builder, certificate, ended, own_program, refusal, start_log};
 use crate::config::{self, Accept, Config, Loaded, WorkerKind};
-use crate::net::{self, Endpoint};
+use crate::net::{self, Endpoint, SelfSigned};
 use crate::server::{
     Berth, Exit, Hand, Inherited, Plan, Program, Recruit, StartError, Supervisor, VARIABLES,
-    words_of,
+    certificate_in, words_of,
 };
 use crate::sys;
 use crate::sys::memory::Shared;
@@ -29,37 +31,35 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
-/// Descriptors that a supervisor needs for each worker beside its sockets, and while it starts one.
-const DESCRIPTORS_EACH: usize = 5;
-
 /// Serves with several workers.
 pub(super) fn supervise(loaded: Loaded, workers: usize) -> Result<ExitCode, Failure> {
     let mut inherited = Inherited::take().map_err(|error| Failure::Usage(error.to_string()))?;
     let toml = loaded.to_toml();
     let mut config = loaded.config;
     let pid_file = PidFile::claim(config.pid_file.take())?;
-    check_room(&config, workers)?;
+    room::check(&config, workers, inherited.is_successor())?;
     let mut endpoints: Vec<Endpoint> =
         config.listen.iter().map(|(endpoint, _)| endpoint.clone()).collect();
     let mut sockets = inherited.assign(&endpoints.iter().collect::<Vec<_>>());
     for (endpoint, sockets) in endpoints.iter_mut().zip(&mut sockets) {
         open(endpoint, sockets, &config, workers)?;
     }
+    let certificate = certificate(&config, &mut inherited)?;
     let plan = Plan {
         workers,
         endpoints,
         sockets,
         drain_ms: config.limits.drain_ms,
         metrics_file: config.metrics_file.clone(),
-        successor: own_program(),
+        successor: own_program(certificate.clone()),
     };
     let how = match config.worker_kind {
         WorkerKind::Process => {
-            let path = own_program().map(|Program { path, .. }| path);
+            let path = plan.successor.as_ref().map(|Program { path, .. }| path.clone());
             let path = path.ok_or_else(|| Failure::Run("/proc/self/exe cannot be read".into()))?;
-            run(plan, Processes { path, toml }, &mut inherited, &pid_file)
+            run(plan, Processes { path, toml, certificate }, &mut inherited, &pid_file)
         }
-        WorkerKind::Thread => run(plan, Threads { config }, &mut inherited, &pid_file),
+        WorkerKind::Thread => run(plan, Threads { config, certificate }, &mut inherited, &pid_file),
     };
     ended(how?)
 }
@@ -77,28 +77,6 @@ fn run(
     announce(supervisor.endpoints());
     inherited.ready();
     Ok(supervisor.run().map(|(exit, _)| exit))
-}
-
-/// Refuses more workers than open files allow.
-fn check_room(config: &Config, workers: usize) -> Result<(), Failure> {
-    let system = |error: io::Error| Failure::Run(format!("workers: {error}"));
-    let limit = sys::rlimit::nofile().map_err(system)?.soft;
-    let open = sys::process::open_descriptors().map_err(system)?;
-    // A worker is started with a copy of everything it gets.
-    let sockets = config.listen.len() * if config.accept == Accept::Shared { 1 } else { workers };
-    let need = open + 2 * sockets + (DESCRIPTORS_EACH + 1) * workers + 16;
-    let each = match config.worker_kind {
-        WorkerKind::Process => 0,
-        WorkerKind::Thread => workers * (sockets + workers + 4),
-    };
-    match need + each {
-        need if need as u64 > limit => Err(Failure::Usage(format!(
-            "workers: {workers} of them on {} listeners need {need} descriptors in one process, \
-             and {limit} are allowed: ask for fewer, use --accept shared, or raise `ulimit -n`",
-            config.listen.len()
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// Opens the sockets of an endpoint that was not handed any.
@@ -123,16 +101,17 @@ fn open(
 /// Starts threads.
 struct Threads {
     config: Config,
+    certificate: Option<SelfSigned>,
 }
 
 impl Recruit for Threads {
     fn start(&mut self, berth: Berth, sockets: Vec<Vec<OwnedFd>>) -> io::Result<Hand> {
-        let config = self.config.clone();
+        let (config, certificate) = (self.config.clone(), self.certificate.clone());
         let number = berth.number + 1;
         let thread = std::thread::Builder::new().name(format!("worker-{number}"));
         let serve = move || {
             let _span = tracing::info_span!("worker", number).entered();
-            let done = work(config, berth, sockets, false);
+            let done = work(config, certificate, berth, sockets, false);
             if let Err(Failure::Usage(reason) | Failure::Run(reason)) = done {
                 tracing::error!("{reason}");
             }
@@ -149,6 +128,7 @@ impl Recruit for Threads {
 struct Processes {
     path: std::path::PathBuf,
     toml: String,
+    certificate: Option<SelfSigned>,
 }
 
 impl Recruit for Processes {
@@ -170,6 +150,13 @@ impl Recruit for Processes {
             command.args(["--siblings", &text(&outboxes)]);
         }
         command.args(["--sockets", &listeners.join(",")]);
+        // Its own each: a new descriptor for a worker that is started again, and none to keep.
+        let certificate = self.certificate.as_ref().map(|it| sys::memory::file_of(&it.to_bytes()));
+        let certificate = certificate.transpose()?;
+        if let Some(certificate) = &certificate {
+            command.args(["--certificate", &certificate.as_raw_fd().to_string()]);
+            fds.push(certificate.as_raw_fd());
+        }
         for name in VARIABLES.iter().copied().chain(["NOTIFY_SOCKET"]) {
             command.env_remove(name);
         }
@@ -207,6 +194,9 @@ pub(super) struct Worker {
     /// Listeners and the descriptors of their sockets
     #[arg(long, value_delimiter = ',', value_name = "LISTENER:FD")]
     sockets: Vec<String>,
+    /// Descriptor: the self-signed certificate of all
+    #[arg(long)]
+    certificate: Option<RawFd>,
 }
 
 impl Worker {
@@ -221,7 +211,8 @@ impl Worker {
         start_log(&config.log);
         let number = self.number;
         let _span = tracing::info_span!("worker", number).entered();
-        ended(work(config, berth, sockets, true)?)
+        let certificate = self.certificate.and_then(certificate_in);
+        ended(work(config, certificate, berth, sockets, true)?)
     }
 
     /// Takes what was handed down.
@@ -259,11 +250,12 @@ impl Worker {
 /// Serves as a worker.
 fn work(
     config: Config,
+    certificate: Option<SelfSigned>,
     berth: Berth,
     sockets: Vec<Vec<OwnedFd>>,
     handle_signals: bool,
 ) -> Result<io::Result<Exit>, Failure> {
-    let builder = builder(config).berth(berth).sockets(sockets);
+    let builder = builder(config, certificate).berth(berth).sockets(sockets);
     let builder = if handle_signals { builder.handle_signals() } else { builder };
     let server = builder.bind().map_err(refusal)?;
     tracing::info!("{}", server.start_line());

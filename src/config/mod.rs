@@ -21,12 +21,12 @@ mod value;
 pub use file::read;
 pub use settings::{SETTINGS, Setting};
 
-use crate::net::{Address, Endpoint, TlsServer, unknown};
+use crate::net::{Address, Endpoint, SelfSigned, TlsServer, TlsSetupError, unknown};
 use crate::server::{AtLimit, Limits, Nofile, VARIABLES, WORKERS_MAX};
 use crate::service::Builtin;
 use crate::sys::rlimit::{self, Rlimit};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where to listen, and the services there.
 pub type Listener = (Endpoint, Vec<Builtin>);
@@ -108,20 +108,28 @@ impl Config {
         if self.workers() == 1 {
             return Ok(());
         }
-        if self.limits.at_limit == AtLimit::Refuse {
-            let reason = "refuse closes the listener, which several workers have in common: \
-                          use shed, pause or evict-idle, or --workers 1";
+        let is_unix = |(endpoint, _): &Listener| matches!(endpoint.address, Address::Unix(_));
+        if self.limits.at_limit == AtLimit::Refuse && self.listen.iter().any(is_unix) {
+            let reason = "a unix:// socket that several workers have cannot refuse for a while and \
+                          then listen again: use shed, pause or evict-idle, or --workers 1";
             return Err(("at_limit", reason));
         }
-        let needs = |(endpoint, _): &Listener| {
-            endpoint.tls.as_ref().is_some_and(|tls| tls.cert.as_os_str().is_empty())
-        };
-        if self.listen.iter().any(needs) {
-            let reason = "each worker would make a certificate of its own: give tls_cert and \
-                          tls_key, or use --workers 1";
-            return Err(("tls_self_signed", reason));
-        }
         Ok(())
+    }
+
+    /// The certificate for listeners that name none, if there is to be one: `before`, if that is
+    /// for the same names, or a new one.
+    ///
+    /// # Errors
+    /// [`SelfSigned::new`].
+    pub fn certificate(
+        &self,
+        before: Option<SelfSigned>,
+    ) -> Result<Option<SelfSigned>, TlsSetupError> {
+        let endpoints = self.listen.iter().map(|(endpoint, _)| endpoint);
+        let lacks = |it: &Endpoint| it.tls.as_ref().is_some_and(|tls| tls.cert == Path::new(""));
+        let host = self.tls_self_signed.as_ref().filter(|_| endpoints.clone().any(lacks));
+        host.map(|host| SelfSigned::new(host, endpoints, before)).transpose()
     }
 }
 
@@ -202,8 +210,11 @@ impl Loaded {
         if let Nofile::Set(wanted) = self.config.limits.nofile {
             check_nofile(wanted).map_err(|reason| self.error("nofile", &reason))?;
         }
+        let certificate = self.config.certificate(None);
+        let certificate =
+            certificate.map_err(|error| self.error("tls_self_signed", &error.to_string()))?;
         for (at, (endpoint, _)) in self.config.listen.iter().enumerate() {
-            TlsServer::load(endpoint, self.config.tls_self_signed.as_deref())
+            TlsServer::load(endpoint, certificate.as_ref())
                 .map_err(|error| self.error("listen", &format!("`{}`: {error}", endpoint.url())))?;
             let twin = |(other, _): &&Listener| collide(endpoint, other);
             if let Some((twin, _)) = self.config.listen[..at].iter().find(twin) {

@@ -119,6 +119,15 @@ impl Facts {
             cpus: allowed.and_then(|allowed| Ok(Cpus { allowed, quota: quota? })),
         }
     }
+
+    /// Memory that this process may still take, in bytes: what the machine has available, or what
+    /// is left of a cgroup's limit. `None` if neither is known.
+    #[must_use]
+    pub fn memory_room_bytes(&self) -> Option<u64> {
+        let group = self.cgroup_memory.as_ref().ok().and_then(Option::as_ref);
+        let group = group.map(|group| group.bytes.max.saturating_sub(group.bytes.used));
+        self.memory_available_bytes.as_ref().ok().copied().into_iter().chain(group).min()
+    }
 }
 
 /// A file as text; the reason names the file.

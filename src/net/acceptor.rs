@@ -162,6 +162,31 @@ impl Acceptor {
         }
     }
 
+    /// Stops listening, on a socket that others have too: from now on the kernel refuses. Who waits
+    /// is reset. The port stays ours, to [listen](Acceptor::listen) on again.
+    ///
+    /// # Errors
+    /// EINVAL: a Unix socket cannot.
+    pub fn stop_listening(&self) -> io::Result<()> {
+        // Only if it listens: each time wakes all who watch it.
+        match sys::inherit::is_listening(self)? {
+            true => sys::socket::stop_listening(self),
+            false => Ok(()),
+        }
+    }
+
+    /// Listens on a socket that may have [stopped](Acceptor::stop_listening).
+    ///
+    /// # Errors
+    /// EADDRINUSE: somebody else has begun to listen there.
+    pub fn listen(&self) -> io::Result<()> {
+        let backlog = i32::try_from(self.endpoint.options.backlog).unwrap_or(i32::MAX);
+        match &self.listener {
+            Listener::Tcp(listener) => SockRef::from(listener).listen(backlog),
+            Listener::Unix(listener, _) => SockRef::from(listener).listen(backlog),
+        }
+    }
+
     /// Leaves the socket to somebody else who listens on it: what waits can still be accepted here,
     /// but epoll, which watches the open file, tells no more of it, and the file of a Unix socket
     /// stays.
@@ -186,7 +211,8 @@ impl Acceptor {
         match accepted {
             Ok((stream, from)) => Accept::Taken(stream, from),
             Err(error) => match error.raw_os_error() {
-                Some(libc::EAGAIN) => Accept::Empty,
+                // EINVAL: a sibling has stopped listening, and nobody waits there.
+                Some(libc::EAGAIN | libc::EINVAL) => Accept::Empty,
                 Some(errno) if LOST.contains(&errno) => Accept::Aborted,
                 _ => Accept::NoDescriptor(error),
             },
@@ -336,7 +362,12 @@ fn bound_tcp(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket>
         sys::socket::set_defer_accept(&socket, seconds)?;
     }
     socket.bind(&SockAddr::from(address))?;
-    Ok(socket)
+    match address.port() {
+        // The kernel takes back a port of its own choice when the socket stops listening; one that
+        // was asked for stays. It is asked for while the first socket holds it.
+        0 => bound_tcp(socket.local_addr()?.as_socket().unwrap_or(address), options),
+        _ => Ok(socket),
+    }
 }
 
 /// A non-blocking socket with the options that TCP and UDP share.

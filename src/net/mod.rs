@@ -37,7 +37,7 @@ pub(crate) use holder::tcp_listeners;
 pub use link::{Link, LinkIo, ReceiveError, Received, SendError, Sent};
 pub use stream::Stream;
 pub use target::{Dialect, Target};
-pub use tls::{Tls, TlsClient, TlsScratch, TlsServer};
+pub use tls::{SelfSigned, Tls, TlsClient, TlsScratch, TlsServer};
 
 use std::fmt;
 use std::path::PathBuf;

@@ -80,7 +80,10 @@ impl TlsServer {
     ///
     /// # Errors
     /// One that was made otherwise wants what there is not.
-    pub fn load(endpoint: &Endpoint, _: Option<&str>) -> Result<Option<TlsServer>, TlsSetupError> {
+    pub fn load(
+        endpoint: &Endpoint,
+        _: Option<&SelfSigned>,
+    ) -> Result<Option<TlsServer>, TlsSetupError> {
         match endpoint.tls {
             None => Ok(None),
             Some(_) => Err(TlsSetupError("built without the feature `tls`".into())),
@@ -108,6 +111,34 @@ impl TlsServer {
     /// Cannot be asked.
     pub fn accept(&self) -> Option<Box<Tls>> {
         match *self {}
+    }
+}
+
+/// There is none.
+#[derive(Clone, Debug)]
+pub enum SelfSigned {}
+
+impl SelfSigned {
+    /// Cannot be made.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn new<'a>(
+        _: &str,
+        _: impl Iterator<Item = &'a Endpoint>,
+        _: Option<SelfSigned>,
+    ) -> Result<SelfSigned, TlsSetupError> {
+        Err(TlsSetupError("built without the feature `tls`".into()))
+    }
+
+    /// Cannot be asked.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match *self {}
+    }
+
+    /// Never one.
+    pub fn from_bytes(_: &[u8]) -> Option<SelfSigned> {
+        None
     }
 }
 

@@ -8,21 +8,25 @@
 //! is full stops watching, and its siblings watch its sockets too until it has room again: so
 //! nobody waits in a full worker's queue, nor in that of one that has died, and no connection has
 //! to be handed over. Only when all are full does each go back to its own sockets and do what
-//! `at_limit` says. The supervisor tells all of them who has room, so they do not have to agree;
-//! before a worker turns anybody away it also looks at its siblings' pages.
+//! `at_limit` says. To `refuse`, who finds all full stops listening on every socket, and who has
+//! room again, or leaves, listens on them again: both hold for everybody who has the sockets. The
+//! supervisor tells all of them who has room, so they do not have to agree; before a worker turns
+//! anybody away it also looks at its siblings' pages.
 //! Rejected: closing the socket of a full worker (its queue is reset, unless the host's
 //! `tcp_migrate_req` is on); accepting and passing on by `SCM_RIGHTS` (a copy of each connection
 //! to a sibling that may be full by then).
 //!
 //! **Costs.** A descriptor for each sibling's sockets. A message and an `epoll_ctl` a listener when
-//! a worker becomes full, and when it is no longer.
+//! a worker becomes full, and when it is no longer; to refuse, a `connect` or `listen` each.
 //!
 //! **Read next.** `src/server/relay.rs`; `src/server/supervisor/mod.rs`, the other end.
 
 use super::drain::{CONTROL, INBOX, OUTBOX};
+use super::limits::AtLimit;
 use super::relay::{Inbox, Outbox};
 use super::worker::{Listener, Worker};
 use super::{Exit, gate, page};
+use crate::net::Acceptor;
 use crate::reactor::{Cx, Source};
 use crate::service::Service;
 use crate::sys;
@@ -167,10 +171,12 @@ impl Crew {
         }
     }
 
-    /// A sibling may have room again and its word not have come round to us yet. It will.
+    /// Looks who takes part. The roster will say the same, later.
     fn ask_the_pages(&mut self) {
         for (number, room) in self.has_room.iter_mut().enumerate() {
-            *room |= number != self.number && page::takes_part(&self.pages, number);
+            if number != self.number {
+                *room = page::takes_part(&self.pages, number);
+            }
         }
     }
 
@@ -200,10 +206,10 @@ impl<S: Service> Worker<S> {
     /// It serves: the supervisor may count on it.
     pub(super) fn report_ready(&mut self, cx: &mut Cx<'_>) {
         self.publish();
-        if let Some(crew) = &self.crew {
-            page::show_part(&crew.pages, crew.number, true);
-            crew.tell(word::READY);
-        }
+        let Some(crew) = &self.crew else { return };
+        page::show_part(&crew.pages, crew.number, true);
+        self.open_port();
+        crew.tell(word::READY);
         self.watch_listeners(cx);
     }
 
@@ -274,15 +280,53 @@ impl<S: Service> Worker<S> {
         true
     }
 
+    /// All are full, and `refuse` is asked for: no socket of the port listens any more.
+    pub(super) fn shut_port(&mut self, cx: &mut Cx<'_>) {
+        for Listener { acceptor, endpoint, .. } in &self.listeners {
+            let shut = acceptor.as_ref().map(Acceptor::stop_listening);
+            if let Some(Err(error)) = shut {
+                tracing::error!("cannot stop listening on {endpoint}: {error}");
+            }
+        }
+        let Some(crew) = &mut self.crew else { return };
+        // Who got room before this moment may have opened the port too early, but shows it.
+        crew.ask_the_pages();
+        if crew.others_have_room() {
+            self.open_port();
+            self.watch_listeners(cx);
+        }
+    }
+
+    /// The port may have been shut: whoever has room, or leaves it to others, opens it.
+    pub(super) fn open_port(&self) {
+        if self.limits.at_limit != AtLimit::Refuse || self.crew.is_none() {
+            return;
+        }
+        for Listener { acceptor, endpoint, .. } in &self.listeners {
+            if let Some(Err(error)) = acceptor.as_ref().map(Acceptor::listen) {
+                tracing::error!("cannot listen on {endpoint} again: {error}");
+            }
+        }
+    }
+
+    /// Leaves the sockets to the siblings, for good.
+    pub(super) fn stand_down(&mut self) {
+        if let Some(crew) = &mut self.crew {
+            crew.take_part(false);
+        }
+        self.open_port();
+    }
+
     /// A connection has ended, or the cap has moved: takes part again if there is room enough.
     #[inline(never)]
     pub(super) fn rejoin(&mut self, cx: &mut Cx<'_>) {
-        let Some(crew) = &mut self.crew else { return };
+        let Some(crew) = self.crew.as_mut().filter(|_| self.draining.is_none()) else { return };
         let cap = self.admission.cap();
         let is_roomy = self.conns.len() + (cap / ROOM_AGAIN).max(1) <= cap;
         if is_roomy && !crew.has_room[crew.number] {
             crew.take_part(true);
             self.watch_listeners(cx);
+            self.open_port();
         }
     }
 

@@ -156,6 +156,7 @@ impl<S: Service> Worker<S> {
         if self.draining.is_some() {
             return;
         }
+        self.stand_down();
         self.watch_none(cx);
         for acceptor in self.listeners.iter_mut().filter_map(|listener| listener.acceptor.as_mut())
         {

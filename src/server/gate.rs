@@ -79,6 +79,11 @@ impl<S: Service> Worker<S> {
                 self.wait(cx, index, CAP_RETRY_MS);
                 false
             }
+            AtLimit::Refuse if full && self.crew.is_some() => {
+                self.shut_port(cx);
+                self.wait(cx, index, CAP_RETRY_MS);
+                false
+            }
             AtLimit::Refuse if full => {
                 if let Some(acceptor) = self.listeners[index as usize].acceptor.take() {
                     acceptor.hang_up();

@@ -16,7 +16,7 @@
 
 use super::drain::SUCCESSOR;
 use super::worker::Worker;
-use crate::net::{Address, Endpoint};
+use crate::net::{Address, Endpoint, SelfSigned};
 use crate::reactor::{Cx, Source};
 use crate::service::Service;
 use crate::sys;
@@ -24,18 +24,22 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use socket2::{Domain, Socket, Type};
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::{env, fmt};
 
-/// Who hands sockets over, and which: `PID READY FD,FD,…`. The process with that id is our parent,
-/// or the variable is not for us.
+/// Who hands sockets over, and which: `PID READY FD,FD,… CERTIFICATE`. The process with that id is
+/// our parent, or the variable is not for us. The last is missing if there is none.
 const VARIABLE: &str = "ONELOOP_SUCCEEDS";
 
 /// What is in the environment about sockets that are handed over. A child must not find it.
 pub const VARIABLES: [&str; 4] = [VARIABLE, "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
+
+/// More than a self-signed certificate and its key have.
+const CERTIFICATE_BYTES_MAX: usize = 64 * 1024;
 
 /// What the successor says when it serves.
 const READY: u8 = b'+';
@@ -58,6 +62,8 @@ pub struct Inherited {
     sockets: Vec<Given>,
     /// Where our predecessor waits for a word.
     predecessor: Option<Socket>,
+    /// The certificate that it had made.
+    certificate: Option<SelfSigned>,
 }
 
 #[derive(Debug)]
@@ -89,7 +95,7 @@ impl Inherited {
         let mut names = names.split(':').filter(|name| !name.is_empty());
         let numbers = (sys::inherit::FIRST..).take(count as usize);
         let sockets = numbers.map(|fd| given(fd, names.next(), "LISTEN_FDS"));
-        Ok(Inherited { sockets: sockets.collect::<Result<_, _>>()?, predecessor: None })
+        Ok(Inherited { sockets: sockets.collect::<Result<_, _>>()?, ..Inherited::default() })
     }
 
     /// The sockets of each endpoint, in their order: those with its address. An endpoint on port 0
@@ -101,13 +107,32 @@ impl Inherited {
             for (endpoint, sockets) in endpoints.iter().zip(&mut assigned) {
                 let mut port = None;
                 let is_wanted = |given: &mut Given| is_at(given, endpoint, exactly, &mut port);
-                sockets.extend(left.extract_if(.., is_wanted).map(|given| given.socket.into()));
+                let backlog = i32::try_from(endpoint.options.backlog).unwrap_or(i32::MAX);
+                for Given { name, socket, kind } in left.extract_if(.., is_wanted) {
+                    let listens =
+                        kind != Type::STREAM || sys::inherit::is_listening(&socket).unwrap_or(true);
+                    // A predecessor that is full may refuse; here is room.
+                    if !listens && let Err(error) = socket.listen(backlog) {
+                        tracing::warn!("{name}: cannot listen on it again: {error}");
+                    }
+                    sockets.push(socket.into());
+                }
             }
         }
         for Given { name, .. } in left {
             tracing::warn!("{name} was handed over, and no listener has its address: closed");
         }
         assigned
+    }
+
+    /// A predecessor serves until we do.
+    pub fn is_successor(&self) -> bool {
+        self.predecessor.is_some()
+    }
+
+    /// Takes the self-signed certificate that the predecessor showed, if it showed one.
+    pub fn certificate(&mut self) -> Option<SelfSigned> {
+        self.certificate.take()
     }
 
     /// Tells the predecessor that we serve: it may go.
@@ -134,7 +159,15 @@ fn from_predecessor(text: &str) -> Result<Option<Inherited>, HandoverError> {
     let take = |fd: &RawFd| sys::inherit::take(*fd).map_err(|error| broken(*fd, VARIABLE, &error));
     let predecessor = ready.first().map(take).transpose()?.map(Socket::from);
     let sockets = sockets.into_iter().map(|fd| given(fd, None, VARIABLE));
-    Ok(Some(Inherited { sockets: sockets.collect::<Result<_, _>>()?, predecessor }))
+    let sockets = sockets.collect::<Result<_, _>>()?;
+    let certificate = numbers(words.next()).and_then(|fds| certificate_in(*fds.first()?));
+    Ok(Some(Inherited { sockets, predecessor, certificate }))
+}
+
+/// The certificate in the inherited descriptor `fd`.
+pub fn certificate_in(fd: RawFd) -> Option<SelfSigned> {
+    let bytes = sys::memory::bytes_of(sys::inherit::take(fd).ok()?, CERTIFICATE_BYTES_MAX).ok()?;
+    SelfSigned::from_bytes(&bytes)
 }
 
 fn broken(fd: RawFd, origin: &str, reason: &dyn fmt::Display) -> HandoverError {
@@ -151,7 +184,7 @@ fn given(fd: RawFd, name: Option<&str>, origin: &str) -> Result<Given, HandoverE
     let kind = socket.r#type().map_err(|e| error(&e))?;
     let listens = sys::inherit::is_listening(&socket).map_err(|e| error(&e))?;
     match kind {
-        Type::STREAM if listens => {}
+        Type::STREAM if listens || origin == VARIABLE => {}
         Type::STREAM => return Err(error(&"it does not listen")),
         Type::DGRAM => {}
         _ => return Err(error(&"neither a stream nor datagrams")),
@@ -193,6 +226,8 @@ pub struct Program {
     pub path: PathBuf,
     /// Without its name.
     pub arguments: Vec<OsString>,
+    /// The self-signed certificate that it is to show too, if there is one.
+    pub certificate: Option<SelfSigned>,
 }
 
 /// The next server, which was started and is not ready yet.
@@ -216,15 +251,22 @@ impl Successor {
         ours.set_nonblocking(true)?;
         let list: Vec<String> = sockets.iter().map(RawFd::to_string).collect();
         let pid = std::process::id();
-        let variable = format!("{pid} {} {}", theirs.as_raw_fd(), list.join(","));
+        let mut variable = format!("{pid} {} {}", theirs.as_raw_fd(), list.join(","));
+        let mut fds = sockets.to_vec();
+        fds.push(theirs.as_raw_fd());
+        let certificate =
+            program.certificate.as_ref().map(|it| sys::memory::file_of(&it.to_bytes()));
+        let certificate = certificate.transpose()?;
+        if let Some(certificate) = &certificate {
+            let _ = write!(variable, " {}", certificate.as_raw_fd());
+            fds.push(certificate.as_raw_fd());
+        }
         let mut command = Command::new(&program.path);
         command.args(&program.arguments);
         for name in VARIABLES {
             command.env_remove(name);
         }
         command.env(VARIABLE, variable);
-        let mut fds = sockets.to_vec();
-        fds.push(theirs.as_raw_fd());
         sys::child::hand_down(&mut command, fds);
         let child = command.spawn()?;
         let token = Source::Control(SUCCESSOR).token();

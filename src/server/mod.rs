@@ -39,14 +39,14 @@ pub use admission::{
 };
 pub use books::Books;
 pub use crew::{Berth, WORKERS_MAX};
-pub use handover::{HandoverError, Inherited, Program, VARIABLES};
+pub use handover::{HandoverError, Inherited, Program, VARIABLES, certificate_in};
 pub use limits::*;
 pub use page::{Account, jain, words_of};
 pub use start::StartError;
 pub use supervisor::{Hand, Plan, Recruit, Supervisor, Told};
 
 use crate::clock::Time;
-use crate::net::Endpoint;
+use crate::net::{Endpoint, SelfSigned};
 use crate::proto::http1::Date;
 use crate::reactor::{Reactor, Source};
 use crate::service::Service;
@@ -102,7 +102,7 @@ pub struct Builder<S> {
     berth: Option<Berth>,
     successor: Option<Program>,
     limits: Limits,
-    tls_self_signed: Option<String>,
+    tls_self_signed: Option<SelfSigned>,
     handle_signals: bool,
     metrics_file: Option<PathBuf>,
 }
@@ -127,10 +127,10 @@ impl<S: Service> Builder<S> {
         self
     }
 
-    /// Listeners with TLS that name no certificate get one made at the start, for `host` beside
-    /// localhost, which nobody trusts. Without this they are an error.
-    pub fn tls_self_signed(mut self, host: Option<String>) -> Self {
-        self.tls_self_signed = host;
+    /// Listeners with TLS that name no certificate have this one, which nobody trusts. Without it
+    /// they are an error.
+    pub fn tls_self_signed(mut self, certificate: Option<SelfSigned>) -> Self {
+        self.tls_self_signed = certificate;
         self
     }
 
@@ -209,7 +209,7 @@ impl<S: Service> Builder<S> {
         let given = Given {
             sockets: self.sockets,
             berth: self.berth.as_ref().map(|berth| (berth.number, berth.workers)),
-            tls_self_signed: self.tls_self_signed.as_deref(),
+            tls_self_signed: self.tls_self_signed.as_ref(),
         };
         let Sockets { listeners, channels, datagrams } =
             sockets::open(&mut reactor, self.listen, given)?;

@@ -16,7 +16,7 @@ use super::datagrams::DatagramSocket;
 use super::start::StartError;
 use super::worker::Listener;
 use super::{Services, gate};
-use crate::net::{self, Acceptor, Address, Endpoint, Protocol, TlsServer};
+use crate::net::{self, Acceptor, Address, Endpoint, Protocol, SelfSigned, TlsServer};
 use crate::reactor::{Reactor, Source};
 use crate::service::Service;
 use crate::sys;
@@ -39,7 +39,7 @@ pub(super) struct Given<'a> {
     pub(super) sockets: Vec<Vec<OwnedFd>>,
     /// Its number and how many workers there are, if there are several.
     pub(super) berth: Option<(usize, usize)>,
-    pub(super) tls_self_signed: Option<&'a str>,
+    pub(super) tls_self_signed: Option<&'a SelfSigned>,
 }
 
 impl Given<'_> {
@@ -120,6 +120,8 @@ fn open_stream<S: Service>(
             acceptor.register(reactor.cx().registry, token, Interest::READABLE)?;
         }
         listener.endpoint = acceptor.endpoint().clone();
+        // If it is closed to refuse, it is opened again beside its twins.
+        listener.endpoint.options.reuse_port |= count > 1;
         listener.acceptor = Some(acceptor);
         sockets.listeners.push(listener);
     }

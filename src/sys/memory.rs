@@ -1,20 +1,26 @@
 //! Memory that several processes see (`memfd_create(2)`, `mmap(2)`).
 //!
 //! **What.** [`Shared`] is a row of 64-bit words with a descriptor, by which a child maps the same.
+//! [`file_of`] puts bytes into a descriptor, [`bytes_of`] takes them out.
 //!
 //! **Why this way.** Counters are read while they are written, by another process: a shared page
 //! needs no message, no answer and no lock, and outlives its writer, who may be killed at any time.
 //! The words are atomic, so that a half written one is never seen. The file is sealed against
 //! shrinking, or a neighbour could make reading it a fault. Rejected: `shm_open` (a name to clean
-//! up); a pipe with numbers (who is killed has not written them).
+//! up); a pipe with numbers (who is killed has not written them). What is handed to a child once,
+//! and is nobody else's business, is written to such a file too: it has no name, and is gone with
+//! the last who has it.
 //!
 //! **Costs.** One descriptor; 4 KiB for 512 words.
 //!
 //! **Read next.** `src/server/page.rs`.
 
 use super::check;
-use std::io;
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
@@ -38,11 +44,7 @@ impl Shared {
     /// # Errors
     /// No descriptor or memory is left.
     pub fn create(len: usize) -> io::Result<Shared> {
-        let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-        // SAFETY: the name is a C string.
-        let fd = check(unsafe { libc::memfd_create(c"oneloop-counters".as_ptr(), flags) })?;
-        // SAFETY: `fd` was just opened and nobody else owns it.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let fd = memory(c"oneloop-counters")?;
         let raw = fd.as_raw_fd();
         // SAFETY: plain numbers.
         check(unsafe { libc::ftruncate(raw, bytes(len) as libc::off_t) })?;
@@ -58,7 +60,7 @@ impl Shared {
     pub fn open(fd: OwnedFd, len: usize) -> io::Result<Shared> {
         // SAFETY: plain numbers.
         let seals = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GET_SEALS) })?;
-        let file = std::fs::File::from(fd);
+        let file = File::from(fd);
         if seals & libc::F_SEAL_SHRINK == 0 || file.metadata()?.len() < bytes(len) as u64 {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
@@ -94,6 +96,41 @@ impl Drop for Shared {
         // SAFETY: our own mapping, and no reference to it outlives `self`.
         unsafe { libc::munmap(self.words.as_ptr().cast(), bytes(self.len)) };
     }
+}
+
+/// A file in memory with these bytes.
+///
+/// # Errors
+/// No descriptor or memory is left.
+pub fn file_of(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = File::from(memory(c"oneloop-handed-over")?);
+    file.write_all(bytes)?;
+    Ok(file.into())
+}
+
+/// The bytes of such a file, of which there may be `bytes_max`.
+///
+/// # Errors
+/// It is no file, or longer.
+pub fn bytes_of(fd: OwnedFd, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let file = File::from(fd);
+    let len = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    if len > bytes_max {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
+    let mut bytes = vec![0; len];
+    // The place in the file is shared with whoever wrote it.
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// An empty file in memory.
+fn memory(name: &CStr) -> io::Result<OwnedFd> {
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    // SAFETY: the name is a C string.
+    let fd = check(unsafe { libc::memfd_create(name.as_ptr(), flags) })?;
+    // SAFETY: `fd` was just opened and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 fn bytes(words: usize) -> usize {

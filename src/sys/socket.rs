@@ -1,6 +1,7 @@
 //! Socket options that socket2 and std lack.
 //!
-//! **What.** `TCP_DEFER_ACCEPT`, `IP_BIND_ADDRESS_NO_PORT`, `SO_PEERCRED`, `SO_MEMINFO`; `send`.
+//! **What.** `TCP_DEFER_ACCEPT`, `IP_BIND_ADDRESS_NO_PORT`, `SO_PEERCRED`, `SO_MEMINFO`; `send`;
+//! `connect` to nowhere.
 //!
 //! **Why this way.** One generic `setsockopt` and `getsockopt`, private to this file, and a named
 //! function for each option, so that callers cannot pass a wrong type.
@@ -50,6 +51,19 @@ pub fn send(socket: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     // SAFETY: `bytes` is valid for reading its length.
     let taken = unsafe { libc::send(fd, start, bytes.len(), libc::MSG_NOSIGNAL) };
     usize::try_from(taken).map_err(|_| io::Error::last_os_error())
+}
+
+/// A TCP socket listens no more, wherever it is open, but stays bound. It is told so by an address
+/// of no family (`connect(2)`).
+///
+/// # Errors
+/// EINVAL: it is a Unix socket.
+pub fn stop_listening(socket: &impl AsRawFd) -> io::Result<()> {
+    let family = libc::AF_UNSPEC as libc::sa_family_t;
+    let nowhere = libc::sockaddr { sa_family: family, sa_data: [0; 14] };
+    let len = size_of_val(&nowhere) as libc::socklen_t;
+    // SAFETY: `nowhere` is valid for reading `len` bytes.
+    check(unsafe { libc::connect(socket.as_raw_fd(), &raw const nowhere, len) }).map(drop)
 }
 
 /// Packets the kernel dropped at this socket because its receive queue was full.

@@ -1,5 +1,5 @@
 //! **What.** How a listener reports connections, and what accepted sockets get from it (facts 8,
-//! 12, 14, 15).
+//! 12, 14, 15, 16).
 //!
 //! **Why this way.** Accepting within a budget, without `setsockopt` per connection, and from one
 //! listener shared by several workers are three promises of the design; here is their ground.
@@ -9,15 +9,17 @@
 //! **Read next.** `emfile.rs`.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::io::Read;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token, Waker};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::support::*;
 
@@ -122,6 +124,51 @@ fn who_leaves_a_shared_listener_takes_its_wake_up_along() {
         let _two = connect_many(&listener, 1);
         assert_eq!(woken.recv(), Ok(false), "until the next comes");
     });
+}
+
+/// Fact 16. A TCP socket that is connected to no family stops listening on all its descriptors,
+/// resets who waits, and keeps a port that was asked for; `listen` makes it what it was. A port of
+/// the kernel's choice is lost by it. So workers refuse together without handing sockets about.
+#[test]
+fn a_listener_can_stop_and_listen_again_on_a_port_that_was_asked_for() {
+    for was_asked_for in [true, false] {
+        let chosen = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        chosen.set_reuse_address(true).unwrap();
+        chosen.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let address = chosen.local_addr().unwrap();
+        let asked_for = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        asked_for.set_reuse_address(true).unwrap();
+        asked_for.bind(&address).unwrap();
+        let listener = if was_asked_for { asked_for } else { chosen };
+        listener.listen(16).unwrap();
+
+        let address = address.as_socket().unwrap();
+        let mut waiting = TcpStream::connect(address).unwrap();
+        oneloop::sys::socket::stop_listening(&listener.try_clone().unwrap()).unwrap();
+        let error = waiting.read(&mut [0]).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ECONNRESET));
+        let error = listener.accept().unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "nobody listens");
+        let error = TcpStream::connect(address).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
+        listener.listen(16).unwrap();
+        assert_eq!(TcpStream::connect(address).is_ok(), was_asked_for);
+    }
+}
+
+/// Fact 16, the exception: a Unix socket cannot. Shut down, it listens and refuses for ever.
+#[test]
+fn a_unix_listener_that_stops_never_listens_again() {
+    let path = std::env::temp_dir().join(format!("oneloop-fact-16-{}", std::process::id()));
+    let listener = UnixListener::bind(&path).unwrap();
+    let error = oneloop::sys::socket::stop_listening(&listener).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+    let _first = UnixStream::connect(&path).unwrap();
+    SockRef::from(&listener).shutdown(Shutdown::Read).unwrap();
+    SockRef::from(&listener).listen(16).unwrap();
+    let error = UnixStream::connect(&path).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
+    fs::remove_file(&path).unwrap();
 }
 
 const LISTENER: Token = Token(7);

@@ -9,8 +9,8 @@
 //! **Read next.** `death.rs`.
 
 use crate::support::*;
-use std::io::Read;
-use std::net::TcpStream;
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpStream};
 
 const EACH: usize = 5;
 
@@ -58,5 +58,50 @@ fn who_waits_for_a_place_gets_the_first_that_is_free_at_any_worker() {
         drop((clients, waiting));
         let books = server.finish();
         assert_eq!(number(&books, "accepted"), 4 * EACH as u64, "{way:?}");
+    }
+}
+
+/// The kernel says no.
+fn is_refused(at: SocketAddr) -> bool {
+    TcpStream::connect(at).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
+#[test]
+fn the_port_refuses_when_all_are_full_and_opens_again_when_one_has_room() {
+    for way in WAYS {
+        let server = server(&way, "refuse");
+        let at = server.at("tcp");
+        let mut clients: Vec<TcpStream> = (0..3 * EACH).map(|_| client(at)).collect();
+        assert!(is_refused(at), "{way:?}: one more, and at once");
+        for place in 0..EACH {
+            until("the kernel refuses", || is_refused(at));
+            drop(clients.remove(place));
+            until("somebody is served on the same port", || {
+                let mut newcomer = TcpStream::connect(at).ok();
+                clients.extend(newcomer.take_if(is_served));
+                clients.len() == 3 * EACH
+            });
+        }
+        assert!(clients.iter_mut().all(is_served), "{way:?}");
+        drop(clients);
+        let books = server.finish();
+        assert_eq!(number(&books, "accepted"), 4 * EACH as u64, "{way:?}: {books}");
+        assert_eq!(number(&books, "refused_full"), 0, "{way:?}: {books}");
+    }
+}
+
+#[test]
+fn a_worker_that_is_started_again_opens_a_port_that_refused() {
+    for accept in ["reuseport", "shared"] {
+        let server = server(&["--accept", accept], "refuse");
+        let at = server.at("tcp");
+        let clients: Vec<TcpStream> = (0..3 * EACH).map(|_| client(at)).collect();
+        until("the kernel refuses", || is_refused(at));
+        kill(server.workers()[1], libc::SIGKILL);
+        until("it serves", || server.log().contains("serves again"));
+        let others: Vec<TcpStream> = (0..EACH).map(|_| client(at)).collect();
+        until("the kernel refuses again", || is_refused(at));
+        drop((clients, others));
+        server.finish();
     }
 }

@@ -78,6 +78,23 @@ fn a_worker_that_is_told_to_end_drains_and_is_replaced() {
 }
 
 #[test]
+fn nobody_waits_in_the_queue_of_a_worker_that_drains() {
+    for accept in ["reuseport", "shared"] {
+        let args = ["--workers", "2", "--accept", accept, "--drain", "9h", "--linger", "1h"];
+        let server = Served::start(&[&args[..], &["--listen", "tcp://127.0.0.1:0/echo"]].concat());
+        let at = server.at("tcp");
+        // Some are at the one that goes, which therefore takes its time.
+        let mut clients: Vec<TcpStream> = (0..40).map(|_| client(at)).collect();
+        kill(server.workers()[0], libc::SIGTERM);
+        until("it drains", || server.log().contains("draining"));
+        (0..40).for_each(|_| drop(client(at)));
+        assert!(clients.iter_mut().all(is_served), "{accept}: whoever was there is still served");
+        drop(clients);
+        server.finish();
+    }
+}
+
+#[test]
 fn workers_do_not_outlive_their_supervisor() {
     let mut server = Served::start(&["--workers", "3", "--listen", "tcp://127.0.0.1:0/echo"]);
     let (workers, at) = (server.workers(), server.at("tcp"));

@@ -99,7 +99,10 @@ fn a_second_server_on_a_port_needs_join() {
 #[test]
 fn what_several_workers_cannot_do_is_refused() {
     let cases: [(&[&str], &str); 5] = [
-        (&["--at-limit", "refuse"], "at_limit (flag --at-limit): refuse closes the listener"),
+        (
+            &["--at-limit", "refuse", "--listen", "unix:///tmp/a.sock"],
+            "at_limit (flag --at-limit): a unix:// socket that several workers have",
+        ),
         (&["--workers", "0"], "workers (flag --workers): `0` is no number of workers: write auto"),
         (&["--workers", "many"], "workers (flag --workers): `many` is no number of workers"),
         (&["--accept", "reuse"], "unknown way `reuse`; did you mean `reuseport`?"),
@@ -123,4 +126,25 @@ fn more_workers_than_descriptors_carry_are_refused() {
     let (code, said) = refusal(&mut command, &args);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("40 of them on 1 listeners need") && said.contains("64"), "{said}");
+}
+
+#[test]
+fn more_workers_than_memory_carries_are_refused() {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap();
+    let total_kib: usize = line.trim().trim_end_matches(" kB").parse().unwrap();
+    let args = ["--workers", "200", "--accept", "shared", "--listen", "tcp://127.0.0.1:0/echo"];
+    // As many connections in all as there are 10 KiB: none would be left for anything else.
+    let each = (total_kib / 10 / 200).to_string();
+    let files = (total_kib / 10 / 200 + 1).max(3_000).to_string();
+    let mut command = Command::new("/bin/sh");
+    let script = "ulimit -n \"$1\" || exit 77; shift; exec \"$0\" serve \"$@\"";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_oneloop"), &files]).env_clear();
+    let (code, said) = refusal(&mut command, &[&args[..], &["--max-connections", &each]].concat());
+    if code == Some(77) {
+        return eprintln!("SKIPPED: {files} open files are not allowed here");
+    }
+    assert_eq!(code, Some(2), "{said}");
+    let reason = format!("workers: 200 of them with {each} connections each need ");
+    assert!(said.contains(&reason) && said.contains("a lower --max-connections"), "{said}");
 }

@@ -3,6 +3,8 @@
 
 mod broadcast;
 mod cap;
+#[cfg(feature = "tls")]
+mod certificate;
 mod death;
 mod inherited;
 mod serving;

@@ -9,7 +9,7 @@
 
 use crate::support::*;
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -39,7 +39,7 @@ fn upgrade_under_load(args: &[&str], times: usize) {
     });
     assert!(served > times as u64, "{served}");
     eprintln!("{served} served over {times} upgrades");
-    assert!(std::net::TcpStream::connect(at).is_err(), "nobody listens");
+    assert!(TcpStream::connect(at).is_err(), "nobody listens");
 }
 
 /// Asks for a successor; returns its process.
@@ -126,6 +126,50 @@ fn who_comes_alone_in_the_moment_of_the_change_does_not_wait() {
 fn one_shared_socket_and_threads_are_handed_over_too() {
     upgrade_under_load(&["--workers", "2", "--accept", "shared"], 3);
     upgrade_under_load(&["--workers", "2", "--worker-kind", "thread"], 3);
+}
+
+#[test]
+fn a_port_that_refuses_is_handed_over_and_opened() {
+    for accept in ["reuseport", "shared"] {
+        let args = ["--workers", "2", "--accept", accept, "--listen", "tcp://127.0.0.1:0/echo"];
+        let limits = ["--max-connections", "2", "--at-limit", "refuse"];
+        let server = Served::start(&[&args[..], &limits].concat());
+        let at = server.at("tcp");
+        let full: Vec<TcpStream> = (0..4).map(|_| client(at)).collect();
+        assert!(TcpStream::connect(at).is_err(), "{accept}: it is full");
+        let next = upgrade(&server, server.pid(), 0);
+        // Those of the old server are still there, or being told to go.
+        until("the new one serves", || {
+            TcpStream::connect(at).is_ok_and(|mut it| is_served(&mut it))
+        });
+        drop(full);
+        kill(next, libc::SIGTERM);
+        until("it has ended", || !is_running(next));
+    }
+}
+
+/// It has a socket more than it would have opened itself.
+#[test]
+fn one_worker_that_follows_two_refuses_and_opens_again() {
+    let config = format!("{}/fewer-{}.toml", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    std::fs::write(&config, "workers = 2\n").unwrap();
+    let limits = ["--max-connections", "2", "--at-limit", "refuse", "--config", &config];
+    let server = Served::start(&[&limits[..], &["--listen", "tcp://127.0.0.1:0/echo"]].concat());
+    let at = server.at("tcp");
+    std::fs::write(&config, "workers = 1\n").unwrap();
+    let next = upgrade(&server, server.pid(), 0);
+    for _ in 0..3 {
+        let mut full = Vec::new();
+        until("both places are taken", || {
+            full.extend(TcpStream::connect(at).ok().take_if(is_served));
+            full.len() == 2
+        });
+        until("it refuses", || TcpStream::connect(at).is_err());
+    }
+    assert!(!server.log().contains("cannot listen"), "{}", server.log());
+    kill(next, libc::SIGTERM);
+    until("it has ended", || !is_running(next));
+    std::fs::remove_file(&config).unwrap();
 }
 
 #[test]

@@ -74,3 +74,19 @@ fn this_machine_is_what_the_shell_says() {
     assert!(facts.files.is_ok_and(|files| files.used > 0 && files.used < files.max));
     assert!(facts.memory_available_bytes.is_ok_and(|bytes| bytes > 1_000_000));
 }
+
+#[test]
+fn memory_room_is_the_machine_s_or_what_the_group_leaves() {
+    let group = |max, used| {
+        Ok(Some(CgroupMemory { bytes: Table { max, used }, file: Path::new("/").into() }))
+    };
+    let room = |available, cgroup_memory| {
+        Facts { memory_available_bytes: available, cgroup_memory, ..Facts::read() }
+            .memory_room_bytes()
+    };
+    assert_eq!(room(Ok(100), group(90, 30)), Some(60));
+    assert_eq!(room(Ok(50), group(90, 30)), Some(50));
+    assert_eq!(room(Ok(50), group(30, 90)), Some(0));
+    assert_eq!(room(Ok(50), Err("hidden".into())), Some(50));
+    assert_eq!(room(Err("hidden".into()), Ok(None)), None);
+}

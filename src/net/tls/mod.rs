@@ -21,6 +21,7 @@ mod self_signed;
 mod server;
 
 pub use client::TlsClient;
+pub use self_signed::SelfSigned;
 pub use server::TlsServer;
 
 use super::link::{ReceiveError, Received, SendError, read_once};

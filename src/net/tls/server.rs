@@ -13,7 +13,7 @@
 //!
 //! **Read next.** `src/net/tls/self_signed.rs`; `src/server/drain.rs` for SIGHUP.
 
-use super::{Side, Tls, TlsSetupError, provider, self_signed};
+use super::{SelfSigned, Side, Tls, TlsSetupError, provider};
 use crate::net::endpoint::{TLS_CERT, TLS_KEY};
 use crate::net::{Endpoint, Protocol, TlsOptions};
 use rustls::crypto::ring::Ticketer;
@@ -52,19 +52,19 @@ impl std::fmt::Debug for TlsServer {
 
 impl TlsServer {
     /// Prepares TLS for a listener, if its endpoint wants it. Without files of its own it gets a
-    /// certificate made here and now, if `self_signed` says for which host beside localhost.
+    /// certificate that was made here, `self_signed`.
     ///
     /// # Errors
     /// [`TlsSetupError`]: there is no certificate, or it cannot be used.
     pub fn load(
         endpoint: &Endpoint,
-        self_signed: Option<&str>,
+        self_signed: Option<&SelfSigned>,
     ) -> Result<Option<TlsServer>, TlsSetupError> {
         let Some(options) = endpoint.tls.as_deref().cloned() else { return Ok(None) };
         let has_files = !options.cert.as_os_str().is_empty();
         let identity = match self_signed {
             _ if has_files => read(&options.cert, &options.key)?,
-            Some(host) => self_signed::make(host, &endpoint.address)?,
+            Some(made) => made.identity(),
             None => {
                 return Err(setup(format!(
                     "there is no certificate: add ?{TLS_CERT}=PATH&{TLS_KEY}=PATH to the URL, or \
@@ -88,7 +88,7 @@ impl TlsServer {
         &self.fingerprint
     }
 
-    /// Whether the certificate was made here and now.
+    /// Whether the certificate was made here.
     pub fn is_self_signed(&self) -> bool {
         self.options.cert.as_os_str().is_empty()
     }

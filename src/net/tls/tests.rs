@@ -18,7 +18,8 @@ const TOKEN: Token = Token(1);
 
 fn server() -> TlsServer {
     let endpoint = Endpoint::parse("tls://127.0.0.1:0").expect("a good URL");
-    TlsServer::load(&endpoint, Some("localhost")).expect("it can be made").expect("it is wanted")
+    let certificate = SelfSigned::new("localhost", [].iter(), None).expect("it can be made");
+    TlsServer::load(&endpoint, Some(&certificate)).expect("it can be used").expect("it is wanted")
 }
 
 /// rustls as it comes, in memory.

@@ -77,6 +77,8 @@ impl<R: Recruit> Supervisor<R> {
         let hears = (has_tls, plan.successor.is_some());
         let signals = watch_signals(reactor.cx().registry, hears).map_err(system("signalfd"))?;
         let pages = Shared::create(words_of(workers)).map_err(system("memfd"))?;
+        // Until it has been asked, a worker counts as one with room: see `Crew::board`.
+        (0..workers).for_each(|number| page::show_part(&pages, number, true));
         let posts = (0..workers).map(|_| Post::new()).collect::<io::Result<Vec<_>>>();
         let mut office = Office {
             posts: posts.map_err(system("socketpair"))?,

@@ -18,3 +18,12 @@ fn what_is_too_short_or_could_shrink_is_refused() {
     let file = std::fs::File::open("/dev/null").unwrap();
     assert!(Shared::open(file.into(), 1).is_err());
 }
+
+#[test]
+fn bytes_come_out_of_a_file_as_they_went_in_however_often() {
+    let file = file_of(b"handed over").unwrap();
+    for _ in 0..2 {
+        assert_eq!(bytes_of(file.try_clone().unwrap(), 11).unwrap(), b"handed over");
+    }
+    assert!(bytes_of(file, 10).is_err(), "one byte more than is allowed");
+}

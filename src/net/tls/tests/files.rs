@@ -1,6 +1,6 @@
 //! Certificates from files: good ones, reloaded ones, and what is said of bad ones.
 
-use super::super::{Tls, TlsClient, TlsServer, self_signed};
+use super::super::{SelfSigned, Tls, TlsClient, TlsServer};
 use super::{Rig, TOKEN};
 use crate::metrics::TlsFault;
 use crate::net::Trust;
@@ -28,8 +28,8 @@ impl Files {
 
     /// Writes another certificate and its key.
     fn renew(&self) {
-        let address = Endpoint::parse("tcp://127.0.0.1:0").expect("a good URL").address;
-        let identity = self_signed::make("h.example", &address).expect("it can be made");
+        let made = SelfSigned::new("h.example", [].iter(), None).expect("it can be made");
+        let identity = made.identity();
         self.write("cert.pem", &pem("CERTIFICATE", &identity.chain[0]));
         self.write("key.pem", &pem("PRIVATE KEY", identity.key.secret_der()));
     }
@@ -188,6 +188,25 @@ fn bad_files_are_named_with_the_fix() {
         let error = Endpoint::parse(url).expect_err(what).to_string();
         assert!(error.contains(what), "{error}");
     }
+}
+
+#[test]
+fn what_was_made_here_is_handed_over_whole_and_kept_for_the_same_names() {
+    let made = |host, url, before| {
+        let endpoint = Endpoint::parse(url).expect("a good URL");
+        let made = SelfSigned::new(host, [endpoint].iter(), before).expect("it can be made");
+        made.to_bytes()
+    };
+    let bytes = made("h.example", "tls://127.0.0.1:0", None);
+    for len in 0..bytes.len() {
+        assert!(SelfSigned::from_bytes(&bytes[..len]).is_none_or(|it| it.to_bytes() != bytes));
+    }
+    let before = || SelfSigned::from_bytes(&bytes);
+    assert_eq!(made("h.example", "tls://127.0.0.1:0", before()), bytes);
+    assert_eq!(made("h.example", "tls://0.0.0.0:0", before()), bytes, "no name of anybody");
+    assert_ne!(made("other.example", "tls://127.0.0.1:0", before()), bytes);
+    assert_ne!(made("h.example", "tls://127.0.0.2:0", before()), bytes);
+    assert_ne!(made("h.example", "tls://127.0.0.1:0", None), bytes);
 }
 
 #[test]
