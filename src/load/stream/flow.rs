@@ -3,11 +3,10 @@
 //! **What.** An event of a connection: it reads once, hands what came to the speech, and sends once
 //! what that has to say then.
 //!
-//! **Why this way.** Nearly every event of a run finds a connection that
-//! [is flowing](StreamClient::is_flowing), and goes a short way; everything else that a socket can
-//! be at (connecting, TLS, full, at its end) goes the way [with care](StreamClient::ready_with_care).
-//! The generator shares a machine with what it measures, or is compared with it, so it must cost no
-//! more than a server does.
+//! **Why this way.** Nearly every event of a run finds a connection on which messages just flow,
+//! and goes a short way; whatever else a socket can be at (connecting, TLS, full, at its end) is
+//! for `ready_with_care`. The generator shares a machine with what it measures, or is compared with
+//! it, so it must cost no more than a server does.
 //!
 //! **Costs.** A `recv`, a `send` and a reading of the clock an event.
 //!
