@@ -9,7 +9,7 @@
 //! lies beyond would be the generator's knee. The spread of the runs that confirm is told: a rate
 //! without it looks more certain than it is.
 //!
-//! **Costs.** About 15 times `--duration`.
+//! **Costs.** About 20 times `--duration`.
 //!
 //! **Read next.** `src/cli/load/find/search.rs`, `src/cli/load/find/objective.rs`,
 //! `src/report/knee.rs`.
@@ -18,8 +18,9 @@ mod objective;
 mod search;
 
 use super::Failure;
-use super::render::latency;
+use super::render::{fates, latency};
 use crate::limits::words::grouped;
+use crate::load::Report;
 use crate::report::{self, Ending, From, Knee, Run};
 use comfy_table::{CellAlignment, Table, presets};
 pub(super) use objective::Objective;
@@ -54,7 +55,7 @@ enum Outcome {
     /// No rate is kept.
     Never(u64),
     /// It was broken off, or does not settle.
-    Unfinished(&'static str),
+    Unfinished(String),
 }
 
 /// What a search found.
@@ -86,10 +87,13 @@ pub(super) fn find(
             Next::Never => break Outcome::Never(search.missed().unwrap_or_default()),
         };
         if probes.len() >= RUNS_MAX {
-            break Outcome::Unfinished("the runs contradict each other; use a longer --duration");
+            let why = "the runs contradict each other; use a longer --duration";
+            break Outcome::Unfinished(why.to_owned());
         }
         let run = measure(rate)?;
-        let is_whole = run.report.measured >= duration || run.report.connections.connected == 0;
+        let Report { measured, connections, .. } = &run.report;
+        let is_whole = *measured >= duration || connections.connected == 0;
+        let nobody = (measured.is_zero() && connections.attempted > 0).then(|| fates(&run.report));
         let probe =
             Probe { rate_per_s: rate, confirms, verdict: objective.judge(&run.report), run };
         tell(&probe.line(probes.len() + 1, objective));
@@ -99,10 +103,13 @@ pub(super) fn find(
             |it: &&Probe| it.rate_per_s == rate && matches!(it.verdict, Verdict::Spoilt(_));
         let spoilt = probes.iter().rev().take_while(is_spoilt).count();
         match verdict {
-            _ if !is_whole => break Outcome::Unfinished("it was interrupted"),
+            Verdict::Spoilt(_) if spoilt >= SPOILT_MAX => break Outcome::Generator(rate),
+            Verdict::Missed(_) if let Some(fates) = nobody => {
+                break Outcome::Unfinished(format!("nobody was served: {fates}"));
+            }
+            _ if !is_whole => break Outcome::Unfinished("it was interrupted".to_owned()),
             Verdict::Kept => search.note(rate, true),
             Verdict::Missed(_) => search.note(rate, false),
-            Verdict::Spoilt(_) if spoilt >= SPOILT_MAX => break Outcome::Generator(rate),
             Verdict::Spoilt(_) => {}
         }
     };

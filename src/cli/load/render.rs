@@ -164,7 +164,7 @@ fn verdict(report: &Report, scenario: &Scenario) -> String {
 }
 
 /// The fates that occurred: `60 connected, 40 told why`.
-fn fates(report: &Report) -> String {
+pub(super) fn fates(report: &Report) -> String {
     let fates = report.connections.by_fate().into_iter().filter(|(_, count)| *count > 0);
     let fates: Vec<String> =
         fates.map(|(fate, count)| format!("{} {fate}", grouped(count))).collect();

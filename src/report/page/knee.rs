@@ -11,7 +11,7 @@
 
 use super::{Chart, Knees, Line, Scale, escaped, legend, parts, section, short, time};
 use crate::limits::words::grouped;
-use crate::report::chart::round_up;
+use crate::report::chart::{COLOURS, round_up};
 use crate::report::knee::{Knee, Probe, Verdict};
 use crate::report::versus::for_page;
 
@@ -24,10 +24,11 @@ pub(super) fn intro(knees: &[Knees]) -> String {
     let entries = knees.iter().enumerate().map(|(n, it)| (n, false, it.label.clone()));
     let key = legend(&entries.collect::<Vec<_>>());
     let chart = key + "<p>Each run of a search is a point; dashed: what was to be kept.</p>\n";
+    let tables = knees.iter().map(|it| runs(it, knees.len() == 1));
     parts::table("", &rows)
         + &lines.collect::<String>()
         + &section("Latency by rate", &(chart + &by_rate(knees).svg()))
-        + &section("The runs of the search", &knees.iter().map(runs).collect::<String>())
+        + &section("The runs of the search", &tables.collect::<String>())
 }
 
 /// What the objective is about, over the rate that was asked for.
@@ -35,19 +36,25 @@ fn by_rate(knees: &[Knees]) -> Chart<'static> {
     let searches = knees.iter().enumerate();
     let searches = searches
         .flat_map(|(colour, it)| it.searches.iter().map(move |knee| (colour, &it.label, knee)));
-    let line = |(colour, label, knee): (usize, &String, &Knee)| {
-        let points = knee.probes.iter();
-        let mut points: Vec<(f64, f64)> =
-            points.filter_map(|it| Some((it.rate_asked_per_s as f64, it.figure_us?))).collect();
-        points.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
-        Line { label: label.clone(), colour, dashed: false, points }
+    let dots = |(colour, label, knee): (usize, &String, &Knee)| {
+        let dot = |probe: &Probe| {
+            let point = (probe.rate_asked_per_s as f64, probe.figure_us?);
+            let label = format!("{label}: {}/s {}", grouped(probe.rate_asked_per_s), words(probe));
+            Some(Line { label, colour, dashed: false, points: vec![point] })
+        };
+        knee.probes.iter().filter_map(dot).collect::<Vec<_>>()
     };
-    let mut lines: Vec<Line> = searches.map(line).collect();
+    let mut lines: Vec<Line> = searches.flat_map(dots).collect();
     let rates = lines.iter().flat_map(|line| &line.points).map(|(rate, _)| *rate);
     let most = rates.fold(0.0, f64::max);
     if let Some(below_us) = knees.first().map(|it| it.objective().below_us).filter(|_| most > 0.0) {
         let points = vec![(0.0, below_us), (most, below_us)];
-        lines.push(Line { label: "to be kept".to_owned(), colour: 0, dashed: true, points });
+        lines.push(Line {
+            label: "to be kept".to_owned(),
+            colour: COLOURS - 1,
+            dashed: true,
+            points,
+        });
     }
     let step = round_up(most / 5.0);
     let ticks = (0..=5).map(|n| f64::from(n) * step);
@@ -63,8 +70,9 @@ fn by_rate(knees: &[Knees]) -> Chart<'static> {
 }
 
 /// The runs of a side, in the order in which they were made.
-fn runs(knees: &Knees) -> String {
-    let head = [&knees.label, "asked/s", "answered/s", &knees.objective().figure, ""];
+fn runs(knees: &Knees, is_alone: bool) -> String {
+    let label = if is_alone { "" } else { &knees.label };
+    let head = [label, "asked/s", "answered/s", &knees.objective().figure, "verdict"];
     let mut rows = vec![head.map(escaped).to_vec()];
     for (probe, n) in knees.searches.iter().flat_map(|it| it.probes.iter().zip(1..)) {
         rows.push(vec![

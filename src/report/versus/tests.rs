@@ -22,7 +22,7 @@ fn within_a_step_two_knees_may_be_one() {
     let near = ratio(&[(10_000, 10_300)], &[(10_250, 10_500)]);
     assert_eq!((near.within_noise, near.noise), (Some(true), Some(0.03)));
     let far = ratio(&[(10_000, 10_300)], &[(20_000, 20_600)]);
-    assert_eq!((far.ratio, far.within_noise, far.noise), (2.0, Some(false), Some(0.06)));
+    assert_eq!((far.ratio, far.within_noise, far.noise), (2.0, None, None), "nobody can tell");
     // A search that missed nothing knows its rate to be at least that.
     let mut most = found(10_000, 10_300, 250);
     most["missed_from_per_s"] = serde_json::Value::Null;
@@ -31,7 +31,9 @@ fn within_a_step_two_knees_may_be_one() {
 }
 
 #[test]
-fn repetitions_that_are_far_apart_are_noise() {
+fn repetitions_tell_what_differs_and_what_is_noise() {
+    let far = ratio(&[(10_000, 10_300); 2], &[(20_000, 20_600); 2]);
+    assert_eq!((far.ratio, far.within_noise, far.noise), (2.0, Some(false), Some(0.06)));
     let first = [(10_000, 10_300), (14_000, 14_300), (9_000, 9_300)];
     let other = [(12_000, 12_300), (16_000, 16_300), (11_000, 11_300)];
     assert_eq!(ratio(&first, &other).within_noise, Some(true));
@@ -47,9 +49,10 @@ fn the_table_has_knees_ratios_and_what_is_not_known() {
     limited["kept_up_to_per_s"] = 1_000.into();
     let limited = Knees::new("limited".to_owned(), vec![(String::new(), knee(&limited))]);
     let sides = [
-        knees("before", &[(10_000, 10_300)]),
+        knees("before", &[(10_000, 10_300); 2]),
         knees("same", &[(10_100, 10_400)]),
-        knees("after", &[(15_000, 15_400)]),
+        knees("after", &[(15_000, 15_400); 2]),
+        knees("once", &[(15_000, 15_400)]),
         limited.expect("fits"),
     ];
     let text = knee_table(&sides).expect("one objective");
@@ -64,7 +67,9 @@ fn the_table_has_knees_ratios_and_what_is_not_known() {
         "limited has no knee: the generator was the limit, and not the server; it was kept at \
          1,000/s.",
         "at which response p99 < 5 ms is kept",
-        "One search may be lucky",
+        "? x1.50",
+        "once against before: too few samples to tell: knee (+50.0 %).",
+        "only repetitions show",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
