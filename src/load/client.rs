@@ -62,7 +62,7 @@ pub(super) trait Client: Sized {
     fn ready(&mut self, id: ConnId, ready: Readiness, shared: &mut Shared, cx: &mut Cx<'_>)
     -> Life;
     /// Time has passed: is it over? If not, when to look again, if ever.
-    fn look(&mut self, id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>>;
+    fn look(&mut self, id: ConnId, shared: &mut Shared, cx: &Cx<'_>) -> Life<Option<Time>>;
     /// Keep `depth` messages in flight from now on. The caller looks at it afterwards.
     fn begin(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life;
     /// It can take a message at once.
@@ -154,6 +154,7 @@ pub(super) struct Tally {
     pub(super) statuses: Box<[u64]>,
     /// Connections that were opened in place of one that was ended in agreement.
     pub(super) reopened: u64,
+    pub(super) backlog_full: u64,
     /// WebSockets that agreed to compress.
     pub(super) deflate_agreed: u64,
     /// Nanoseconds from when a message was due to its answer.
@@ -175,6 +176,7 @@ impl Tally {
             messages,
             statuses,
             reopened: 0,
+            backlog_full: 0,
             deflate_agreed: 0,
             latency,
             series,

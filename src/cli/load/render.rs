@@ -13,7 +13,7 @@
 
 use super::{mix, shape};
 use crate::limits::words::{bytes, grouped};
-use crate::load::{Report, Scenario, Shape};
+use crate::load::{Connections, Report, Scenario, Shape};
 use crate::net::{Address, Trust};
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -199,9 +199,10 @@ fn connections(report: &Report) -> Vec<Line> {
     let fates = report.connections.by_fate();
     let attempted = ("attempted", grouped(report.connections.attempted));
     let fates = fates.map(|(fate, count)| (fate, figure(count)));
-    let reopened = ("reopened", report.connections.reopened);
-    let reopened = (reopened.1 > 0).then(|| (reopened.0, grouped(reopened.1)));
-    [attempted].into_iter().chain(fates).chain(reopened).collect()
+    let Connections { reopened, backlog_full, .. } = report.connections;
+    let others = [("reopened", reopened), ("queue full", backlog_full)].into_iter();
+    let others = others.filter(|(_, count)| *count > 0).map(|(name, n)| (name, grouped(n)));
+    [attempted].into_iter().chain(fates).chain(others).collect()
 }
 
 fn messages(report: &Report, scenario: &Scenario) -> Vec<Line> {

@@ -81,10 +81,19 @@ impl<C: Client> Load<C> {
     pub(in crate::load) fn report(&self, scenario: &Scenario, now: Time) -> Report {
         let mut connections = self.connections.clone();
         connections.count_connected(u64::from(self.settled));
-        let Tally { messages, statuses, reopened, deflate_agreed, latency, series, paced, sizes } =
-            &self.shared.tally;
+        let Tally {
+            messages,
+            statuses,
+            reopened,
+            backlog_full,
+            deflate_agreed,
+            latency,
+            series,
+            paced,
+            sizes,
+        } = &self.shared.tally;
         let mut messages = *messages;
-        connections.reopened = *reopened;
+        (connections.reopened, connections.backlog_full) = (*reopened, *backlog_full);
         let counted = statuses.iter().enumerate().filter(|(_, count)| **count > 0);
         messages.lost += messages.in_flight();
         let settled_at = self.settled_at.unwrap_or(now);
