@@ -25,6 +25,7 @@ mod fates;
 mod handler;
 mod in_flight;
 mod keys;
+mod limit;
 mod pacer;
 mod pattern;
 mod report;
@@ -40,6 +41,7 @@ mod times;
 mod validity;
 
 pub use fates::{Connections, Phases};
+pub use limit::Limit;
 pub use report::{Messages, OfSize, Paced, Report, field};
 pub use series::Row;
 pub use shape::{ChurnFigures, FanFigures, Figures, IdleFigures, PING_EVERY_MS_MAX, Shape};
@@ -338,6 +340,8 @@ pub struct Snapshot {
     pub in_line: u64,
     /// Sockets that took the place of others, a second since the last news.
     pub reopened_per_s: f64,
+    /// What stopped connections, if something did.
+    pub limit: Option<Limit>,
 }
 
 impl Snapshot {
@@ -357,6 +361,7 @@ impl Snapshot {
             service_p99_us: larger(self.service_p99_us, other.service_p99_us),
             in_line: self.in_line + other.in_line,
             reopened_per_s: self.reopened_per_s + other.reopened_per_s,
+            limit: self.limit.or(other.limit),
         }
     }
 }

@@ -13,7 +13,7 @@
 use super::print;
 use super::render::latency;
 use crate::limits::words::grouped;
-use crate::load::{Observer, Report, Scenario, Snapshot, Stage};
+use crate::load::{Limit, Observer, Report, Scenario, Snapshot, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub(super) struct Progress {
     hold: bool,
     /// Processes that the news are of.
     procs: u32,
+    /// What stopped a connection was told.
+    told_limit: bool,
 }
 
 impl Progress {
@@ -54,6 +56,20 @@ impl Progress {
             duration: Duration::from_millis(scenario.duration_ms),
             hold: scenario.hold,
             procs,
+            told_limit: false,
+        }
+    }
+
+    /// Says once what stopped the first connections, while there is time to end it.
+    fn tell_limit(&mut self, limit: Limit) {
+        if std::mem::replace(&mut self.told_limit, true) {
+            return;
+        }
+        let line = format!("stopped by {}; lifted by {}", limit.what(), limit.lifted_by());
+        match &self.shown {
+            Shown::Nowhere => {}
+            Shown::Bar(bar) => bar.println(line),
+            Shown::Lines => drop(writeln!(std::io::stderr(), "{line}")),
         }
     }
 
@@ -130,6 +146,7 @@ impl Observer for Progress {
     }
 
     fn news(&mut self, news: &Snapshot) {
+        news.limit.into_iter().for_each(|limit| self.tell_limit(limit));
         let line = self.line(news);
         match &self.shown {
             Shown::Nowhere => {}

@@ -14,7 +14,7 @@ use crate::clock::Time;
 use crate::load::client::{Client, Shared, Tally};
 use crate::load::report::{Paced, Report, us};
 use crate::load::shape::Figures;
-use crate::load::{Messages, Scenario, Snapshot, Stage};
+use crate::load::{Limit, Messages, Scenario, Snapshot, Stage};
 use crate::sys::process;
 use std::time::Duration;
 
@@ -53,7 +53,14 @@ impl<C: Client> Load<C> {
             service_p99_us: paced.map(|paced| us(paced.service.value_at_quantile(0.99))),
             in_line: self.in_line(now),
             reopened_per_s: per_s(reopened - reopened_then),
+            limit: self.limit(),
         }
+    }
+
+    /// What stopped connections so far, if something did.
+    fn limit(&self) -> Option<Limit> {
+        let waits = (self.shared.tally.backlog_full > 0).then_some(Limit::Backlog);
+        self.connections.limits().first().map(|(limit, _)| *limit).or(waits)
     }
 
     /// The parts of the measured time in which this thread had a CPU, and waited for one.

@@ -173,7 +173,11 @@ pub(super) fn fates(sides: &[Side]) -> String {
         };
         let phases = phases.into_iter().map(|(name, n)| ("ended in ", name, n)).filter_map(why);
         let reasons = reasons.map(|(name, n)| ("", name, n)).filter_map(why);
-        let why: String = phases.chain(reasons).collect();
+        let limits = connections.limits().into_iter().map(|(limit, n)| {
+            let (what, lifted) = (escaped(limit.what()), escaped(limit.lifted_by()));
+            format!("<li>{}: stopped by {what}; lifted by {lifted}</li>", count(n))
+        });
+        let why: String = phases.chain(reasons).chain(limits).collect();
         let why = if why.is_empty() { why } else { format!("<ul>{why}</ul>\n") };
         table("fates", &rows).replace("<td><i", "<td class=\"bar\"><i") + &why
     };
