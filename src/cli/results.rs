@@ -7,7 +7,7 @@
 //!
 //! **Costs.** Reads each file once.
 //!
-//! **Read next.** `src/report/mod.rs`.
+//! **Read next.** `src/report/mod.rs`, `src/report/versus.rs`.
 
 use super::load::{Output, Sink, command, scenario_of, text, unwritable};
 use super::{Failure, print};
@@ -40,7 +40,7 @@ pub(super) struct Merge {
 /// latency over time, what became of connections, CPU, the machine, and the command to repeat it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Report {
-    /// A file of oneloop load --json, or of a merge
+    /// A file of oneloop load --json (of --find, too), or of a merge
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     file: PathBuf,
 
@@ -106,8 +106,9 @@ impl Merge {
   oneloop compare a=a1.json a=a2.json a=a3.json b=b1.json b=b2.json b=b3.json -o c.html
   for n in 1 2 3; do oneloop load URL -q --json a$n.json; done      where repetitions come from")]
 pub(super) struct Compare {
-    /// Files of oneloop load --json (of --find too, among themselves), or of a merge; the first is what the others are compared with.
-    /// Without a label a file is called as it is
+    /// Files of oneloop load --json, or of a merge; the first is what the others are compared with.
+    /// Searches (--find) are compared with searches, by their knees. Without a label a file is
+    /// called as it is
     #[arg(value_name = "[LABEL=]FILE")]
     files: Vec<String>,
 

@@ -33,7 +33,7 @@ pub(super) struct Progress {
     hold: bool,
     /// Processes that the news are of.
     procs: u32,
-    /// What stopped a connection was told.
+    /// The first limit was told.
     told_limit: bool,
 }
 
@@ -60,12 +60,12 @@ impl Progress {
         }
     }
 
-    /// Says once what stopped the first connections, while there is time to end it.
+    /// Says once which limit the first connections met, while there is time to end the run.
     fn tell_limit(&mut self, limit: Limit) {
         if std::mem::replace(&mut self.told_limit, true) {
             return;
         }
-        let line = format!("stopped by {}; lifted by {}", limit.what(), limit.lifted_by());
+        let line = format!("a limit: {}; lifted by {}", limit.what(), limit.lifted_by());
         match &self.shown {
             Shown::Nowhere => {}
             Shown::Bar(bar) => bar.println(line),

@@ -52,7 +52,8 @@ pub(in crate::cli) fn text(report: &Report, scenario: &Scenario) -> String {
     list("ENDED IN", &mut phases.into_iter().map(|(name, count)| (name.to_owned(), count)));
     list("REASONS", &mut reasons.map(|(reason, count)| (reason.clone(), *count)));
     for (index, (limit, count)) in report.connections.limits().into_iter().enumerate() {
-        let title = if index == 0 { "\nSTOPPED BY, AND LIFTED BY\n" } else { "" };
+        let title =
+            if index == 0 { "\nLIMITS THAT CONNECTIONS MET, AND WHAT LIFTS THEM\n" } else { "" };
         let (count, what, lifted) = (grouped(count), limit.what(), limit.lifted_by());
         text.push_str(&format!("{title}  {count:>9}  {what}:\n             {lifted}\n"));
     }

@@ -175,7 +175,7 @@ pub(super) fn fates(sides: &[Side]) -> String {
         let reasons = reasons.map(|(name, n)| ("", name, n)).filter_map(why);
         let limits = connections.limits().into_iter().map(|(limit, n)| {
             let (what, lifted) = (escaped(limit.what()), escaped(limit.lifted_by()));
-            format!("<li>{}: stopped by {what}; lifted by {lifted}</li>", count(n))
+            format!("<li>{}: {what}; lifted by {lifted}</li>", count(n))
         });
         let why: String = phases.chain(reasons).chain(limits).collect();
         let why = if why.is_empty() { why } else { format!("<ul>{why}</ul>\n") };

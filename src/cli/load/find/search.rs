@@ -7,8 +7,9 @@
 //! **Why this way.** Where a server bends is known to nobody before, and may be anywhere over four
 //! powers of ten: doubling finds the place in few runs, halving narrows it down. One run may be
 //! lucky, so the rate that is found must be kept again and again; if once it is not, it is no
-//! longer the rate. And one may be unlucky: on a busy machine a run that missed 16,000/s by chance
-//! once hid that 54,000/s are kept, so what is to bound the search must be missed again. It is pure, so that it is tested against servers which are a line of code.
+//! longer the rate. And one may be unlucky: a run that missed 16,000/s by chance once hid that
+//! 54,000/s are kept, so what is to bound the search must be missed again. It is pure, so that it
+//! is tested against servers which are a line of code.
 //!
 //! **Costs.** About 20 runs.
 //!
