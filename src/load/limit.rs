@@ -29,8 +29,10 @@ pub enum Limit {
     Backlog,
     /// Nobody answers to a SYN.
     Unanswered,
-    /// ECONNREFUSED: nobody listens.
+    /// ECONNREFUSED, or ENOENT of a Unix socket: nobody listens.
     Nobody,
+    /// ENETUNREACH, EHOSTUNREACH: no way leads there.
+    Unreachable,
     /// The server said why.
     Server,
 }
@@ -45,7 +47,8 @@ impl Limit {
             Limit::Memory => "this machine: no memory is left for sockets (ENOBUFS, ENOMEM)",
             Limit::Backlog => "the server's side: its listen queue is full (EAGAIN of connect)",
             Limit::Unanswered => "the server's side: connecting is not answered",
-            Limit::Nobody => "the server's side: nobody listens there (ECONNREFUSED)",
+            Limit::Nobody => "the server's side: nobody listens there (ECONNREFUSED, ENOENT)",
+            Limit::Unreachable => "this side: no way leads there (ENETUNREACH, EHOSTUNREACH)",
             Limit::Server => "the server's side: its own limit, see what it says",
         }
     }
@@ -60,6 +63,7 @@ impl Limit {
             Limit::Backlog => "its backlog (ours: ?backlog=N); sysctl -w net.core.somaxconn=65535",
             Limit::Unanswered => "its backlog; sysctl -w net.core.somaxconn=65535; its firewall",
             Limit::Nobody => "a server that is started there, or another address or port",
+            Limit::Unreachable => "a route to it (ip route get ADDRESS), or another address",
             Limit::Server => "the setting that its reason names",
         }
     }
@@ -80,7 +84,8 @@ impl Connections {
             // Who never got in was turned away before, but for the first of a crowd.
             (Limit::Backlog, self.backlog_full.max(failed(BACKLOG_FULL))),
             (Limit::Unanswered, self.timed_out.min(self.phases.connect)),
-            (Limit::Nobody, self.refused),
+            (Limit::Nobody, self.refused + failed("ENOENT ")),
+            (Limit::Unreachable, failed("ENETUNREACH ") + failed("EHOSTUNREACH ")),
             (Limit::Server, self.told_why),
         ];
         limits.into_iter().filter(|(_, count)| *count > 0).collect()

@@ -156,10 +156,19 @@ impl Scenario {
         }
     }
 
-    /// What the user should know before the run, if anything: where ports will be short.
+    /// What the user should know before the run, if anything: where ports will be short, or that
+    /// what he asked for has no say.
     pub fn advice(&self) -> Option<String> {
         let churns = matches!(self.shape, Shape::Churn { .. });
-        sources::advice(&self.target, self.connections, &self.sources, churns)
+        let (target, in_plain) = (&self.target, !self.target.is_secure);
+        if let Some(trust) = self.trust.as_ref().filter(|_| in_plain) {
+            let flag = if *trust == Trust::Anybody { "tls-insecure" } else { "tls-ca" };
+            return Some(format!(
+                "{flag}: {target} is not under TLS, so nothing is encrypted; write tls://, wss:// \
+                 or https://"
+            ));
+        }
+        sources::advice(target, self.connections, &self.sources, churns)
     }
 
     /// It speaks HTTP.
@@ -398,6 +407,7 @@ pub fn run(scenario: &Scenario, observer: &mut dyn Observer) -> Result<Report, L
 /// As of [`run`].
 pub fn check(scenario: &Scenario) -> Result<(), LoadError> {
     scenario.check()?;
+    sources::check(&scenario.sources)?;
     make_room(u64::from(scenario.connections))
 }
 

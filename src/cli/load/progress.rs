@@ -82,13 +82,14 @@ impl Progress {
 
     /// The run begins when so much time has passed.
     pub(super) fn countdown(&self, left: Duration) {
-        let seconds = left.as_millis().div_ceil(1_000);
+        let seconds = left.as_millis().div_ceil(1_000) as u64;
+        let shown = humantime::format_duration(Duration::from_secs(seconds));
         match &self.shown {
             Shown::Nowhere => {}
-            Shown::Bar(bar) => bar.set_message(format!("begins in {seconds} s")),
+            Shown::Bar(bar) => bar.set_message(format!("begins in {shown}")),
             // All of the last seconds, and before that enough to see that it waits.
             Shown::Lines if seconds > 10 && !seconds.is_multiple_of(10) => {}
-            Shown::Lines => drop(writeln!(std::io::stderr(), "begins in {seconds} s")),
+            Shown::Lines => drop(writeln!(std::io::stderr(), "begins in {shown}")),
         }
     }
 

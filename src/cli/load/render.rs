@@ -72,7 +72,7 @@ pub(in crate::cli) fn text(report: &Report, scenario: &Scenario) -> String {
 
 /// Whether the figures can be believed; what they leave out.
 fn validity(report: &Report) -> String {
-    if report.measured.is_zero() {
+    if report.measured.is_zero() && report.doubts().is_empty() {
         return String::new();
     }
     let doubts: String = report.doubts().iter().map(|doubt| format!("\n  {doubt}")).collect();
@@ -138,6 +138,9 @@ fn verdict(report: &Report, scenario: &Scenario) -> String {
     }
     if scenario.hold || matches!(scenario.shape, Shape::Idle { .. }) {
         return format!("Of {attempted} connections to {to}: {}.", fates(report));
+    }
+    if report.measured.is_zero() {
+        return format!("NOTHING MEASURED: it ended with {connected} connections to {to} open.");
     }
     let rate = grouped(report.rate_per_s().round() as u64);
     let what = match report.method {

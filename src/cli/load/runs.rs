@@ -12,7 +12,7 @@
 use super::find::{self, Objective};
 use super::progress::Progress;
 use super::reuse::Reuse;
-use super::{Load, Output, Sink, command, procs, status, unwritable};
+use super::{Load, Output, Sink, command, procs, status, text, unwritable};
 use crate::cli::{Failure, print};
 use crate::load::{self, Scenario, Shape};
 use crate::report::{self, Environment, Knees, Results, Run};
@@ -66,6 +66,14 @@ impl Load {
     /// Runs with a socket for all requests of a connection, then with one for each.
     pub(super) fn run_reuse(&self, scenario: Scenario, sink: Sink) -> Result<ExitCode, Failure> {
         let pool = self.measure(&scenario)?;
+        if pool.report.measured < self.duration {
+            // Interrupted, or nobody is there: the other half would be no better.
+            let results = Results { command: command(), are_steps: false, runs: vec![pool] };
+            if !sink.write(&results.to_json().map_err(unwritable)?)? {
+                print(text(&results, &scenario).as_bytes())?;
+            }
+            return Ok(status(&results.runs));
+        }
         let shape = Shape::Churn { messages: 1 };
         let reconnect = self.measure(&Scenario { shape, ..scenario })?;
         let exit = status([&pool, &reconnect]);

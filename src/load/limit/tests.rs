@@ -15,6 +15,8 @@ fn what_stopped_connections_has_a_name_a_side_and_a_remedy() {
         errno(libc::ETIMEDOUT),
         errno(libc::EADDRNOTAVAIL),
         errno(libc::EMFILE),
+        errno(libc::ENOENT),
+        errno(libc::EHOSTUNREACH),
         errno(libc::ENFILE),
         errno(libc::ENOMEM),
         Fate::Reset,
@@ -32,7 +34,8 @@ fn what_stopped_connections_has_a_name_a_side_and_a_remedy() {
             (Limit::Memory, 1),
             (Limit::Backlog, 2),
             (Limit::Unanswered, 1),
-            (Limit::Nobody, 1),
+            (Limit::Nobody, 2),
+            (Limit::Unreachable, 1),
             (Limit::Server, 1),
         ]
     );
