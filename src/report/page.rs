@@ -29,21 +29,33 @@ pub fn page(sides: &[Side]) -> String {
             let title = format!("Load on {}", only.sum.report.url);
             document(&title, &parts::summary(&only.sum), sides)
         }
-        _ => document(&format!("{} runs compared", sides.len()), &parts::comparison(sides), sides),
+        _ => {
+            let title = format!("{} runs compared{}", sides.len(), on(sides));
+            document(&title, &parts::comparison(sides), sides)
+        }
+    }
+}
+
+/// What all sides were put on, if it was the same.
+fn on(sides: &[Side]) -> String {
+    let mut urls = sides.iter().map(|side| &side.sum.report.url);
+    match urls.next() {
+        Some(first) if urls.all(|url| url == first) => format!(", on {first}"),
+        _ => String::new(),
     }
 }
 
 /// The page of a search, or of several beside each other: the knees, what led to them, and the runs
 /// that confirm them.
 pub fn page_of_knees(knees: &[Knees]) -> String {
+    let sides: Vec<Side> = knees.iter().filter_map(|it| it.side.clone()).collect();
     let title = match knees {
         [only] => only
             .side
             .as_ref()
             .map_or("A search".to_owned(), |side| format!("The knee of {}", side.sum.report.url)),
-        _ => format!("{} searches compared", knees.len()),
+        _ => format!("{} searches compared{}", knees.len(), on(&sides)),
     };
-    let sides: Vec<Side> = knees.iter().filter_map(|it| it.side.clone()).collect();
     document(&title, &knee::intro(knees), &sides)
 }
 

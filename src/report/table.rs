@@ -37,7 +37,7 @@ pub fn table(sides: &[Side]) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let lines = verdicts(sides).into_iter().chain(noted(sides));
+    let lines = verdicts(sides).into_iter().chain(noted(sides)).chain(invalid(sides));
     let lines: String = lines.map(|line| format!("{line}\n")).collect();
     format!("{}\n\n{lines}", table.trim_fmt())
 }
@@ -105,12 +105,6 @@ pub(super) fn noted(sides: &[Side]) -> Vec<String> {
                 .to_owned(),
         );
     }
-    for side in sides {
-        let doubts = side.sum.report.doubts();
-        if !doubts.is_empty() {
-            lines.push(format!("{} is INVALID: {}.", side.label, doubts.join("; ")));
-        }
-    }
     let Some((first, others)) = sides.split_first() else { return lines };
     for side in others {
         lines.extend(other_scenario(first, side));
@@ -127,6 +121,13 @@ pub(super) fn noted(sides: &[Side]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Which sides are not to be believed, and why.
+pub(super) fn invalid(sides: &[Side]) -> Vec<String> {
+    let doubted = sides.iter().map(|side| (&side.label, side.sum.report.doubts()));
+    let doubted = doubted.filter(|(_, doubts)| !doubts.is_empty());
+    doubted.map(|(label, doubts)| format!("{label} is INVALID: {}.", doubts.join("; "))).collect()
 }
 
 /// What a side did that the first did not do, if there is something.

@@ -178,7 +178,7 @@ fn cells(sides: &[Knees]) -> Vec<Vec<String>> {
             side.searches.len().to_string(),
         ]);
         if let Some(ratio) = versus(first, side).filter(|_| n > 0) {
-            rows.push(vec![String::new(), short(&ratio)]);
+            rows.push(["", &short(&ratio), "", "", ""].map(str::to_owned).to_vec());
         }
     }
     rows
