@@ -127,7 +127,7 @@ impl Compare {
                 (report::page(&steps.concat()), tables.join("\n"))
             }
             Files::Knees(files) => {
-                let sides = files.by_label(|label, own| Knees::new(label, own))?;
+                let sides = files.by_label(Knees::new)?;
                 let text = report::knee_table(&sides).map_err(Failure::Usage)?;
                 (report::page_of_knees(&sides), text)
             }
