@@ -101,7 +101,7 @@ pub(super) struct Load {
     /// p99, p99.9 or max, below a time (p99<5ms); of the response, or where it says so of the
     /// service (service p99<1ms). Each run takes --duration; --rate is where it begins
     #[arg(long, value_name = "OBJECTIVE", value_parser = Objective::parse,
-        conflicts_with_all = ["steps", "hold", "mirror", "report"],
+        conflicts_with_all = ["steps", "hold", "mirror"],
         env = "ONELOOP_LOAD_FIND", hide_env_values = true)]
     find: Option<Objective>,
 
@@ -304,7 +304,7 @@ impl Load {
             progress.end();
         }
         if let Some(objective) = &self.find {
-            return self.run_find(objective, &scenario, sink);
+            return self.run_find(objective, &scenario, sink, page);
         }
         if self.shapes.compares() {
             return self.run_reuse(scenario, sink);

@@ -96,6 +96,8 @@ pub fn main() -> ExitCode {
         Err(error) if error.kind() == ErrorKind::ValueValidation => {
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();
+            // What parses numbers says what is wrong, but not what would be right.
+            let line = line.replace("invalid digit found in string", "write a whole number");
             Err(Failure::Usage(line.trim_start_matches("error: ").to_owned()))
         }
         Err(error) => {

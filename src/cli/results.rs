@@ -7,11 +7,11 @@
 //!
 //! **Costs.** Reads each file once.
 //!
-//! **Read next.** `src/report/mod.rs`.
+//! **Read next.** `src/report/mod.rs`, `src/report/versus.rs`.
 
 use super::load::{Output, Sink, command, scenario_of, text, unwritable};
 use super::{Failure, print};
-use crate::report::{self, Results, Run, Side, same_steps};
+use crate::report::{self, Kind, Knee, Knees, Results, Run, Side, same_steps};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,7 +40,7 @@ pub(super) struct Merge {
 /// latency over time, what became of connections, CPU, the machine, and the command to repeat it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Report {
-    /// A file of oneloop load --json, or of a merge
+    /// A file of oneloop load --json (of --find, too), or of a merge
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     file: PathBuf,
 
@@ -51,16 +51,32 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let results = read(&self.file)?;
-        let out = Output::open("out", &self.out)?;
-        out.write(&report::page(&Side::each(&results)))?;
+        let page = match read(&self.file)? {
+            Kind::Runs(results) => report::page(&Side::each(&results)),
+            Kind::Knee(knee) => {
+                let name = self.file.display().to_string();
+                let knees = Knees::new(called(&name), vec![(name, knee)]);
+                report::page_of_knees(&[knees.map_err(Failure::Usage)?])
+            }
+        };
+        Output::open("out", &self.out)?.write(&page)?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Merge {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let files = self.files.iter().map(|path| Ok((path.display().to_string(), read(path)?)));
+        let files = self.files.iter().map(|path| {
+            let name = path.display().to_string();
+            match read(path)? {
+                Kind::Runs(results) => Ok((name, results)),
+                Kind::Knee(_) => Err(Failure::Usage(format!(
+                    "{name}: is a search (--find), and searches do not add up, for each chose its \
+                     rates by itself: spread one with --procs, or put several beside each other \
+                     (oneloop compare)"
+                ))),
+            }
+        });
         let files: Vec<(String, Results)> = files.collect::<Result<_, Failure>>()?;
         let (mut sum, merged) = Results::merge(&files).map_err(Failure::Usage)?;
         sum.command = command();
@@ -91,7 +107,8 @@ impl Merge {
   for n in 1 2 3; do oneloop load URL -q --json a$n.json; done      where repetitions come from")]
 pub(super) struct Compare {
     /// Files of oneloop load --json, or of a merge; the first is what the others are compared with.
-    /// Without a label a file is called as it is
+    /// Searches (--find) are compared with searches, by their knees. Without a label a file is
+    /// called as it is
     #[arg(value_name = "[LABEL=]FILE")]
     files: Vec<String>,
 
@@ -102,52 +119,119 @@ pub(super) struct Compare {
 
 impl Compare {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let steps = self.steps()?;
-        let out = self.out.map(|path| Output::open("out", &path)).transpose()?;
-        if let Some(out) = out {
-            out.write(&report::page(&steps.concat()))?;
+        let files = self.read()?;
+        let (page, text) = match Files::sorted(files)? {
+            Files::Runs(files) => {
+                let steps = steps(&files)?;
+                let tables: Vec<String> = steps.iter().map(|sides| report::table(sides)).collect();
+                (report::page(&steps.concat()), tables.join("\n"))
+            }
+            Files::Knees(files) => {
+                let sides = files.by_label(Knees::new)?;
+                let text = report::knee_table(&sides).map_err(Failure::Usage)?;
+                (report::page_of_knees(&sides), text)
+            }
+        };
+        if let Some(path) = self.out {
+            Output::open("out", &path)?.write(&page)?;
         }
-        let tables: Vec<String> = steps.iter().map(|sides| report::table(sides)).collect();
-        print(tables.join("\n").as_bytes())?;
+        print(text.as_bytes())?;
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The sides of each step, in the order in which their labels come first; of files without
-    /// steps there is one.
-    fn steps(&self) -> Result<Vec<Vec<Side>>, Failure> {
-        let mut files: Vec<(String, Results)> = Vec::new();
-        let mut labels: Vec<String> = Vec::new();
-        for argument in &self.files {
+    /// The files, each with its label.
+    fn read(&self) -> Result<Labelled<Kind>, Failure> {
+        let file = |argument: &String| {
             let (label, path) = match argument.split_once('=') {
                 Some((label, path)) if !label.is_empty() => (label.to_owned(), path),
                 _ => (called(argument), argument.as_str()),
             };
-            files.push((path.to_owned(), read(Path::new(path))?));
-            labels.push(label);
-        }
-        let mut order: Vec<&String> = Vec::new();
-        for label in &labels {
-            if !order.contains(&label) {
-                order.push(label);
-            }
-        }
-        if order.len() < 2 {
+            Ok((label, path.to_owned(), read(Path::new(path))?))
+        };
+        let files = Labelled(self.files.iter().map(file).collect::<Result<_, Failure>>()?);
+        if files.labels().len() < 2 {
             let line = "compare: needs two labels or more; name a file for each".to_owned();
             return Err(Failure::Usage(line));
         }
-        let steps = same_steps(&files).map_err(Failure::Usage)?;
-        let side = |n: usize, label: &String| {
-            let own = labels.iter().zip(&files).filter(|(own, _)| *own == label);
-            let runs: Vec<(String, Run)> =
-                own.map(|(_, (path, it))| (path.clone(), it.runs[n].clone())).collect();
-            let label = match files[0].1.are_steps {
-                true => format!("{label} {}", runs[0].1.step_name()),
-                false => label.clone(),
-            };
-            Side::new(label, runs).map_err(Failure::Usage)
-        };
-        (0..steps).map(|n| order.iter().map(|label| side(n, label)).collect()).collect()
+        Ok(files)
     }
+}
+
+/// Label, name and content of each file, in the order of the command line.
+struct Labelled<T>(Vec<(String, String, T)>);
+
+impl<T: Clone> Labelled<T> {
+    /// Each label once, in the order in which they come first.
+    fn labels(&self) -> Vec<&String> {
+        let mut labels: Vec<&String> = Vec::new();
+        for (label, ..) in &self.0 {
+            if !labels.contains(&label) {
+                labels.push(label);
+            }
+        }
+        labels
+    }
+
+    /// Makes a side of the files of each label.
+    fn by_label<S>(
+        &self,
+        side: impl Fn(String, Vec<(String, T)>) -> Result<S, String>,
+    ) -> Result<Vec<S>, Failure> {
+        let sides = self.labels().into_iter().map(|label| {
+            let own = self.0.iter().filter(|(own, ..)| own == label);
+            side(label.clone(), own.map(|(_, path, it)| (path.clone(), it.clone())).collect())
+        });
+        sides.collect::<Result<_, _>>().map_err(Failure::Usage)
+    }
+}
+
+/// Files of one kind.
+enum Files {
+    Runs(Labelled<Results>),
+    Knees(Labelled<Knee>),
+}
+
+impl Files {
+    /// # Errors
+    /// There are some of each.
+    fn sorted(Labelled(files): Labelled<Kind>) -> Result<Files, Failure> {
+        let (mut runs, mut knees) = (Vec::new(), Vec::new());
+        for (label, path, kind) in files {
+            match kind {
+                Kind::Runs(results) => runs.push((label, path, results)),
+                Kind::Knee(knee) => knees.push((label, path, knee)),
+            }
+        }
+        match (runs.first(), knees.first()) {
+            (Some((_, run, _)), Some((_, search, _))) => Err(Failure::Usage(format!(
+                "{search}: is a search (--find), but {run} is a run: compare searches with \
+                 searches"
+            ))),
+            (_, None) => Ok(Files::Runs(Labelled(runs))),
+            (None, Some(_)) => Ok(Files::Knees(Labelled(knees))),
+        }
+    }
+}
+
+/// The sides of each step, in the order in which their labels come first; of files without steps
+/// there is one.
+fn steps(files: &Labelled<Results>) -> Result<Vec<Vec<Side>>, Failure> {
+    let named: Vec<(String, Results)> =
+        files.0.iter().map(|(_, path, results)| (path.clone(), results.clone())).collect();
+    let steps = same_steps(&named).map_err(Failure::Usage)?;
+    let are_steps = named.first().is_some_and(|(_, results)| results.are_steps);
+    let side = |n: usize| {
+        files.by_label(|label, own| {
+            let runs: Vec<(String, Run)> =
+                own.into_iter().map(|(path, it)| (path, it.runs[n].clone())).collect();
+            let label = match are_steps {
+                true => format!("{label} {}", runs[0].1.step_name()),
+                false => label,
+            };
+            Side::new(label, runs)
+        })
+    };
+    (0..steps).map(side).collect()
 }
 
 /// A file's name without the rest of its path and its `.json`.
@@ -157,9 +241,9 @@ fn called(path: &str) -> String {
 }
 
 /// What is in a file.
-fn read(path: &Path) -> Result<Results, Failure> {
+fn read(path: &Path) -> Result<Kind, Failure> {
     let bad = |reason: String| Failure::Usage(format!("{}: {reason}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| bad("is no text".to_owned()))?;
-    Results::parse(&text).map_err(bad)
+    Kind::parse(&text).map_err(bad)
 }

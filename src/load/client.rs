@@ -61,7 +61,7 @@ pub(super) trait Client: Sized {
     fn ready(&mut self, id: ConnId, ready: Readiness, shared: &mut Shared, cx: &mut Cx<'_>)
     -> Life;
     /// Time has passed: is it over? If not, when to look again, if ever.
-    fn look(&mut self, id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>>;
+    fn look(&mut self, id: ConnId, shared: &mut Shared, cx: &Cx<'_>) -> Life<Option<Time>>;
     /// Keep `depth` messages in flight from now on. The caller looks at it afterwards.
     fn begin(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life;
     /// It can take a message at once.
@@ -153,6 +153,7 @@ pub(super) struct Tally {
     pub(super) statuses: Box<[u64]>,
     /// Connections that were opened in place of one that was ended in agreement.
     pub(super) reopened: u64,
+    pub(super) backlog_full: u64,
     /// WebSockets that agreed to compress.
     pub(super) deflate_agreed: u64,
     /// From when messages were due to their answers, and the measured time row by row.
@@ -168,7 +169,16 @@ impl Tally {
         let statuses = vec![0; 1000].into_boxed_slice();
         let messages = Messages::default();
         let sizes = mix.iter().map(|&(size, weight)| OfSize::new(size as u64, weight)).collect();
-        Tally { messages, statuses, reopened: 0, deflate_agreed: 0, series, paced: None, sizes }
+        Tally {
+            messages,
+            statuses,
+            reopened: 0,
+            backlog_full: 0,
+            deflate_agreed: 0,
+            series,
+            paced: None,
+            sizes,
+        }
     }
 
     /// The measured time begins.

@@ -111,7 +111,8 @@ impl Client for DatagramClient {
         Continue(())
     }
 
-    fn look(&mut self, id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>> {
+    fn look(&mut self, id: ConnId, shared: &mut Shared, cx: &Cx<'_>) -> Life<Option<Time>> {
+        let now = cx.now;
         let patience_ms = (shared.answer_timeout_ms / LOSS_PART).max(1);
         for slot in &mut self.slots {
             if slot.is_waiting && slot.stamp.sent_at.plus_ms(patience_ms) <= now {

@@ -24,6 +24,9 @@ pub(super) const REASON_BYTES_MAX: usize = 120;
 /// Different reasons that are told apart; the rest is counted together.
 const REASONS_MAX: usize = 16;
 
+/// What those say that found no room in the queue of a Unix listener.
+pub(super) const BACKLOG_FULL: &str = "EAGAIN (the server's backlog is full)";
+
 /// What a connection was doing when it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -104,6 +107,11 @@ impl Fate {
     /// What is to be sent finds no room to wait.
     pub(super) fn out_of_buffers() -> Fate {
         Fate::Failed("out of buffers for what is to be sent".to_owned())
+    }
+
+    /// The listener's queue is full and stays so (EAGAIN of a Unix socket).
+    pub(super) fn backlog_full() -> Fate {
+        Fate::Failed(BACKLOG_FULL.to_owned())
     }
 
     /// What a line that [began like a refusal](may_be_refusal) says, if it is one.
@@ -189,6 +197,10 @@ pub struct Connections {
     /// (HTTP), or that is the shape of the run. They are not attempted again: the new one is the
     /// same connection, in another socket.
     pub reopened: u64,
+    /// Connects that found the queue of a Unix listener full (EAGAIN), and asked again until there
+    /// was room. A report that was written before has none.
+    #[serde(default)]
+    pub backlog_full: u64,
     /// What those who were told why were told, and why the failed ones failed. Bounded: beyond 16
     /// different reasons, the rest is counted as `other`.
     pub reasons: BTreeMap<String, u64>,
@@ -252,6 +264,7 @@ impl Connections {
         self.hung += other.hung;
         self.failed += other.failed;
         self.reopened += other.reopened;
+        self.backlog_full += other.backlog_full;
         self.phases.connect += other.phases.connect;
         self.phases.tls += other.phases.tls;
         self.phases.handshake += other.phases.handshake;

@@ -205,12 +205,13 @@ impl<C: Client> Load<C> {
                     None
                 }
                 Opened::Busy => {
+                    self.shared.tally.backlog_full += u64::from(self.busy_since.is_none());
                     let since = *self.busy_since.get_or_insert(cx.now);
                     if cx.now.ms_since(since) < self.shared.connect_timeout_ms {
                         cx.timers.arm(OPEN, cx.now.plus_ms(BUSY_MS));
                         return false;
                     }
-                    self.connections.count(Fate::TimedOut, Phase::Connect);
+                    self.connections.count(Fate::backlog_full(), Phase::Connect);
                     None
                 }
             };
@@ -287,7 +288,7 @@ impl<C: Client> Load<C> {
             seat.crowds_until = None;
             self.crowd -= 1;
         }
-        match seat.client.look(id, &mut self.shared, cx.now) {
+        match seat.client.look(id, &mut self.shared, cx) {
             ControlFlow::Continue(due) => {
                 let next = due.into_iter().chain(seat.crowds_until).min();
                 next.inspect(|&next| cx.timers.arm(timer_of(id), next));

@@ -25,6 +25,7 @@ mod fates;
 mod handler;
 mod in_flight;
 mod keys;
+mod limit;
 mod pacer;
 mod pattern;
 mod report;
@@ -40,6 +41,7 @@ mod times;
 mod validity;
 
 pub use fates::{Connections, Phases};
+pub use limit::Limit;
 pub use report::{Messages, OfSize, Paced, Report, field};
 pub use series::Row;
 pub use shape::{ChurnFigures, FanFigures, Figures, IdleFigures, PING_EVERY_MS_MAX, Shape};
@@ -154,10 +156,19 @@ impl Scenario {
         }
     }
 
-    /// What the user should know before the run, if anything: where ports will be short.
+    /// What the user should know before the run, if anything: where ports will be short, or that
+    /// what he asked for has no say.
     pub fn advice(&self) -> Option<String> {
         let churns = matches!(self.shape, Shape::Churn { .. });
-        sources::advice(&self.target, self.connections, &self.sources, churns)
+        let (target, in_plain) = (&self.target, !self.target.is_secure);
+        if let Some(trust) = self.trust.as_ref().filter(|_| in_plain) {
+            let flag = if *trust == Trust::Anybody { "tls-insecure" } else { "tls-ca" };
+            return Some(format!(
+                "{flag}: {target} is not under TLS, so nothing is encrypted; write tls://, wss:// \
+                 or https://"
+            ));
+        }
+        sources::advice(target, self.connections, &self.sources, churns)
     }
 
     /// It speaks HTTP.
@@ -338,6 +349,8 @@ pub struct Snapshot {
     pub in_line: u64,
     /// Sockets that took the place of others, a second since the last news.
     pub reopened_per_s: f64,
+    /// What stopped connections, if something did.
+    pub limit: Option<Limit>,
 }
 
 impl Snapshot {
@@ -357,6 +370,7 @@ impl Snapshot {
             service_p99_us: larger(self.service_p99_us, other.service_p99_us),
             in_line: self.in_line + other.in_line,
             reopened_per_s: self.reopened_per_s + other.reopened_per_s,
+            limit: self.limit.or(other.limit),
         }
     }
 }
@@ -393,6 +407,7 @@ pub fn run(scenario: &Scenario, observer: &mut dyn Observer) -> Result<Report, L
 /// As of [`run`].
 pub fn check(scenario: &Scenario) -> Result<(), LoadError> {
     scenario.check()?;
+    sources::check(&scenario.sources)?;
     make_room(u64::from(scenario.connections))
 }
 

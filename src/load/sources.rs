@@ -110,6 +110,22 @@ pub(super) fn dealt(
     Ok(own.collect())
 }
 
+/// Whether sockets can come from these addresses.
+///
+/// # Errors
+/// The first that this machine does not have, or may not use.
+pub(super) fn check(given: &[IpAddr]) -> Result<(), LoadError> {
+    for source in given {
+        if let Err(error) = std::net::UdpSocket::bind((*source, 0)) {
+            return Err(LoadError::Usage(format!(
+                "source {source}: no socket can come from it ({error}); give an address of this \
+                 machine (ip address shows them)"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// What is to be feared of the ports, where the rotation does not help.
 pub(super) fn advice(
     target: &Target,

@@ -32,8 +32,10 @@ use std::ops::ControlFlow::{Break, Continue};
 const HANG_UP_MS: u64 = 1_000;
 
 /// How far a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 enum Stage {
+    /// The listener's queue is full: connects again when its timer says so.
+    Queued,
     Connecting,
     /// TLS is shaking hands.
     Securing,
@@ -67,8 +69,8 @@ const _: () = assert!(size_of::<StreamClient>() <= 192);
 impl Client for StreamClient {
     fn open(id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Opened<Self> {
         let link = match connect(id, 0, shared, cx) {
-            Ok(Some(link)) => link,
-            Ok(None) => return Opened::Busy,
+            Ok((link, Stage::Connecting)) => link,
+            Ok(_) => return Opened::Busy,
             Err(error) => return Opened::Ended(Fate::of(&error)),
         };
         let speech = match Speech::new(shared) {
@@ -98,7 +100,11 @@ impl Client for StreamClient {
         self.event(id, ready, shared, cx)
     }
 
-    fn look(&mut self, id: ConnId, shared: &mut Shared, now: Time) -> Life<Option<Time>> {
+    fn look(&mut self, id: ConnId, shared: &mut Shared, cx: &Cx<'_>) -> Life<Option<Time>> {
+        let now = cx.now;
+        if self.stage == Stage::Queued {
+            return self.connect_again(id, shared, cx);
+        }
         if self.is_calm() {
             return Continue(self.next_ping(id, shared));
         }
@@ -205,7 +211,7 @@ impl Client for StreamClient {
 
     fn phase(&self, id: ConnId, shared: &Shared) -> Phase {
         match self.stage {
-            Stage::Connecting => Phase::Connect,
+            Stage::Queued | Stage::Connecting => Phase::Connect,
             Stage::Securing => Phase::Tls,
             _ if self.link.backlog_bytes() > 0 => Phase::Send,
             _ => self.speech.phase(id, &self.in_flight, shared),
@@ -225,6 +231,9 @@ impl StreamClient {
 
     /// Learns how connecting went; false if it is still under way.
     fn connected(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life<bool> {
+        if self.stage == Stage::Queued {
+            return Continue(false);
+        }
         match net::connected(self.link.stream()) {
             Ok(true) => {}
             Ok(false) if !self.is_ending => return Continue(false),
@@ -283,7 +292,7 @@ impl StreamClient {
 
     /// Says that nothing more will be said, where TLS is there to say it.
     fn part(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) {
-        if !self.was_reset && self.stage != Stage::Connecting {
+        if !self.was_reset && self.stage > Stage::Connecting {
             // Who does not hear it any more need not.
             let _ = self.link.end(id.token(), link_io(shared, cx));
         }

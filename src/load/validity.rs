@@ -14,6 +14,7 @@
 //! **Read next.** `src/load/report.rs`.
 
 use super::report::{Paced, Report, us};
+use super::shape::Figures;
 use hdrhistogram::Histogram;
 
 /// A generator that sends 1 of 100 messages later than this was late. Less than that is what
@@ -39,6 +40,10 @@ impl Report {
         let mut doubts = self.own_doubts();
         if let Some(unsent) = self.paced.as_ref().map(|it| it.unsent).filter(|unsent| *unsent > 0) {
             doubts.push(format!("{unsent} messages were due and never sent: no latency has them"));
+        }
+        let counts_time = !self.hold && !matches!(self.shape, Some(Figures::Idle(_)));
+        if counts_time && self.measured.is_zero() && self.connections.connected > 0 {
+            doubts.push("nothing was measured: it ended while connections were opened".to_owned());
         }
         let answers = self.latency.len();
         if !self.measured.is_zero() && !bears_out(answers, 0.99) {

@@ -16,7 +16,7 @@
 use super::{Address, Stream};
 use crate::sys;
 use mio::net::{TcpStream, UdpSocket, UnixStream};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -27,8 +27,9 @@ pub enum Connect {
     InProgress(Stream),
     /// Connected at once (a Unix socket).
     Done(Stream),
-    /// The listener's queue is full (a Unix socket): try again later; no event will tell.
-    Busy,
+    /// The listener's queue is full (EAGAIN of a Unix socket): [try again](connect_again) later
+    /// with this socket; no event will tell when.
+    Busy(Stream),
 }
 
 /// Begins to connect to `address`, from `source` if it is given.
@@ -52,18 +53,33 @@ pub fn connect(address: &Address, source: Option<IpAddr>) -> io::Result<Connect>
                 Err(error) => Err(error),
             }
         }
-        Address::Unix(path) => {
+        Address::Unix(_) => {
             let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
-            match socket.connect(&SockAddr::unix(path)?) {
-                Ok(()) => Ok(Connect::Done(Stream::Unix(UnixStream::from_std(socket.into())))),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Connect::Busy),
-                Err(error) => Err(error),
+            let stream = Stream::Unix(UnixStream::from_std(socket.into()));
+            match connect_again(&stream, address)? {
+                true => Ok(Connect::Done(stream)),
+                false => Ok(Connect::Busy(stream)),
             }
         }
         Address::Udp(_) => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "a datagram socket has no connection to begin",
         )),
+    }
+}
+
+/// Connects a Unix socket that found the listener's queue full. `false`: it is full still.
+///
+/// # Errors
+/// As `connect(2)`; an address of another kind is invalid input.
+pub fn connect_again(stream: &Stream, address: &Address) -> io::Result<bool> {
+    let Address::Unix(path) = address else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no Unix socket"));
+    };
+    match SockRef::from(stream).connect(&SockAddr::unix(path)?) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -133,6 +133,11 @@ impl Link {
         &self.stream
     }
 
+    /// The same, to be registered.
+    pub fn stream_mut(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+
     /// Nothing waits to be sent, and there is no TLS.
     #[inline]
     pub fn is_bare(&self) -> bool {

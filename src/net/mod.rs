@@ -25,7 +25,7 @@ mod tls;
 mod tls;
 
 pub use acceptor::{Accept, Acceptor, bind_datagram, bind_group, clear_away};
-pub use connector::{Connect, connect, connect_datagram, connected};
+pub use connector::{Connect, connect, connect_again, connect_datagram, connected};
 #[cfg(feature = "cli")]
 pub(crate) use endpoint::unknown;
 pub use endpoint::{

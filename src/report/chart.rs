@@ -186,7 +186,7 @@ impl Line {
 }
 
 /// The next number of 1, 2 or 5 times a power of ten.
-fn round_up(value: f64) -> f64 {
+pub(super) fn round_up(value: f64) -> f64 {
     let decade = 10_f64.powf(value.max(1e-9).log10().floor());
     let digit = [1.0, 2.0, 5.0, 10.0].into_iter().find(|digit| digit * decade >= value * 0.999);
     digit.unwrap_or(10.0) * decade

@@ -123,7 +123,7 @@ pub fn compare(figure: Figure, first: &Side, side: &Side) -> Option<Ratio> {
 
 /// How far apart the means of two samples may be by chance: half the 95 % interval of their
 /// difference, after Welch. `None` with less than two values on a side.
-fn chance(a: &[f64], b: &[f64]) -> Option<f64> {
+pub(super) fn chance(a: &[f64], b: &[f64]) -> Option<f64> {
     let (square_a, square_b) = (squared_error(a)?, squared_error(b)?);
     let sum = square_a + square_b;
     let part = |square: f64, values: &[f64]| square * square / (values.len() - 1) as f64;

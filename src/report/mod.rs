@@ -15,18 +15,22 @@
 mod chart;
 mod compare;
 mod environment;
+mod knee;
 mod merge;
 mod page;
 mod results;
 mod run;
 mod side;
 mod table;
+mod versus;
 
 pub use compare::{Figure, Ratio, compare};
 pub use environment::Environment;
+pub use knee::{Ending, From, Kept, Knee, Probe, Verdict};
 pub use merge::{Merged, merge};
-pub use page::page;
-pub use results::{Results, same_steps};
+pub use page::{page, page_of_knees};
+pub use results::{Kind, Results, same_steps};
 pub use run::{Generator, Own, Run};
 pub use side::Side;
 pub use table::table;
+pub use versus::{Knees, knee_table, versus};

@@ -12,10 +12,11 @@
 //!
 //! **Read next.** `src/report/chart.rs`, `src/report/page/style.css`.
 
+mod knee;
 mod parts;
 
 use super::chart::{COLOURS, Chart, Line, Scale};
-use super::{Run, Side};
+use super::{Knees, Run, Side};
 use crate::load::Row;
 use hdrhistogram::Histogram;
 
@@ -23,20 +24,51 @@ const STYLE: &str = include_str!("page/style.css");
 
 /// The page of one side, or of several beside each other.
 pub fn page(sides: &[Side]) -> String {
-    let title = match sides {
-        [only] => format!("Load on {}", only.sum.report.url),
-        _ => format!("{} runs compared", sides.len()),
+    match sides {
+        [only] => {
+            let title = format!("Load on {}", only.sum.report.url);
+            document(&title, &parts::summary(&only.sum), sides)
+        }
+        _ => {
+            let title = format!("{} runs compared{}", sides.len(), on(sides));
+            document(&title, &parts::comparison(sides), sides)
+        }
+    }
+}
+
+/// What all sides were put on, if it was the same.
+fn on(sides: &[Side]) -> String {
+    let mut urls = sides.iter().map(|side| &side.sum.report.url);
+    match urls.next() {
+        Some(first) if urls.all(|url| url == first) => format!(", on {first}"),
+        _ => String::new(),
+    }
+}
+
+/// The page of a search, or of several beside each other: the knees, what led to them, and the runs
+/// that confirm them.
+pub fn page_of_knees(knees: &[Knees]) -> String {
+    let sides: Vec<Side> = knees.iter().filter_map(|it| it.side.clone()).collect();
+    let title = match knees {
+        [only] => only
+            .side
+            .as_ref()
+            .map_or("A search".to_owned(), |side| format!("The knee of {}", side.sum.report.url)),
+        _ => format!("{} searches compared{}", knees.len(), on(&sides)),
     };
-    let title = escaped(&title);
+    document(&title, &knee::intro(knees), &sides)
+}
+
+/// A page with an introduction of its own; below it what holds for all runs.
+fn document(title: &str, intro: &str, sides: &[Side]) -> String {
+    let title = escaped(title);
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n<h1>{title}</h1>\n"
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n<h1>{title}</h1>\n{intro}"
     );
-    if let [only] = sides {
-        html += &parts::summary(&only.sum);
-    } else {
-        html += &parts::comparison(sides);
+    if sides.is_empty() {
+        return html;
     }
     let key_of_percentiles = match sides.iter().any(|side| side.sum.report.paced.is_some()) {
         true => key(sides) + "<p>Since it was due; dashed: since it was sent.</p>\n",

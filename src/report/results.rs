@@ -1,7 +1,7 @@
 //! What is in a file of results: a run, or the steps of one.
 //!
 //! **What.** [`Results`] reads and writes the files of `oneloop load --json`, with `--steps` or
-//! without, and of `oneloop merge`.
+//! without, and of `oneloop merge`; [`Kind`] tells them from those of a search.
 //!
 //! **Why this way.** A step is a whole run, so a file of steps is a list of them, each as it would
 //! stand in a file of its own; whoever reads one reads the other, and does to each step what he
@@ -11,13 +11,49 @@
 //!
 //! **Read next.** `src/report/run.rs`, `src/report/merge.rs`.
 
+use super::knee::{self, Knee};
 use super::{Merged, Run, merge};
 use crate::limits::words::grouped;
 use crate::load::field;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What `format` says in a file of steps.
 const STEPS_FORMAT: &str = "oneloop-steps-1";
+
+/// What a file is of.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A run, or steps.
+    Runs(Results),
+    /// A search.
+    Knee(Knee),
+}
+
+impl Kind {
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// As of [`Results::parse`] and [`Knee::parse`].
+    pub fn parse(text: &str) -> Result<Kind, String> {
+        let json = json(text)?;
+        match json.get("format").is_some_and(|format| format == knee::FORMAT) {
+            true => Knee::from_value(&json).map(Kind::Knee),
+            false => Results::from_value(&json).map(Kind::Runs),
+        }
+    }
+}
+
+/// The JSON in a file.
+///
+/// # Errors
+/// It is none, or ends before it is whole.
+pub(super) fn json(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| match error.is_eof() {
+        true if text.trim().is_empty() => "is empty".to_owned(),
+        true => format!("is cut off: {error}"),
+        false => format!("is no JSON: {error}"),
+    })
+}
 
 /// The runs of a file.
 #[derive(Clone, Debug)]
@@ -40,7 +76,8 @@ impl Results {
             return only.to_json();
         }
         let steps: Vec<Value> = self.runs.iter().map(Run::to_value).collect::<Result<_, _>>()?;
-        let json = json!({"format": STEPS_FORMAT, "command": self.command, "steps": steps});
+        let json =
+            serde_json::json!({"format": STEPS_FORMAT, "command": self.command, "steps": steps});
         Ok(serde_json::to_string_pretty(&json)? + "\n")
     }
 
@@ -50,17 +87,16 @@ impl Results {
     /// In one line: it is no JSON, not of a load, of another version; or the field and what is
     /// wrong with it, and in which step.
     pub fn parse(text: &str) -> Result<Results, String> {
-        let json: Value = serde_json::from_str(text).map_err(|error| match error.is_eof() {
-            true if text.trim().is_empty() => "is empty".to_owned(),
-            true => format!("is cut off: {error}"),
-            false => format!("is no JSON: {error}"),
-        })?;
+        Results::from_value(&json(text)?)
+    }
+
+    fn from_value(json: &Value) -> Result<Results, String> {
         if json.get("format").is_none_or(|format| format != STEPS_FORMAT) {
-            let run = Run::from_value(&json)?;
+            let run = Run::from_value(json)?;
             let command = run.report.command.clone();
             return Ok(Results { command, are_steps: false, runs: vec![run] });
         }
-        let steps: Vec<Value> = field(&json, "steps")?;
+        let steps: Vec<Value> = field(json, "steps")?;
         let numbered = steps.iter().zip(1..);
         let runs = numbered
             .map(|(json, n)| Run::from_value(json).map_err(|reason| format!("step {n}: {reason}")));
@@ -68,7 +104,7 @@ impl Results {
         if runs.is_empty() {
             return Err("field `steps`: empty".to_owned());
         }
-        let command = field::<Option<String>>(&json, "command")?.unwrap_or_default();
+        let command = field::<Option<String>>(json, "command")?.unwrap_or_default();
         Ok(Results { command, are_steps: true, runs })
     }
 

@@ -52,6 +52,12 @@ impl Side {
         rates.sum::<f64>() / self.runs.len() as f64
     }
 
+    /// Messages a second that were asked for, the mean of the repetitions; `None` in a closed loop.
+    pub fn asked_per_s(&self) -> Option<u64> {
+        let asked: Option<Vec<u64>> = self.runs.iter().map(Run::asked_per_s).collect();
+        asked.map(|asked| asked.iter().sum::<u64>() / asked.len() as u64)
+    }
+
     /// The rows of all its generators.
     pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.runs.iter().flat_map(|run| run.generators.iter().flat_map(|it| &it.rows))

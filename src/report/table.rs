@@ -37,7 +37,7 @@ pub fn table(sides: &[Side]) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let lines = verdicts(sides).into_iter().chain(noted(sides));
+    let lines = verdicts(sides).into_iter().chain(noted(sides)).chain(invalid(sides));
     let lines: String = lines.map(|line| format!("{line}\n")).collect();
     format!("{}\n\n{lines}", table.trim_fmt())
 }
@@ -65,27 +65,30 @@ pub(super) fn short(ratio: &Ratio) -> String {
 pub(super) fn verdicts(sides: &[Side]) -> Vec<String> {
     let Some((first, others)) = sides.split_first() else { return Vec::new() };
     let verdict = |side: &Side| {
-        let mut parts = [
-            (Some(false), "differs in", vec![]),
-            (Some(true), "within the noise:", vec![]),
-            (None, "too few samples to tell:", vec![]),
-        ];
-        for figure in Figure::ALL {
-            let Some(ratio) = compare(figure, first, side) else { continue };
-            let (_, _, list) = &mut parts[match ratio.within_noise {
-                Some(false) => 0,
-                Some(true) => 1,
-                None => 2,
-            }];
-            let percent = (ratio.ratio - 1.0) * 100.0;
-            list.push(format!("{} ({percent:+.1} %)", figure.name()));
-        }
-        let parts = parts.into_iter().filter(|(_, _, list)| !list.is_empty());
-        let parts: Vec<String> =
-            parts.map(|(_, words, list)| format!("{words} {}", list.join(", "))).collect();
-        format!("{} against {}: {}.", side.label, first.label, parts.join("; "))
+        let ratios = Figure::ALL
+            .into_iter()
+            .filter_map(|figure| Some((figure.name(), compare(figure, first, side)?)));
+        verdict(&side.label, &first.label, &ratios.collect::<Vec<_>>())
     };
     others.iter().map(verdict).collect()
+}
+
+/// What is different and what may be chance, in a sentence.
+pub(super) fn verdict(label: &str, first: &str, ratios: &[(&str, Ratio)]) -> String {
+    let mut parts = [
+        (Some(false), "differs in", vec![]),
+        (Some(true), "within the noise:", vec![]),
+        (None, "too few samples to tell:", vec![]),
+    ];
+    for (name, ratio) in ratios {
+        let percent = (ratio.ratio - 1.0) * 100.0;
+        let part = parts.iter_mut().find(|(known, _, _)| *known == ratio.within_noise);
+        part.into_iter().for_each(|(_, _, list)| list.push(format!("{name} ({percent:+.1} %)")));
+    }
+    let parts = parts.into_iter().filter(|(_, _, list)| !list.is_empty());
+    let parts: Vec<String> =
+        parts.map(|(_, words, list)| format!("{words} {}", list.join(", "))).collect();
+    format!("{label} against {first}: {}.", parts.join("; "))
 }
 
 /// How noise was estimated, and where the runs did not do the same.
@@ -102,24 +105,10 @@ pub(super) fn noted(sides: &[Side]) -> Vec<String> {
                 .to_owned(),
         );
     }
-    for side in sides {
-        let doubts = side.sum.report.doubts();
-        if !doubts.is_empty() {
-            lines.push(format!("{} is INVALID: {}.", side.label, doubts.join("; ")));
-        }
-    }
     let Some((first, others)) = sides.split_first() else { return lines };
     for side in others {
-        let pairs = first.sum.scenario().into_iter().zip(side.sum.scenario());
-        let other = pairs.filter(|((_, ours), (_, theirs))| ours != theirs);
-        let other: Vec<String> = other
-            .map(|((name, ours), (_, theirs))| format!("{name} {theirs}, not {ours}"))
-            .collect();
-        if !other.is_empty() {
-            let (label, other) = (&side.label, other.join("; "));
-            lines.push(format!("{label} did not do the same as {}: {other}.", first.label));
-        }
-        if let (Some(ours), Some(theirs)) = (first.sum.asked_per_s(), side.sum.asked_per_s())
+        lines.extend(other_scenario(first, side));
+        if let (Some(ours), Some(theirs)) = (first.asked_per_s(), side.asked_per_s())
             && ours != theirs
         {
             lines.push(format!(
@@ -132,6 +121,24 @@ pub(super) fn noted(sides: &[Side]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Which sides are not to be believed, and why.
+pub(super) fn invalid(sides: &[Side]) -> Vec<String> {
+    let doubted = sides.iter().map(|side| (&side.label, side.sum.report.doubts()));
+    let doubted = doubted.filter(|(_, doubts)| !doubts.is_empty());
+    doubted.map(|(label, doubts)| format!("{label} is INVALID: {}.", doubts.join("; "))).collect()
+}
+
+/// What a side did that the first did not do, if there is something.
+pub(super) fn other_scenario(first: &Side, side: &Side) -> Option<String> {
+    let pairs = first.sum.scenario().into_iter().zip(side.sum.scenario());
+    let other = pairs.filter(|((_, ours), (_, theirs))| ours != theirs);
+    let other: Vec<String> =
+        other.map(|((name, ours), (_, theirs))| format!("{name} {theirs}, not {ours}")).collect();
+    let (label, first) = (&side.label, &first.label);
+    (!other.is_empty())
+        .then(|| format!("{label} did not do the same as {first}: {}.", other.join("; ")))
 }
 
 #[cfg(test)]

@@ -84,6 +84,61 @@ fn what_no_server_can_do_is_kept_at_no_rate() {
 }
 
 #[test]
+fn where_nobody_serves_the_search_ends_at_once_and_says_so() {
+    let url = format!("tcp://{}", servers::nobody());
+    let out = oneloop(&["load", &url, "-c", "2", "--find", "p99<1ms", "-d", "1s"]);
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert_eq!(out.status.code(), Some(1), "{text}");
+    assert!(text.contains("NOT FOUND: nobody was served: 2 refused."), "{text}");
+}
+
+/// What a search wrote, whatever it found.
+fn searched(url: &str, file: &str, page: &str) {
+    let arguments = ["load", url, "-c", "9", "--find", "p50<90ms", "--rate", "300", "-d", "150ms"];
+    let out = oneloop(&[&arguments[..], &["-q", "--json", file, "--report", page]].concat());
+    assert!(out.status.code().is_some_and(|status| status != 2), "{out:?}");
+}
+
+#[test]
+fn searches_are_compared_and_drawn_and_not_added_up() {
+    let url = slow_server(Duration::from_millis(2));
+    let place = Place::new();
+    let [a, b, run, half, page] =
+        ["a.json", "b.json", "run.json", "half.json", "p.html"].map(|name| place.at(name));
+    searched(&url, &a, &page);
+    let drawn = fs::read_to_string(&page).expect("a page");
+    assert!(drawn.contains("<h2>Latency by rate</h2>"), "{drawn}");
+    searched(&url, &b, &page);
+    let _ = oneloop(&["load", &url, "-c", "1", "-d", "100ms", "-q", "--json", &run]);
+    let text = fs::read_to_string(&a).expect("a file");
+    fs::write(&half, &text[..text.len() / 2]).expect("a writable place");
+
+    let pages = [place.at("c.html"), place.at("d.html")];
+    let out = oneloop(&["compare", &a, &b, "-o", &pages[0]]);
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert_eq!(out.status.code(), Some(0), "{out:?}");
+    let (found, lacks) = (text.contains("b against a: "), text.contains(" has no knee: "));
+    assert!(text.contains("P50 THERE") && (found || lacks), "{text}");
+    assert_eq!(oneloop(&["report", &a, "-o", &pages[1]]).status.code(), Some(0));
+    for (page, title) in pages.iter().zip(["<h1>2 searches compared", "<h2>The runs of the search"])
+    {
+        assert!(fs::read_to_string(page).expect("a page").contains(title), "{title}");
+    }
+    let refusals: [(&[&str], &str); 4] = [
+        (&["merge", &a, &b], "a.json: is a search (--find), and searches do not add up"),
+        (&["compare", &a, &run], "run.json is a run: compare searches with searches"),
+        (&["compare", &a, &half], "half.json: is cut off: "),
+        (&["compare", &a, &a], "compare: needs two labels or more"),
+    ];
+    for (arguments, reason) in refusals {
+        let out = oneloop(arguments);
+        let error = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!((out.status.code(), error.lines().count()), (Some(2), 1), "{error}");
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[test]
 fn what_cannot_be_searched_is_a_usage_error() {
     let cases: [(&[&str], &str); 4] = [
         (&["--find", "p98<5ms"], "did you mean `p90`"),

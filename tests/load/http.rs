@@ -8,7 +8,7 @@ use oneloop::net::Dialect;
 use oneloop::proto::http1::Method;
 use oneloop::server::Limits;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -45,8 +45,13 @@ fn server(
         for number in 0.. {
             let Some(body) = read_request(&mut reader) else { return };
             let (bytes, goes_on) = answer(number, &body);
-            if writer.write_all(&bytes).is_err() || !goes_on {
+            if writer.write_all(&bytes).is_err() {
                 return;
+            }
+            if !goes_on {
+                // A request may be on its way, and closing on it would be a reset.
+                let _ = writer.shutdown(Shutdown::Write);
+                return servers::read_to_end(reader.into_inner());
             }
         }
     })

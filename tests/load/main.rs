@@ -21,6 +21,7 @@ mod shapes;
 #[cfg(feature = "tls")]
 mod tls;
 mod tool;
+mod unix;
 mod ws;
 
 use oneloop::load::{self, Observer, Report, Scenario};

@@ -1,10 +1,9 @@
 //! What is sent comes back, is compared and is counted.
 
 use crate::servers::{self, Count};
-use crate::{address, run, scenario};
+use crate::{run, scenario};
 use oneloop::load::Scenario;
 use std::io::{Read, Write};
-use std::os::unix::net::UnixListener;
 
 #[test]
 fn every_message_of_an_honest_server_is_received() {
@@ -105,24 +104,4 @@ fn bytes_that_nobody_asked_for_end_the_connection() {
     assert_eq!(report.connections.failed, 2, "{:?}", report.connections);
     assert_eq!(report.connections.reasons["more bytes came back than were sent"], 2);
     assert_eq!(report.messages.received, 2);
-}
-
-#[test]
-fn unix_sockets_work_and_a_short_queue_is_waited_for() {
-    let path = std::env::temp_dir().join(format!("oneloop-load-{}.sock", std::process::id()));
-    let _ = std::fs::remove_file(&path);
-    let kind = socket2::Type::STREAM;
-    let socket = socket2::Socket::new(socket2::Domain::UNIX, kind, None).expect("a socket");
-    socket.bind(&socket2::SockAddr::unix(&path).expect("short")).expect("binds");
-    socket.listen(1).expect("listens");
-    let listener = UnixListener::from(std::os::fd::OwnedFd::from(socket));
-    std::thread::spawn(move || {
-        for stream in listener.incoming().take(20).flatten() {
-            std::thread::spawn(|| servers::echo_changed(stream, |_, _| {}));
-        }
-    });
-    let report = run(&scenario(address(&format!("unix://{}", path.display())), 20));
-    std::fs::remove_file(&path).expect("it was there");
-    assert_eq!(report.connections.connected, 20, "{:?}", report.connections);
-    assert_eq!(report.messages.received, report.messages.sent);
 }

@@ -273,7 +273,7 @@ fn they_begin_at_the_given_time_and_not_after_it() {
     let arguments = ["load", &url, "-c", "4", "--procs", "2", "-d", "50ms", "--json", "-"];
     let out = oneloop(&[&arguments[..], &["--start-at", &at.to_string()]].concat());
     let errors = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(errors.contains("begins in 1 s\n"), "{errors}");
+    assert!(errors.contains("begins in 1s\n"), "{errors}");
     let json: Value = serde_json::from_slice(&out.stdout).expect("JSON");
     let from = json["measured_from_unix_s"].as_f64().expect("a time");
     assert!(from >= at as f64, "{from} {at}");

@@ -109,6 +109,20 @@ fn the_status_tells_good_from_bad() {
 }
 
 #[test]
+fn what_stopped_the_connections_is_named_with_its_side_and_what_lifts_it() {
+    let nobody = format!("tcp://{}", servers::nobody());
+    let out = output(&[&nobody, "-c", "2", "-d", "50ms", "-q"]);
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(text.contains("2  the server's side: nobody listens there"), "{text}");
+    let out = output(&[&nobody, "-c", "2", "-d", "50ms", "--source", "192.0.2.77"]);
+    let error = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(2), "{error}");
+    assert!(error.starts_with("error: source 192.0.2.77: no socket can come from it"), "{error}");
+    let out = output(&[&nobody, "--churn", "x"]);
+    assert!(String::from_utf8_lossy(&out.stderr).contains("write a whole number"), "{out:?}");
+}
+
+#[test]
 fn http_is_reported_in_its_own_words() {
     let answer = |status: &'static str| {
         servers::tcp(move |_, mut stream| {
@@ -302,6 +316,35 @@ fn interrupting_while_nobody_answers_does_not_wait_for_them() {
     assert_eq!(child.wait().expect("ends").code(), Some(1), "nobody was served");
     let json: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(json["connections"]["attempted"], 0, "no fate is known");
+}
+
+/// Interrupts the tool when it says `word`; its status, and what it printed.
+fn interrupted_at(word: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let command = tool(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = command.expect("the tool starts");
+    let mut progress = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let line = progress.find(|line| line.as_ref().is_ok_and(|line| line.contains(word)));
+    assert!(line.is_some(), "it told how it goes");
+    interrupt(&child);
+    let mut text = String::new();
+    stdout_of(&mut child).read_to_string(&mut text).expect("UTF-8");
+    (child.wait().expect("ends").code(), text)
+}
+
+#[test]
+fn what_is_interrupted_before_it_measures_is_no_result() {
+    let opening = [&echo_server()[..], "-c", "1000", "--connect-rate", "5"];
+    let (status, text) = interrupted_at(" of 1,000 connected", &opening);
+    assert_eq!(status, Some(3), "{text}");
+    assert!(text.contains("NOTHING MEASURED: it ended with "), "{text}");
+}
+
+#[test]
+fn a_comparison_that_is_interrupted_does_not_begin_its_second_half() {
+    let url = echo_server();
+    let both = [&url[..], "-c", "2", "--pool", "--reconnect", "-d", "10m"];
+    let (_, text) = interrupted_at("2 connected  ", &both);
+    assert!(text.contains("messages a second on 2 connections"), "{text}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The knee: the highest rate at which a server keeps an objective.
 //!
 //! **What.** [`find`] makes runs until [`Search`] knows; [`Found`] is what came of it, as a table
-//! and as JSON.
+//! and as a [`Knee`].
 //!
 //! **Why this way.** Each probe is a run of its own with new connections, so that the line which
 //! one leaves is not the next one's. A run that the generator itself spoilt is made again, for on a
@@ -9,27 +9,26 @@
 //! lies beyond would be the generator's knee. The spread of the runs that confirm is told: a rate
 //! without it looks more certain than it is.
 //!
-//! **Costs.** About 15 times `--duration`.
+//! **Costs.** About 20 times `--duration`.
 //!
-//! **Read next.** `src/cli/load/find/search.rs`, `src/cli/load/find/objective.rs`.
+//! **Read next.** `src/cli/load/find/search.rs`, `src/cli/load/find/objective.rs`,
+//! `src/report/knee.rs`.
 
 mod objective;
 mod search;
 
 use super::Failure;
-use super::render::latency;
+use super::render::{fates, latency};
 use crate::limits::words::grouped;
-use crate::report::Run;
+use crate::load::Report;
+use crate::report::{self, Ending, From, Knee, Run};
 use comfy_table::{CellAlignment, Table, presets};
 pub(super) use objective::Objective;
 use objective::Verdict;
 use search::{Next, Search};
-use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// What `format` says.
-const FORMAT: &str = "oneloop-find-1";
 /// A search that takes more runs than this does not settle.
 const RUNS_MAX: usize = 64;
 /// A rate at which so many runs in a row were spoilt by the generator is its limit.
@@ -56,7 +55,7 @@ enum Outcome {
     /// No rate is kept.
     Never(u64),
     /// It was broken off, or does not settle.
-    Unfinished(&'static str),
+    Unfinished(String),
 }
 
 /// What a search found.
@@ -88,10 +87,13 @@ pub(super) fn find(
             Next::Never => break Outcome::Never(search.missed().unwrap_or_default()),
         };
         if probes.len() >= RUNS_MAX {
-            break Outcome::Unfinished("the runs contradict each other; use a longer --duration");
+            let why = "the runs contradict each other; use a longer --duration";
+            break Outcome::Unfinished(why.to_owned());
         }
         let run = measure(rate)?;
-        let is_whole = run.report.measured >= duration || run.report.connections.connected == 0;
+        let Report { measured, connections, .. } = &run.report;
+        let is_whole = *measured >= duration || connections.connected == 0;
+        let nobody = (measured.is_zero() && connections.attempted > 0).then(|| fates(&run.report));
         let probe =
             Probe { rate_per_s: rate, confirms, verdict: objective.judge(&run.report), run };
         tell(&probe.line(probes.len() + 1, objective));
@@ -101,10 +103,13 @@ pub(super) fn find(
             |it: &&Probe| it.rate_per_s == rate && matches!(it.verdict, Verdict::Spoilt(_));
         let spoilt = probes.iter().rev().take_while(is_spoilt).count();
         match verdict {
-            _ if !is_whole => break Outcome::Unfinished("it was interrupted"),
+            Verdict::Spoilt(_) if spoilt >= SPOILT_MAX => break Outcome::Generator(rate),
+            Verdict::Missed(_) if let Some(fates) = nobody => {
+                break Outcome::Unfinished(format!("nobody was served: {fates}"));
+            }
+            _ if !is_whole => break Outcome::Unfinished("it was interrupted".to_owned()),
             Verdict::Kept => search.note(rate, true),
             Verdict::Missed(_) => search.note(rate, false),
-            Verdict::Spoilt(_) if spoilt >= SPOILT_MAX => break Outcome::Generator(rate),
             Verdict::Spoilt(_) => {}
         }
     };
@@ -132,20 +137,20 @@ impl Probe {
         format!("run {number}: {rate}/s: {} {figure}, {}", objective.figure, self.words())
     }
 
-    fn to_value(&self, objective: &Objective) -> Value {
+    fn written(&self, objective: &Objective) -> report::Probe {
         let (verdict, reasons) = match &self.verdict {
-            Verdict::Kept => ("kept", Vec::new()),
-            Verdict::Missed(why) => ("missed", vec![why.clone()]),
-            Verdict::Spoilt(reasons) => ("invalid", reasons.clone()),
+            Verdict::Kept => (report::Verdict::Kept, Vec::new()),
+            Verdict::Missed(why) => (report::Verdict::Missed, vec![why.clone()]),
+            Verdict::Spoilt(reasons) => (report::Verdict::Invalid, reasons.clone()),
         };
-        json!({
-            "rate_asked_per_s": self.rate_per_s,
-            "rate_per_s": self.run.report.rate_per_s(),
-            "figure_us": objective.of(&self.run.report),
-            "confirms": self.confirms,
-            "verdict": verdict,
-            "reasons": reasons,
-        })
+        report::Probe {
+            rate_asked_per_s: self.rate_per_s,
+            rate_per_s: self.run.report.rate_per_s(),
+            figure_us: objective.of(&self.run.report),
+            confirms: self.confirms,
+            verdict,
+            reasons,
+        }
     }
 }
 
@@ -178,35 +183,30 @@ impl Found {
         }
     }
 
-    /// All of it, with the whole runs that confirm.
-    pub(super) fn to_json(&self, command: &str) -> Result<String, serde_json::Error> {
-        let (outcome, rate) = match self.outcome {
-            Outcome::Found(rate) => ("found", Some(rate)),
-            Outcome::Generator(_) => ("generator", None),
-            Outcome::Never(_) => ("never", None),
-            Outcome::Unfinished(_) => ("unfinished", None),
+    /// All of it, as it is written, with the whole runs that confirm.
+    pub(super) fn knee(&self, command: String) -> Knee {
+        let (outcome, rate_per_s) = match self.outcome {
+            Outcome::Found(rate) => (Ending::Found, Some(rate)),
+            Outcome::Generator(_) => (Ending::Generator, None),
+            Outcome::Never(_) => (Ending::Never, None),
+            Outcome::Unfinished(_) => (Ending::Unfinished, None),
         };
-        let runs = self.confirming().map(|it| it.run.to_line());
-        let runs = runs.map(|line| serde_json::from_str::<Value>(&line?));
-        let runs: Vec<Value> = runs.collect::<Result<_, _>>()?;
         let it = &self.objective;
-        let json = json!({
-            "format": FORMAT,
-            "command": command,
-            "objective": {
-                "figure": it.figure,
-                "counts_from": if it.is_service { "sent" } else { "due" },
-                "below_us": it.below_us,
+        Knee {
+            command,
+            objective: report::Kept {
+                figure: it.figure.to_owned(),
+                counts_from: if it.is_service { From::Sent } else { From::Due },
+                below_us: it.below_us,
             },
-            "outcome": outcome,
-            "rate_per_s": rate,
-            "kept_up_to_per_s": self.between.0,
-            "missed_from_per_s": self.between.1,
-            "confirmed_us": self.spread_us(),
-            "probes": self.probes.iter().map(|probe| probe.to_value(it)).collect::<Vec<_>>(),
-            "runs": runs,
-        });
-        Ok(serde_json::to_string_pretty(&json)? + "\n")
+            outcome,
+            rate_per_s,
+            kept_up_to_per_s: self.between.0,
+            missed_from_per_s: self.between.1,
+            confirmed_us: self.spread_us(),
+            probes: self.probes.iter().map(|probe| probe.written(it)).collect(),
+            runs: self.confirming().map(|it| it.run.clone()).collect(),
+        }
     }
 
     /// The answer, then a row for each run.

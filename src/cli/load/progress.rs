@@ -13,7 +13,7 @@
 use super::print;
 use super::render::latency;
 use crate::limits::words::grouped;
-use crate::load::{Observer, Report, Scenario, Snapshot, Stage};
+use crate::load::{Limit, Observer, Report, Scenario, Snapshot, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub(super) struct Progress {
     hold: bool,
     /// Processes that the news are of.
     procs: u32,
+    /// The first limit was told.
+    told_limit: bool,
 }
 
 impl Progress {
@@ -54,6 +56,20 @@ impl Progress {
             duration: Duration::from_millis(scenario.duration_ms),
             hold: scenario.hold,
             procs,
+            told_limit: false,
+        }
+    }
+
+    /// Says once which limit the first connections met, while there is time to end the run.
+    fn tell_limit(&mut self, limit: Limit) {
+        if std::mem::replace(&mut self.told_limit, true) {
+            return;
+        }
+        let line = format!("a limit: {}; lifted by {}", limit.what(), limit.lifted_by());
+        match &self.shown {
+            Shown::Nowhere => {}
+            Shown::Bar(bar) => bar.println(line),
+            Shown::Lines => drop(writeln!(std::io::stderr(), "{line}")),
         }
     }
 
@@ -66,13 +82,14 @@ impl Progress {
 
     /// The run begins when so much time has passed.
     pub(super) fn countdown(&self, left: Duration) {
-        let seconds = left.as_millis().div_ceil(1_000);
+        let seconds = left.as_millis().div_ceil(1_000) as u64;
+        let shown = humantime::format_duration(Duration::from_secs(seconds));
         match &self.shown {
             Shown::Nowhere => {}
-            Shown::Bar(bar) => bar.set_message(format!("begins in {seconds} s")),
+            Shown::Bar(bar) => bar.set_message(format!("begins in {shown}")),
             // All of the last seconds, and before that enough to see that it waits.
             Shown::Lines if seconds > 10 && !seconds.is_multiple_of(10) => {}
-            Shown::Lines => drop(writeln!(std::io::stderr(), "begins in {seconds} s")),
+            Shown::Lines => drop(writeln!(std::io::stderr(), "begins in {shown}")),
         }
     }
 
@@ -130,6 +147,7 @@ impl Observer for Progress {
     }
 
     fn news(&mut self, news: &Snapshot) {
+        news.limit.into_iter().for_each(|limit| self.tell_limit(limit));
         let line = self.line(news);
         match &self.shown {
             Shown::Nowhere => {}

@@ -13,7 +13,7 @@
 
 use super::{mix, shape};
 use crate::limits::words::{bytes, grouped};
-use crate::load::{Report, Scenario, Shape};
+use crate::load::{Connections, Report, Scenario, Shape};
 use crate::net::{Address, Trust};
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -51,6 +51,12 @@ pub(in crate::cli) fn text(report: &Report, scenario: &Scenario) -> String {
     list("STATUS", &mut statuses.map(|(status, count)| (status.to_string(), *count)));
     list("ENDED IN", &mut phases.into_iter().map(|(name, count)| (name.to_owned(), count)));
     list("REASONS", &mut reasons.map(|(reason, count)| (reason.clone(), *count)));
+    for (index, (limit, count)) in report.connections.limits().into_iter().enumerate() {
+        let title =
+            if index == 0 { "\nLIMITS THAT CONNECTIONS MET, AND WHAT LIFTS THEM\n" } else { "" };
+        let (count, what, lifted) = (grouped(count), limit.what(), limit.lifted_by());
+        text.push_str(&format!("{title}  {count:>9}  {what}:\n             {lifted}\n"));
+    }
     if let Some(paced) = paced(report) {
         text.push_str(&format!("\n{paced}\n"));
     }
@@ -66,7 +72,7 @@ pub(in crate::cli) fn text(report: &Report, scenario: &Scenario) -> String {
 
 /// Whether the figures can be believed; what they leave out.
 fn validity(report: &Report) -> String {
-    if report.measured.is_zero() {
+    if report.measured.is_zero() && report.doubts().is_empty() {
         return String::new();
     }
     let doubts: String = report.doubts().iter().map(|doubt| format!("\n  {doubt}")).collect();
@@ -133,6 +139,9 @@ fn verdict(report: &Report, scenario: &Scenario) -> String {
     if scenario.hold || matches!(scenario.shape, Shape::Idle { .. }) {
         return format!("Of {attempted} connections to {to}: {}.", fates(report));
     }
+    if report.measured.is_zero() {
+        return format!("NOTHING MEASURED: it ended with {connected} connections to {to} open.");
+    }
     let rate = grouped(report.rate_per_s().round() as u64);
     let what = match report.method {
         None if scenario.shape == Shape::Fan => "deliveries".to_owned(),
@@ -164,7 +173,7 @@ fn verdict(report: &Report, scenario: &Scenario) -> String {
 }
 
 /// The fates that occurred: `60 connected, 40 told why`.
-fn fates(report: &Report) -> String {
+pub(super) fn fates(report: &Report) -> String {
     let fates = report.connections.by_fate().into_iter().filter(|(_, count)| *count > 0);
     let fates: Vec<String> =
         fates.map(|(fate, count)| format!("{} {fate}", grouped(count))).collect();
@@ -199,9 +208,10 @@ fn connections(report: &Report) -> Vec<Line> {
     let fates = report.connections.by_fate();
     let attempted = ("attempted", grouped(report.connections.attempted));
     let fates = fates.map(|(fate, count)| (fate, figure(count)));
-    let reopened = ("reopened", report.connections.reopened);
-    let reopened = (reopened.1 > 0).then(|| (reopened.0, grouped(reopened.1)));
-    [attempted].into_iter().chain(fates).chain(reopened).collect()
+    let Connections { reopened, backlog_full, .. } = report.connections;
+    let others = [("reopened", reopened), ("queue full", backlog_full)].into_iter();
+    let others = others.filter(|(_, count)| *count > 0).map(|(name, n)| (name, grouped(n)));
+    [attempted].into_iter().chain(fates).chain(others).collect()
 }
 
 fn messages(report: &Report, scenario: &Scenario) -> Vec<Line> {

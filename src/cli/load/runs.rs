@@ -12,10 +12,10 @@
 use super::find::{self, Objective};
 use super::progress::Progress;
 use super::reuse::Reuse;
-use super::{Load, Sink, command, procs, status, unwritable};
+use super::{Load, Output, Sink, command, procs, status, text, unwritable};
 use crate::cli::{Failure, print};
 use crate::load::{self, Scenario, Shape};
-use crate::report::{Environment, Results, Run};
+use crate::report::{self, Environment, Knees, Results, Run};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -39,6 +39,7 @@ impl Load {
         objective: &Objective,
         scenario: &Scenario,
         sink: Sink,
+        page: Option<Output>,
     ) -> Result<ExitCode, Failure> {
         let tell = |line: &str| {
             if !self.quiet {
@@ -50,7 +51,13 @@ impl Load {
         // Each process sends something.
         let floor = self.spread.procs.into();
         let found = find::find(objective, self.rate, floor, self.duration, measure, tell)?;
-        if !sink.write(&found.to_json(&command()).map_err(unwritable)?)? {
+        let knee = found.knee(command());
+        if let Some(page) = page {
+            let label = scenario.target.to_string();
+            let knees = Knees::new(label, vec![(String::new(), knee.clone())]);
+            page.write(&report::page_of_knees(&[knees.map_err(Failure::Run)?]))?;
+        }
+        if !sink.write(&knee.to_json().map_err(unwritable)?)? {
             print(found.text().as_bytes())?;
         }
         Ok(found.status())
@@ -59,6 +66,14 @@ impl Load {
     /// Runs with a socket for all requests of a connection, then with one for each.
     pub(super) fn run_reuse(&self, scenario: Scenario, sink: Sink) -> Result<ExitCode, Failure> {
         let pool = self.measure(&scenario)?;
+        if pool.report.measured < self.duration {
+            // Interrupted, or nobody is there: the other half would be no better.
+            let results = Results { command: command(), are_steps: false, runs: vec![pool] };
+            if !sink.write(&results.to_json().map_err(unwritable)?)? {
+                print(text(&results, &scenario).as_bytes())?;
+            }
+            return Ok(status(&results.runs));
+        }
         let shape = Shape::Churn { messages: 1 };
         let reconnect = self.measure(&Scenario { shape, ..scenario })?;
         let exit = status([&pool, &reconnect]);

@@ -53,10 +53,10 @@ impl Start {
         let at = at?;
         match now.duration_since(at) {
             Ok(ago) if !ago.is_zero() => Err(format!(
-                "start-at {}: is over since {:.3} s (here it is {}); give a later time, or set the \
+                "start-at {}: is over since {} (here it is {}); give a later time, or set the \
                  clock",
                 humantime::format_rfc3339_millis(at),
-                ago.as_secs_f64(),
+                humantime::format_duration(Duration::from_millis(ago.as_millis() as u64)),
                 humantime::format_rfc3339_millis(now)
             )),
             _ => Ok(at),

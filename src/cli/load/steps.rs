@@ -10,7 +10,7 @@
 //!
 //! **Read next.** `src/cli/load/render.rs`, `src/report/results.rs`.
 
-use super::render::latency;
+use super::render::{fates, latency};
 use crate::limits::words::grouped;
 use crate::report::Run;
 use comfy_table::{CellAlignment, Table, presets};
@@ -39,6 +39,13 @@ pub(in crate::cli) fn text(steps: &[Run]) -> String {
     let url = steps.first().map_or("", |run| &run.report.url);
     let mut text = format!("\nSteps of a constant rate, to {url}:\n\n{}\n", table.trim_fmt());
     for run in steps {
+        if run.report.connections.connected == 0 {
+            text.push_str(&format!(
+                "\n  {}: nobody served: {}",
+                run.step_name(),
+                fates(&run.report)
+            ));
+        }
         for doubt in run.report.doubts() {
             text.push_str(&format!("\n  {}: {doubt}", run.step_name()));
         }

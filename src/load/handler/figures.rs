@@ -14,7 +14,7 @@ use crate::clock::Time;
 use crate::load::client::{Client, Shared, Tally};
 use crate::load::report::{Paced, Report, us};
 use crate::load::shape::Figures;
-use crate::load::{Messages, Scenario, Snapshot, Stage};
+use crate::load::{Limit, Messages, Scenario, Snapshot, Stage};
 use crate::sys::process;
 use std::time::Duration;
 
@@ -53,7 +53,14 @@ impl<C: Client> Load<C> {
             service_p99_us: paced.map(|paced| us(paced.service.value_at_quantile(0.99))),
             in_line: self.in_line(now),
             reopened_per_s: per_s(reopened - reopened_then),
+            limit: self.limit(),
         }
+    }
+
+    /// What stopped connections so far, if something did.
+    fn limit(&self) -> Option<Limit> {
+        let waits = (self.shared.tally.backlog_full > 0).then_some(Limit::Backlog);
+        self.connections.limits().first().map(|(limit, _)| *limit).or(waits)
     }
 
     /// The parts of the measured time in which this thread had a CPU, and waited for one.
@@ -81,10 +88,18 @@ impl<C: Client> Load<C> {
     pub(in crate::load) fn report(&self, scenario: &Scenario, now: Time) -> Report {
         let mut connections = self.connections.clone();
         connections.count_connected(u64::from(self.settled));
-        let Tally { messages, statuses, reopened, deflate_agreed, series, paced, sizes } =
-            &self.shared.tally;
+        let Tally {
+            messages,
+            statuses,
+            reopened,
+            backlog_full,
+            deflate_agreed,
+            series,
+            paced,
+            sizes,
+        } = &self.shared.tally;
         let mut messages = *messages;
-        connections.reopened = *reopened;
+        (connections.reopened, connections.backlog_full) = (*reopened, *backlog_full);
         let counted = statuses.iter().enumerate().filter(|(_, count)| **count > 0);
         messages.lost += messages.in_flight();
         let settled_at = self.settled_at.unwrap_or(now);

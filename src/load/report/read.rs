@@ -13,7 +13,7 @@
 //!
 //! **Read next.** `src/report/run.rs`, which has the rest of the file.
 
-use super::{LATENCY_NS_MAX, Paced, Report, latencies};
+use super::{Connections, LATENCY_NS_MAX, Paced, Report, latencies};
 use crate::proto::http1::Method;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -113,7 +113,8 @@ impl Report {
         }
         let paced = self.paced.as_ref().map_or((0, 0), |it| (it.rate_per_s, it.unsent));
         let others = [it.sent, it.late, it.duplicate, paced.0, paced.1, self.measured_answers];
-        let bytes = [self.bytes_sent, self.bytes_received, self.connections.reopened];
+        let Connections { reopened, backlog_full, .. } = self.connections;
+        let bytes = [self.bytes_sent, self.bytes_received, reopened, backlog_full];
         let phases = self.connections.phases.by_name().map(|(_, count)| count);
         let reasons = self.connections.reasons.values();
         let counts = others.iter().chain(&bytes).chain(&phases).chain(reasons);

@@ -73,7 +73,7 @@ impl StreamClient {
         self.is_queued &= !ready.is_again();
         self.is_full &= !ready.is_writable();
         self.is_ending |= ready.is_peer_finished() || ready.is_broken();
-        if self.stage == Stage::Connecting && !self.connected(id, shared, cx)? {
+        if self.stage <= Stage::Connecting && !self.connected(id, shared, cx)? {
             return Continue(());
         }
         if self.stage == Stage::Left {
@@ -185,7 +185,7 @@ impl StreamClient {
 
     /// Writes once, if something is due and there is room.
     pub(super) fn send(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
-        if self.stage == Stage::Connecting || self.was_reset {
+        if self.stage <= Stage::Connecting || self.was_reset {
             shared.out.clear();
             return Continue(());
         }

@@ -24,30 +24,36 @@ use mio::event::Source as _;
 use std::io;
 use std::ops::ControlFlow::{Break, Continue};
 
-/// Begins to connect, to send message `first` and those behind it; `None` if the listener's queue
-/// is full.
+/// Who found the listener's queue full asks again after as long as it has waited, within these
+/// bounds: soon while the queue is short of room for a moment, seldom if nobody accepts.
+const AGAIN_MS: std::ops::RangeInclusive<u64> = 1..=20;
+
+/// Begins to connect, to send message `first` and those behind it; how far it came.
 pub(super) fn connect(
     id: ConnId,
     first: u64,
     shared: &mut Shared,
     cx: &Cx<'_>,
-) -> io::Result<Option<Link>> {
+) -> io::Result<(Link, Stage)> {
     let source = shared.connects(id, first, cx.now);
-    let mut stream = match net::connect(&shared.target.address, source)? {
-        Connect::InProgress(stream) | Connect::Done(stream) => stream,
-        Connect::Busy => return Ok(None),
+    let (mut stream, stage) = match net::connect(&shared.target.address, source)? {
+        Connect::InProgress(stream) | Connect::Done(stream) => (stream, Stage::Connecting),
+        Connect::Busy(stream) => (stream, Stage::Queued),
     };
     // Writable tells that it is established. The interest is kept: it costs no events of its own,
     // and is needed again when the socket is full.
-    stream.register(cx.registry, id.token(), Interest::READABLE | Interest::WRITABLE)?;
-    Ok(Some(match &shared.secure {
+    if stage == Stage::Connecting {
+        stream.register(cx.registry, id.token(), Interest::READABLE | Interest::WRITABLE)?;
+    }
+    let link = match &shared.secure {
         None => Link::new(stream, true),
         Some(secure) => {
             let tls =
                 secure.connect().ok_or_else(|| io::Error::other("TLS: failed on this side"))?;
             Link::secured(stream, true, tls)
         }
-    }))
+    };
+    Ok((link, stage))
 }
 
 impl StreamClient {
@@ -112,17 +118,56 @@ impl StreamClient {
         self.part(id, shared, cx);
         self.link.clear(&mut shared.pool);
         self.speech.restart(&self.in_flight, shared)?;
-        (self.stage, self.is_full) = (Stage::Connecting, false);
+        self.is_full = false;
         (self.is_ending, self.was_reset) = (false, false);
         self.quiet_since = cx.now;
-        self.link = match connect(id, self.in_flight.answered(), shared, cx) {
-            Ok(Some(link)) => link,
-            Ok(None) => return Break(Fate::TimedOut),
-            Err(error) => return Break(Fate::of(&error)),
+        (self.link, self.stage) = match connect(id, self.in_flight.answered(), shared, cx) {
+            Ok(begun) => begun,
+            Err(error) => {
+                self.stage = Stage::Connecting;
+                return Break(Fate::of(&error));
+            }
         };
-        cx.timers.arm(timer_of(id), cx.now.plus_ms(shared.connect_timeout_ms));
+        let wait_ms = match self.stage {
+            Stage::Queued => {
+                shared.tally.backlog_full += 1;
+                *AGAIN_MS.start()
+            }
+            _ => shared.connect_timeout_ms,
+        };
+        cx.timers.arm(timer_of(id), cx.now.plus_ms(wait_ms));
         shared.tally.reopened += 1;
         shared.tally.series.count_reopened();
         Continue(())
+    }
+
+    /// The listener's queue was full. A client that blocks would sleep in the kernel until there is
+    /// room; here nobody wakes us. When to look again.
+    pub(super) fn connect_again(
+        &mut self,
+        id: ConnId,
+        shared: &Shared,
+        cx: &Cx<'_>,
+    ) -> Life<Option<Time>> {
+        let until = self.quiet_since.plus_ms(shared.connect_timeout_ms);
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let done = net::connect_again(self.link.stream(), &shared.target.address);
+        let registered = done.and_then(|done| {
+            let stream = self.link.stream_mut();
+            done.then(|| stream.register(cx.registry, id.token(), both)).transpose()
+        });
+        match registered {
+            Ok(Some(())) => {
+                self.stage = Stage::Connecting;
+                Continue(Some(until))
+            }
+            Ok(None) if cx.now >= until => Break(Fate::backlog_full()),
+            Ok(None) => {
+                let waited_ms = cx.now.ms_since(self.quiet_since);
+                let wait_ms = waited_ms.clamp(*AGAIN_MS.start(), *AGAIN_MS.end());
+                Continue(Some(cx.now.plus_ms(wait_ms).min(until)))
+            }
+            Err(error) => Break(Fate::of(&error)),
+        }
     }
 }

@@ -41,8 +41,12 @@ pub(super) fn summary(run: &Run) -> String {
         0 => String::new(),
         wrong => format!("<p class=\"bad\">Wrong bytes in {} answers.</p>\n", count(wrong)),
     };
+    let nobody = match report.connections.connected {
+        0 => "<p class=\"bad\">Nobody was served.</p>\n",
+        _ => "",
+    };
     let tiles: String = tiles.into_iter().map(tile).collect();
-    format!("{wrong}{doubts}<p>{}</p>\n<div class=\"tiles\">{tiles}</div>\n", asked(run))
+    format!("{nobody}{wrong}{doubts}<p>{}</p>\n<div class=\"tiles\">{tiles}</div>\n", asked(run))
 }
 
 /// The figures of each side, their ratios to the first, and what may be noise.
@@ -60,9 +64,11 @@ pub(super) fn comparison(sides: &[Side]) -> String {
         };
         rows.push([escaped(&side.label)].into_iter().chain(Figure::ALL.map(cell)).collect());
     }
-    let paragraph = |line: String| format!("<p>{}</p>\n", escaped(&line));
+    let invalid = words::invalid(sides).into_iter();
+    let invalid = invalid.map(|line| format!("<p class=\"bad\">{}</p>\n", escaped(&line)));
     let lines = words::verdicts(sides).into_iter().chain(words::noted(sides));
-    table("", &rows) + &lines.map(paragraph).collect::<String>()
+    let lines = lines.map(|line| format!("<p>{}</p>\n", escaped(&line)));
+    table("", &rows) + &invalid.chain(lines).collect::<String>()
 }
 
 /// What a run did, in a sentence.
@@ -173,7 +179,11 @@ pub(super) fn fates(sides: &[Side]) -> String {
         };
         let phases = phases.into_iter().map(|(name, n)| ("ended in ", name, n)).filter_map(why);
         let reasons = reasons.map(|(name, n)| ("", name, n)).filter_map(why);
-        let why: String = phases.chain(reasons).collect();
+        let limits = connections.limits().into_iter().map(|(limit, n)| {
+            let (what, lifted) = (escaped(limit.what()), escaped(limit.lifted_by()));
+            format!("<li>{}: {what}; lifted by {lifted}</li>", count(n))
+        });
+        let why: String = phases.chain(reasons).chain(limits).collect();
         let why = if why.is_empty() { why } else { format!("<ul>{why}</ul>\n") };
         table("fates", &rows).replace("<td><i", "<td class=\"bar\"><i") + &why
     };

@@ -73,3 +73,27 @@ fn percentiles_end_where_one_answer_is_the_share() {
     assert!((last - 3.0).abs() < 1e-9 && (us - 250.0).abs() < 1.0, "{last} {us}");
     assert!(nines(&Histogram::new(3).expect("bounds")).is_empty());
 }
+
+#[test]
+fn searches_have_a_page_too() {
+    use crate::report::knee::tests::{found, knee, none};
+    let of = |label: &str, json: &serde_json::Value| {
+        Knees::new(label.to_owned(), vec![(label.to_owned(), knee(json))]).expect("fits")
+    };
+    let [before, after] =
+        [of("before", &found(10_000, 10_300, 250)), of("<after>", &found(20_000, 20_600, 250))];
+    let alone = page_of_knees(std::slice::from_ref(&before));
+    let two = page_of_knees(&[before, after]);
+    let nothing = page_of_knees(&[of("x", &none("never"))]);
+    for html in [&alone, &two, &nothing] {
+        assert_well_formed(html);
+        assert!(!html.contains("NaN") && !html.contains("inf") && !html.contains("<after>"));
+        assert!(html.contains("missed: p99 was &lt;long&gt;"), "{html}");
+    }
+    assert!(alone.contains("<h1>The knee of tcp://127.0.0.1:7000</h1>"));
+    assert!(
+        two.contains("too few samples to tell: knee (+100.0 %)")
+            && two.contains("Latency by percentile")
+    );
+    assert!(nothing.contains("x has no knee") && !nothing.contains("Latency by percentile"));
+}

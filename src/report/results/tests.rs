@@ -1,5 +1,6 @@
 use super::super::run::tests::{file, run};
 use super::*;
+use serde_json::json;
 
 fn steps(rates: &[u64], us: u64) -> Results {
     let runs = rates.iter().map(|rate| run(1e9, &[*rate], us)).collect();

@@ -44,11 +44,13 @@ fn who_did_something_else_is_named() {
 fn who_was_asked_for_another_rate_is_named() {
     let paced = |label: &str, rate: u64| {
         let mut side = side(label, &[100, 100], 250);
-        side.sum.report.paced = Some(crate::load::Paced::new(rate));
+        side.runs[0].report.paced = Some(crate::load::Paced::new(rate));
         side
     };
     let text = table(&[paced("slow", 10_000), paced("fast", 20_000)]);
     assert!(text.contains("fast was asked for 20,000/s, slow for 10,000/s"), "{text}");
-    let text = table(&[paced("one", 10_000), paced("other", 10_000)]);
+    let mut twice = paced("other", 10_000);
+    twice.runs.push(twice.runs[0].clone());
+    let text = table(&[paced("one", 10_000), twice]);
     assert!(!text.contains("asked for"), "{text}");
 }

@@ -136,4 +136,8 @@ fn who_leaves_is_not_waited_for() {
     room.fan().leaves(2, at(9));
     assert!(room.fan().has_room(2) && !room.fan().has_room(1), "the second is on its way to two");
     assert_eq!(room.fan().free_since, at(9));
+    let figures = room.fan().figures();
+    let last_ms = figures.last_us.max_us().map(|us| (us / 1_000.0).round());
+    assert_eq!((figures.last_us.count(), last_ms), (1, Some(5.0)), "not when somebody left");
+    assert_eq!(figures.skew_us.count(), 1);
 }
