@@ -58,7 +58,8 @@ export SSH="ssh -p $port -i $place/me -o BatchMode=yes -o IdentitiesOnly=yes $kn
 say() { echo "-- $*"; }
 
 say "two hosts, one result"
-scripts/load-ssh.sh 127.0.0.1 127.0.0.1 -- "$url" -c 20 --rate 500 -d 2s --procs 2 | tee "$place/text"
+scripts/load-ssh.sh 127.0.0.1 127.0.0.1 -- "$url" -c 20 --rate 500 -d 2s --procs 2 |
+    tee "$place/text" || (($? == 3)) # INVALID: on a busy machine
 grep -q 'messages a second on 40 connections' "$place/text"
 python3 - "$OUT/sum.json" <<'END'
 import json, sys

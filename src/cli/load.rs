@@ -260,7 +260,7 @@ pub(super) fn unwritable(error: serde_json::Error) -> Failure {
 }
 
 /// What scripts are told: the worst of what happened.
-fn status<'a>(runs: impl IntoIterator<Item = &'a Run, IntoIter: Clone>) -> ExitCode {
+pub(super) fn status<'a>(runs: impl IntoIterator<Item = &'a Run, IntoIter: Clone>) -> ExitCode {
     let runs = runs.into_iter();
     let of = |report: &Report| match (is_good(report), report.doubts().is_empty()) {
         (false, _) => 1,

@@ -9,7 +9,7 @@
 //!
 //! **Read next.** `src/report/mod.rs`, `src/report/versus.rs`.
 
-use super::load::{Output, Sink, command, scenario_of, text, unwritable};
+use super::load::{Output, Sink, command, scenario_of, status, text, unwritable};
 use super::{Failure, print};
 use crate::report::{self, Kind, Knee, Knees, Results, Run, Side, same_steps};
 use std::io::{self, Write};
@@ -19,7 +19,8 @@ use std::process::ExitCode;
 /// Add up what several generators found that ran at the same time
 ///
 /// Reads the files that oneloop load --json wrote. Histograms are added, percentiles never
-/// averaged; the rate is all answers over the union of the measured times.
+/// averaged; the rate is all answers over the union of the measured times. The exit status is that
+/// of a load: 1 if something failed, 3 if the sum is not to be believed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   for host in a b; do ssh $host oneloop load tcp://10.0.0.1:7000 -q --json - > $host.json & done
@@ -92,7 +93,7 @@ impl Merge {
             let scenario = scenario_of(&sum.runs[0].report).map_err(Failure::Usage)?;
             print(text(&sum, &scenario).as_bytes())?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(status(&sum.runs))
     }
 }
 

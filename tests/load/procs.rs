@@ -147,7 +147,8 @@ fn steps_are_taken_by_all_processes_and_are_read_by_the_others() {
     oneloop(&[&arguments[..], &["-q", "--json", &second]].concat());
     let out = oneloop(&["merge", &file, &second, "--json", &sum]);
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    assert!(out.status.success() && text.contains("\n   4,000"), "{text}");
+    // Too few samples for a p99, as in the parts.
+    assert!(out.status.code() == Some(3) && text.contains("\n   4,000"), "{text}");
     let warning = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(warning.starts_with("warning: 2,000/s: all measured at the same time"), "{warning}");
     let json: Value = serde_json::from_slice(&fs::read(&sum).expect("written")).expect("JSON");
