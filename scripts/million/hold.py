@@ -107,6 +107,15 @@ def settled(process):
     sys.exit("error: a generator ended; it has said why")
 
 
+def let_go(generators):
+    """Ends them all; they take leave at the same time."""
+    for process in generators:
+        process.stdin.close()
+    for process in generators:
+        process.stdout.read()
+        process.wait()
+
+
 def main(program, n="1000000", hold_s="60"):
     n, hold_s = number(n), number(hold_s)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -140,11 +149,7 @@ def main(program, n="1000000", hold_s="60"):
             print(f"idle CPU     {100 * spent / hold_s:.1f} % of one, pings included")
             books = server.books()
         finally:
-            for process in generators:
-                process.stdin.close()
-            for process in generators:
-                process.stdout.read()
-                process.wait()
+            let_go(generators)
             server.process.terminate()
             server.process.wait()
     held, lost = books["connections"], books["closed_pong_missing"]

@@ -66,11 +66,7 @@ def crowd(program, port, count):
             raise measure.Skipped("only %d of %d connected" % (served, count))
         yield
     finally:
-        for process in held:
-            process.stdin.close()
-        for process in held:
-            process.stdout.read()
-            process.wait()
+        hold.let_go(held)
 
 
 def rates(chosen, up, case, extra):
