@@ -181,6 +181,8 @@ impl Client for StreamClient {
 
     fn leave(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life<bool> {
         let waits = self.speech.leave(shared)?;
+        // However long ago its last answer came, the last word has its own time.
+        self.quiet_since = cx.now;
         self.send(id, shared, cx)?;
         if !waits && self.link.tls().is_some() && self.is_established() {
             self.part(id, shared, cx);

@@ -10,6 +10,7 @@ use oneloop::server::{Limits, Nofile, Server};
 use oneloop::service::Builtin;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 pub(crate) const CLOSE: u8 = 0x88;
 
@@ -356,6 +357,25 @@ fn who_does_not_take_leave_hangs_in_the_close() {
     let connections = &report.connections;
     assert_eq!((connections.hung, connections.phases.close), (3, 3), "{connections:?}");
     assert_eq!(report.messages.lost, 0, "all answers came");
+}
+
+#[test]
+fn a_goodbye_has_its_own_time_however_long_nothing_was_said_before() {
+    let server = servers::tcp(|_, mut stream| {
+        upgrade(&mut stream, "");
+        while let Some((first, payload)) = read_frame(&mut stream) {
+            if first == CLOSE {
+                servers::dawdle(Duration::from_millis(1_000));
+            }
+            let _ = stream.write_all(&frame(first, &payload));
+        }
+    });
+    let target = target(&server, Dialect::WebSocket, "/x?y");
+    // A message each; the first answer is older than the patience before the goodbye is answered.
+    let slow = Scenario { rate_per_s: Some(2), duration_ms: 1_500, ..scenario(server, 3) };
+    let slow = Scenario { target, answer_timeout_ms: 2_000, ..slow };
+    let connections = run(&slow).connections;
+    assert_eq!((connections.connected, connections.hung), (3, 0), "{connections:?}");
 }
 
 #[test]
