@@ -136,7 +136,11 @@ impl Words {
     }
 
     /// Whether `bytes` are what connection `id` has sent from `position` on.
+    #[inline]
     pub(super) fn matches(&self, id: ConnId, position: u64, bytes: &[u8]) -> bool {
+        if bytes.len() <= SPAN_BYTES {
+            return *bytes == self.at(id, position)[..bytes.len()];
+        }
         let mut begin = position;
         bytes.chunks(SPAN_BYTES).all(|chunk| {
             let expected = &self.at(id, begin)[..chunk.len()];
@@ -187,17 +191,17 @@ impl Tally {
         self.sizes.iter_mut().for_each(|it| it.latency_us.reset());
     }
 
-    /// Books the answer to a message.
+    /// Books the answers to `count` messages that began together.
     #[inline]
-    pub(super) fn count_answer(&mut self, right: bool, stamp: Stamp, now: Time) {
+    pub(super) fn count_answers(&mut self, count: u64, right: bool, stamp: Stamp, now: Time) {
         if right {
-            self.messages.received += 1;
-            self.series.record(ns(stamp.due_at, now));
+            self.messages.received += count;
+            self.series.record(ns(stamp.due_at, now), count);
             if let Some(paced) = &mut self.paced {
-                paced.service.saturating_record(ns(stamp.sent_at, now));
+                paced.service.saturating_record_n(ns(stamp.sent_at, now), count);
             }
         } else {
-            self.messages.wrong += 1;
+            self.messages.wrong += count;
         }
     }
 

@@ -296,7 +296,7 @@ impl DatagramClient {
         slot.is_waiting = false;
         let stamp = slot.stamp;
         self.waiting -= 1;
-        shared.tally.count_answer(right, stamp, now);
+        shared.tally.count_answers(1, right, stamp, now);
         Some(index)
     }
 

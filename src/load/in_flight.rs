@@ -15,7 +15,7 @@
 use crate::clock::Time;
 
 /// When a message began.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stamp {
     /// When it should have been sent. Without a rate that is when it was.
     pub(super) due_at: Time,
@@ -74,10 +74,14 @@ impl InFlight {
         self.asked += 1;
     }
 
-    /// The oldest is answered; when it began.
-    pub(super) fn answer(&mut self) -> Stamp {
-        let place = self.place(self.answered);
-        self.answered += 1;
-        self.stamps[place]
+    /// The oldest is answered, and of the `most` oldest all others that began with it: when that
+    /// was, and how many they are. So many are in flight.
+    #[inline]
+    pub(super) fn answer(&mut self, most: u64) -> (Stamp, u64) {
+        let stamp = self.stamps[self.place(self.answered)];
+        let is_alike = |&next: &u64| self.stamps[self.place(self.answered + next)] == stamp;
+        let count = 1 + (1..most).take_while(is_alike).count() as u64;
+        self.answered += count;
+        (stamp, count)
     }
 }

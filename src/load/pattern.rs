@@ -18,8 +18,9 @@
 /// message's size.
 const PERIOD: usize = 65_521;
 
-/// The longest stretch that [`Pattern::at`] can give.
-pub(super) const SPAN_BYTES: usize = 64 * 1024;
+/// The longest stretch that [`Pattern::at`] can give, and as much as is read or written at once: a
+/// message of 64 KiB with its header.
+pub(super) const SPAN_BYTES: usize = 64 * 1024 + 64;
 
 /// What a message for permessage-deflate is made of. With 16 words it shrinks about as much as JSON
 /// does, from the beginning on.

@@ -111,10 +111,10 @@ impl Series {
         now.plus_ms(self.width_ms)
     }
 
-    /// Books the latency of a right answer.
+    /// Books the latency that `count` right answers had.
     #[inline]
-    pub(super) fn record(&mut self, latency_ns: u64) {
-        self.latency.saturating_record(latency_ns);
+    pub(super) fn record(&mut self, latency_ns: u64, count: u64) {
+        self.latency.saturating_record_n(latency_ns, count);
     }
 
     /// A socket is opened again in the place of another.

@@ -16,6 +16,7 @@
 mod echo;
 mod fan;
 mod http;
+mod opening;
 mod refusal;
 mod websocket;
 
@@ -56,15 +57,22 @@ impl Desk<'_> {
         Hearing { fan, words, tally, in_flight: self.in_flight, now: self.now }
     }
 
-    /// The oldest message was answered.
+    /// The oldest `count` messages were answered, each of them rightly or none. Those that began
+    /// together are booked together.
     #[inline]
-    fn answered(&mut self, right: bool) {
-        let number = self.in_flight.answered();
-        let stamp = self.in_flight.answer();
-        let Shared { tally, words, .. } = &mut *self.shared;
-        tally.count_answer(right, stamp, self.now);
-        if right && !tally.sizes.is_empty() {
-            tally.count_size(words.sizes.class(self.id, number), stamp, self.now);
+    fn answered(&mut self, count: u64, right: bool) {
+        let mut left = count;
+        while left > 0 {
+            let first = self.in_flight.answered();
+            let (stamp, count) = self.in_flight.answer(left);
+            let Shared { tally, words, .. } = &mut *self.shared;
+            tally.count_answers(count, right, stamp, self.now);
+            if right && !tally.sizes.is_empty() {
+                for number in first..first + count {
+                    tally.count_size(words.sizes.class(self.id, number), stamp, self.now);
+                }
+            }
+            left -= count;
         }
     }
 }

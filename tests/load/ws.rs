@@ -63,20 +63,34 @@ pub(crate) fn upgrade(stream: &mut TcpStream, more: &str) {
     let _ = stream.write_all(answer.as_bytes());
 }
 
-/// A client's frame of up to 125 bytes: its first byte and its payload. `None` at the end.
+/// A client's frame: its first byte and its payload. `None` at the end.
 pub(crate) fn read_frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
-    let mut head = [0; 6];
+    let mut head = [0; 2];
     stream.read_exact(&mut head).ok()?;
-    let [first, length, key @ ..] = head;
-    assert!((0x80..=0x80 + 125).contains(&length), "masked and short: {length}");
-    let mut payload = vec![0; usize::from(length - 0x80)];
+    let [first, length] = head;
+    assert!(length >= 0x80, "masked: {length}");
+    let mut long = [0; 8];
+    let (place, short) = match length - 0x80 {
+        126 => (6..8, 0),
+        127 => (0..8, 0),
+        short => (8..8, u64::from(short)),
+    };
+    stream.read_exact(&mut long[place]).ok()?;
+    let (mut key, mut payload) = ([0; 4], vec![0; (u64::from_be_bytes(long) + short) as usize]);
+    stream.read_exact(&mut key).ok()?;
     stream.read_exact(&mut payload).ok()?;
     payload.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
     Some((first, payload))
 }
 
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    [&[first, payload.len() as u8], payload].concat()
+    let len = payload.len();
+    let length = match len {
+        0..=125 => vec![len as u8],
+        126..=0xffff => [&[126][..], &(len as u16).to_be_bytes()].concat(),
+        _ => [&[127][..], &(len as u64).to_be_bytes()].concat(),
+    };
+    [&[first], &length[..], payload].concat()
 }
 
 /// Echoes until the client says close, and answers that.
@@ -222,6 +236,37 @@ fn wrong_bytes_and_wrong_kinds_are_wrong_messages() {
         );
         assert_eq!((report.messages.wrong, report.messages.lost), (3, 0));
         assert_eq!(report.connections.connected, 3, "a wrong byte ends no connection");
+    }
+}
+
+#[test]
+fn an_answer_is_compared_wherever_it_is_cut() {
+    for (size_bytes, header_bytes) in [(64, 2), (1_000, 4), (65_536, 10)] {
+        let serve = move |mut stream: TcpStream| {
+            upgrade(&mut stream, "");
+            for number in 0.. {
+                let Some((first, mut payload)) = read_frame(&mut stream) else { return };
+                if number == 1 {
+                    payload[size_bytes / 2] ^= 1;
+                }
+                // In each place of the header, then soon behind it.
+                let cut = 1 + number % (header_bytes + 20);
+                let frame = frame(first, &payload);
+                let (front, back) = frame.split_at(cut.min(frame.len()));
+                let _ = stream.write_all(front).and_then(|()| stream.write_all(back));
+                if first == CLOSE {
+                    return;
+                }
+            }
+        };
+        let server = servers::tcp(move |_, stream| serve(stream));
+        let target = target(&server, Dialect::WebSocket, "/x?y");
+        let depth = 3;
+        let report = run(&Scenario { target, size_bytes, depth, ..scenario(server, 3) });
+        let messages = report.messages;
+        assert_eq!((messages.wrong, messages.lost), (3, 0), "{size_bytes} bytes: {messages:?}");
+        assert_eq!(report.connections.connected, 3, "a wrong byte ends no connection");
+        assert!(messages.received >= 3 * 20, "{size_bytes} bytes: {messages:?}");
     }
 }
 

@@ -274,13 +274,13 @@ impl Ear {
             return Break(Fate::Failed("fan: a message came that was never sent".to_owned()));
         }
         for skipped in next..number {
-            in_flight.answer();
+            in_flight.answer(1);
             tally.messages.lost += 1;
             self.skipped = self.skipped << 1 | 1;
             fan.settle(skipped, false, now);
         }
         let right = message[HEADER_BYTES..] == *fan.body(number, words);
-        tally.count_answer(right, in_flight.answer(), now);
+        tally.count_answers(1, right, in_flight.answer(1).0, now);
         self.skipped <<= 1;
         fan.settle(number, true, now);
         Continue(())

@@ -88,7 +88,7 @@ impl Echo {
             if owed == 0 {
                 return Break(Fate::Failed("more bytes came back than were sent".to_owned()));
             }
-            let message_end = message_end(desk);
+            let message_end = message_end(0, desk);
             let n = owed.min(message_end - self.received).min(rest.len() as u64) as usize;
             let right = rest[..n] == desk.shared.words.at(desk.id, self.received)[..n];
             self.advance(n, right, desk);
@@ -98,13 +98,19 @@ impl Echo {
     }
 
     /// Moves on by `n` bytes that were right, or by wrong ones within one message.
+    #[inline]
     fn advance(&mut self, n: usize, right: bool, desk: &mut Desk<'_>) {
         self.received += n as u64;
         self.is_damaged |= !right;
-        while self.received >= message_end(desk) {
-            desk.answered(!self.is_damaged);
-            self.is_damaged = false;
+        let mut ended = 0;
+        while self.received >= message_end(ended, desk) {
+            ended += 1;
         }
+        if ended > 0 && std::mem::take(&mut self.is_damaged) {
+            desk.answered(1, false);
+            ended -= 1;
+        }
+        desk.answered(ended, true);
     }
 
     pub(super) fn say(&mut self, id: ConnId, in_flight: &InFlight, shared: &Shared) -> Say {
@@ -145,7 +151,7 @@ impl Echo {
     }
 }
 
-/// Where the message ends that is coming in.
-fn message_end(desk: &Desk<'_>) -> u64 {
-    desk.shared.words.begin(desk.id, desk.in_flight.answered() + 1)
+/// Where the message ends that comes in after `ahead` others.
+fn message_end(ahead: u64, desk: &Desk<'_>) -> u64 {
+    desk.shared.words.begin(desk.id, desk.in_flight.answered() + ahead + 1)
 }

@@ -163,14 +163,14 @@ impl Http {
         }
         let Incoming { status, is_last, is_damaged, body_bytes } = self.incoming;
         if status >= 400 {
-            desk.in_flight.answer();
+            desk.in_flight.answer(1);
             desk.shared.tally.messages.refused += 1;
         } else {
             let Shared { requests, words, .. } = &*desk.shared;
             let (_, size) = requests.of(desk.id, desk.in_flight.answered(), words);
             let is_whole = status == 200 && body_bytes == size;
             let right = !requests.is_echo || is_whole && !is_damaged;
-            desk.answered(right);
+            desk.answered(1, right);
         }
         Continue(if is_last { Next::Reopen } else { Next::Go })
     }

@@ -10,25 +10,22 @@
 //! heard the last word waits for the server to end the connection (7.1.1), and its fate is kept
 //! until then.
 //!
-//! **Costs.** A message is copied once and masked there; an answer that lies whole in the read is
-//! compared where it lies. 56 bytes a connection, and a box while it is being upgraded.
+//! **Costs.** A message is copied once and masked there; an answer that is one frame is compared
+//! where it lies, wherever reads cut it. 72 bytes a connection, and a box while it is upgraded.
 //!
-//! **Read next.** `src/proto/ws/mod.rs`, `src/load/keys.rs`.
+//! **Read next.** `src/load/speech/opening.rs`, `src/proto/ws/mod.rs`, `src/load/keys.rs`.
 
-use super::Desk;
-use super::Ending;
-use super::refusal::Refusal;
+use super::opening::Opening;
+use super::{Desk, Ending};
 use crate::load::client::{Life, Shared};
 use crate::load::fates::{Fate, Phase};
 use crate::load::in_flight::InFlight;
 use crate::load::keys::Keys;
 use crate::load::pattern::SPAN_BYTES;
 use crate::load::shape::{Announcement, Ear, Hearing};
-use crate::proto::http1::{Limits, Reply, ReplyPart, ReplyReader, Slots};
-use crate::proto::ws::deflate::{Codec, Params};
+use crate::proto::ws::deflate::Codec;
 use crate::proto::ws::encode::{self, First};
 use crate::proto::ws::frame::OpCode;
-use crate::proto::ws::handshake::client::{self, Key};
 use crate::proto::ws::{self, CloseCode, Decoder, Event, Kind, Role, WsError};
 use crate::reactor::ConnId;
 use std::ops::ControlFlow::{Break, Continue};
@@ -38,8 +35,8 @@ const MESSAGE_BYTES: usize = 16 << 20;
 /// Fragments of a message; the same suite cuts that into pieces of 64 bytes.
 const FRAGMENTS_MAX: u32 = 300_000;
 
-/// The extension that is asked for, if any is.
-const EXTENSION: &str = "permessage-deflate";
+/// The longest frame that is sent.
+const FRAGMENT_BYTES: u64 = 64 * 1024;
 
 /// What a server's messages may use up, if `size_bytes` are sent in one.
 pub(in crate::load) fn limits(size_bytes: u64) -> ws::Limits {
@@ -65,19 +62,6 @@ enum State {
     Moving,
 }
 
-/// How messages are compressed, if they are.
-type Agreed = Option<Params>;
-
-/// An upgrade under way.
-struct Opening {
-    key: Key,
-    /// The request is sent.
-    is_asked: bool,
-    reader: ReplyReader,
-    /// The server does not want to.
-    refusal: Option<Refusal>,
-}
-
 /// One WebSocket.
 pub(in crate::load) struct WebSocket {
     state: State,
@@ -88,6 +72,10 @@ pub(in crate::load) struct WebSocket {
     said: u64,
     /// Bytes of the next one that were said.
     within: u64,
+    /// Bytes to come of the answer whose header was as foretold.
+    coming: u64,
+    /// One that came of it was wrong.
+    is_damaged: bool,
     /// It was upgraded, and sends back what comes.
     is_mirror: bool,
     /// What hears messages that another connection sent.
@@ -96,13 +84,7 @@ pub(in crate::load) struct WebSocket {
 
 impl WebSocket {
     pub(super) fn new(keys: &mut Keys) -> Life<WebSocket> {
-        let opening = Opening {
-            key: Key::new(keys.take()?),
-            is_asked: false,
-            reader: ReplyReader::default(),
-            refusal: None,
-        };
-        let state = State::Opening(Box::new(opening));
+        let state = State::Opening(Box::new(Opening::new(keys)?));
         let decoder = Decoder::new(Role::Client);
         Continue(WebSocket {
             state,
@@ -110,6 +92,8 @@ impl WebSocket {
             codec: None,
             said: 0,
             within: 0,
+            coming: 0,
+            is_damaged: false,
             is_mirror: false,
             ear: Ear::default(),
         })
@@ -151,28 +135,38 @@ impl WebSocket {
         }
     }
 
-    /// Takes right answers that are a short frame each, as most are: what must come is known to the
-    /// byte, so nothing needs to be decoded. How many bytes those were; from the first on that is
-    /// anything else, the decoder reads.
-    fn take_answers(&self, fresh: &[u8], desk: &mut Desk<'_>) -> usize {
+    /// Takes answers that are a frame each and as long as they must be, as nearly all are: so much
+    /// is known of them that nothing needs to be decoded or gathered. How many bytes those were;
+    /// from the first on that is anything else, the decoder reads.
+    fn take_answers(&mut self, fresh: &[u8], desk: &mut Desk<'_>) -> usize {
         let Shared { idle, fan, .. } = &*desk.shared;
         let is_plain = self.codec.is_none() && !self.is_mirror && idle.is_none() && fan.is_none();
-        if !is_plain || !self.decoder.is_between() || !self.is_open() {
-            return 0;
-        }
-        let mut rest = fresh;
-        while let &[first, len @ ..=125, ref after @ ..] = rest {
-            let (id, number, words) = (desk.id, desk.in_flight.answered(), &desk.shared.words);
-            let Some((message, after)) = after.split_at_checked(usize::from(len)) else { break };
-            let is_right = desk.in_flight.len() > 0
-                && first == First::whole(OpCode::Binary).bits()
-                && words.sizes.size(id, number) == u64::from(len)
-                && *message == words.at(id, words.begin(id, number))[..message.len()];
-            if !is_right {
+        let may_begin = is_plain && self.decoder.is_between() && self.is_open();
+        let (id, words, first) = (desk.id, &desk.shared.words, desk.in_flight.answered());
+        let (mut rest, mut right) = (fresh, 0);
+        loop {
+            let number = first + right;
+            let size = words.sizes.size(id, number);
+            if self.coming == 0 {
+                match begin_answer(rest, size) {
+                    Some(payload) if may_begin && number < desk.in_flight.asked() => rest = payload,
+                    _ => break,
+                }
+                self.coming = size;
+            }
+            let (piece, after) = rest.split_at(rest.len().min(self.coming as usize));
+            let from = words.begin(id, number) + size - self.coming;
+            self.is_damaged |= !words.matches(id, from, piece);
+            self.coming -= piece.len() as u64;
+            rest = after;
+            if self.coming > 0 || self.is_damaged {
                 break;
             }
-            desk.answered(true);
-            rest = after;
+            right += 1;
+        }
+        desk.answered(right, true);
+        if self.coming == 0 && std::mem::take(&mut self.is_damaged) {
+            desk.answered(1, false);
         }
         fresh.len() - rest.len()
     }
@@ -220,7 +214,7 @@ impl WebSocket {
                     let right = kind == Kind::Binary
                         && message.len() as u64 == words.sizes.size(desk.id, number)
                         && words.matches(desk.id, words.begin(desk.id, number), message);
-                    desk.answered(right);
+                    desk.answered(1, right);
                 }
                 Ok(Some(Event::Ping(payload))) => {
                     if matches!(self.state, State::Open) {
@@ -229,7 +223,7 @@ impl WebSocket {
                 }
                 Ok(Some(Event::Pong(payload))) if idle.is_some() => {
                     if desk.in_flight.len() > 0 && *payload == number_of_ping(desk.in_flight) {
-                        desk.answered(true);
+                        desk.answered(1, true);
                     }
                 }
                 // Compressed: only a decoder that was told so expects them.
@@ -295,23 +289,18 @@ impl WebSocket {
 
     /// Appends what is due: the request for the upgrade, or frames for one write.
     pub(super) fn say(&mut self, id: ConnId, in_flight: &InFlight, shared: &mut Shared) -> Life {
-        let Shared { target, words, keys, out, offer, deflate, .. } = shared;
         if let State::Opening(opening) = &mut self.state {
-            if !std::mem::replace(&mut opening.is_asked, true) {
-                client::request(&target.host, &target.path, &opening.key, &[], offer, out);
-            }
+            opening.ask(shared);
             return Continue(());
         }
-        if !self.is_open() {
+        if !self.is_open() || shared.fan.is_some() {
             return Continue(());
         }
-        if shared.fan.is_some() {
-            return Continue(());
-        }
+        let Shared { words, keys, out, deflate, .. } = shared;
         while self.said < in_flight.asked() && out.len() < SPAN_BYTES {
             let (size, within) = (words.sizes.size(id, self.said), self.within);
             let stretch = words.at(id, words.begin(id, self.said) + within);
-            let n = (size - within).min(stretch.len() as u64);
+            let n = (size - within).min(FRAGMENT_BYTES);
             let is_end = within + n == size;
             (self.said, self.within) =
                 if is_end { (self.said + 1, 0) } else { (self.said, within + n) };
@@ -329,7 +318,7 @@ impl WebSocket {
 
     pub(super) fn is_due(&self, in_flight: &InFlight, shared: &Shared) -> bool {
         match &self.state {
-            State::Opening(opening) => !opening.is_asked,
+            State::Opening(opening) => !opening.is_asked(),
             State::Open if shared.fan.is_some() => false,
             State::Open => in_flight.asked() > self.said,
             State::Leaving | State::Over(_) | State::Moving => false,
@@ -365,11 +354,7 @@ impl WebSocket {
             State::Over(fate) => Ending::Known((**fate).clone()),
             State::Moving => Ending::Reopen,
             State::Open | State::Leaving => Ending::Silent,
-            State::Opening(opening) => match (&opening.refusal, opening.reader.end()) {
-                (Some(refusal), _) => Ending::Known(refusal.fate()),
-                (None, Err(error)) if !reset => Ending::Known(opening_failed(error)),
-                (None, _) => Ending::Silent,
-            },
+            State::Opening(opening) => opening.end(reset),
         }
     }
 
@@ -407,9 +392,29 @@ impl WebSocket {
             codec.clear(&mut shared.deflate);
         }
         if let State::Opening(opening) = &mut self.state {
-            opening.reader.clear(&mut shared.pool);
+            opening.clear(&mut shared.pool);
         }
     }
+}
+
+/// What follows the header of a binary message of `size` bytes in one frame of a server, if `bytes`
+/// begin with that.
+fn begin_answer(bytes: &[u8], size: u64) -> Option<&[u8]> {
+    let (first, rest) = bytes.split_first()?;
+    let (len, rest) = rest.split_first()?;
+    let (said, rest) = match *len {
+        len @ ..=125 => (u64::from(len), rest),
+        126 if size > 125 => {
+            let (len, rest) = rest.split_first_chunk()?;
+            (u64::from(u16::from_be_bytes(*len)), rest)
+        }
+        127 if size > 0xffff => {
+            let (len, rest) = rest.split_first_chunk()?;
+            (u64::from_be_bytes(*len), rest)
+        }
+        _ => return None,
+    };
+    (*first == First::whole(OpCode::Binary).bits() && said == size).then_some(rest)
 }
 
 /// What the oldest ping in flight says, or the next: there is never more than one.
@@ -417,55 +422,6 @@ fn number_of_ping(in_flight: &InFlight) -> [u8; 8] {
     in_flight.answered().to_be_bytes()
 }
 
-impl Opening {
-    /// Reads the answer. Once it is a proper yes: how many of the fresh bytes were its own, and
-    /// what was agreed on.
-    fn read(&mut self, fresh: &[u8], desk: &mut Desk<'_>) -> Life<Option<(usize, Agreed)>> {
-        let Shared { pool, offer, deflate, .. } = &mut *desk.shared;
-        let mut rest = fresh;
-        let agreed = loop {
-            let mut slots = Slots::new();
-            match self.reader.next(&mut rest, false, &Limits::default(), pool, &mut slots) {
-                Err(error) => return Break(opening_failed(error)),
-                Ok(ReplyPart::More) => return Continue(None),
-                Ok(ReplyPart::Head(reply)) if reply.status == 101 => {
-                    let asked = if offer.is_empty() { &[][..] } else { &[EXTENSION] };
-                    let is_good = client::verify(101, reply.headers(), &self.key, &[], asked);
-                    match is_good.and_then(|_| deflate.verify(extensions(&reply))) {
-                        Err(mismatch) => return Break(opening_failed(mismatch)),
-                        Ok(agreed) => break agreed,
-                    }
-                }
-                Ok(ReplyPart::Head(reply)) if reply.status < 200 => {}
-                Ok(ReplyPart::Head(reply)) => self.refusal = Some(Refusal::of(&reply)),
-                Ok(ReplyPart::Data(data)) => {
-                    if let Some(refusal) = &mut self.refusal {
-                        refusal.add(data);
-                    }
-                }
-                Ok(ReplyPart::End) => {
-                    if let Some(refusal) = &self.refusal {
-                        return Break(refusal.fate());
-                    }
-                }
-            }
-        };
-        let read = fresh.len() - rest.len();
-        self.reader.clear(pool);
-        Continue(Some((read, agreed)))
-    }
-}
-
-/// What the server says of extensions.
-fn extensions<'a>(reply: &Reply<'a>) -> impl Iterator<Item = &'a [u8]> {
-    let named = |(name, _): &(&str, _)| name.eq_ignore_ascii_case("sec-websocket-extensions");
-    reply.headers().filter(named).map(|(_, value)| value)
-}
-
 fn failed(error: WsError) -> Fate {
     Fate::Failed(format!("WebSocket: {error}"))
-}
-
-fn opening_failed(error: impl std::fmt::Display) -> Fate {
-    Fate::Failed(format!("upgrade: {error}"))
 }

@@ -7,8 +7,8 @@
 //! one write. A server's frames have no mask, so what is encoded once can be sent to everybody. A
 //! client's key is an argument: where randomness comes from is the caller's matter.
 //!
-//! **Costs.** One copy of the payload; a client's is masked after that, in place.
-//! [`message_in_place`] copies nothing.
+//! **Costs.** One copy of the payload; a client's is masked on its way. [`message_in_place`] copies
+//! nothing.
 //!
 //! **Read next.** `src/service/outbound.rs`, where the answers of a service are encoded.
 
@@ -59,9 +59,7 @@ pub fn frame(first: First, payload: &[u8], key: Key, out: &mut Vec<u8>) {
     }
     let Some(key) = key else { return out.extend_from_slice(payload) };
     out.extend_from_slice(&key);
-    let from = out.len();
-    out.extend_from_slice(payload);
-    Mask::new(key).apply(&mut out[from..]);
+    Mask::new(key).append(payload, out);
 }
 
 #[inline(never)]

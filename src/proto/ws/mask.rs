@@ -5,8 +5,8 @@
 //!
 //! **Why this way.** Fixed-size chunks let the compiler use the widest registers that the target
 //! has, without a line of `unsafe`. The mask turns itself to where the next piece begins, so a
-//! payload may come in pieces of any length. A short payload that is to be moved anyway is masked
-//! on its way. Rejected: aligning to words first (unaligned loads cost nothing today).
+//! payload may come in pieces of any length. A payload that is to be copied or moved anyway is
+//! masked on its way. Rejected: aligning to words first (unaligned loads cost nothing today).
 //!
 //! **Costs.** About as much as reading the payload once.
 //!
@@ -41,6 +41,16 @@ impl Mask {
             *byte ^= key;
         }
         self.0.rotate_left(rest.len());
+    }
+
+    /// Appends a whole payload, masked on its way.
+    #[inline(always)]
+    pub fn append(self, payload: &[u8], out: &mut Vec<u8>) {
+        let word = u32::from_ne_bytes(self.0);
+        let (words, rest) = payload.as_chunks::<4>();
+        let masked = |bytes: &[u8; 4]| (u32::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+        out.extend(words.iter().flat_map(masked));
+        out.extend(rest.iter().zip(self.0).map(|(byte, key)| byte ^ key));
     }
 
     /// Masks or unmasks a whole short payload, which is all of `window` but the first `gap` bytes,

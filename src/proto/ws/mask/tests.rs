@@ -32,6 +32,19 @@ fn every_length_alignment_and_phase_is_as_the_naive_twin_has_it() {
 }
 
 #[test]
+fn a_payload_is_the_same_if_it_is_masked_while_it_is_copied() {
+    let plain: Vec<u8> = (0..600u32).map(|i| (i * 31 + 7) as u8).collect();
+    for len in 0..=plain.len() {
+        let mut out = vec![0xee; len % 17];
+        Mask::new(KEY).append(&plain[..len], &mut out);
+        let mut twin = plain[..len].to_vec();
+        naive(KEY, 0, &mut twin);
+        assert_eq!(out[len % 17..], twin, "{len} bytes");
+        assert_eq!(out[..len % 17], vec![0xee; len % 17], "what was there before");
+    }
+}
+
+#[test]
 fn a_payload_is_the_same_wherever_it_is_moved() {
     let masked: Vec<u8> = (0..126u8).collect();
     for len in 0..=masked.len() {
