@@ -56,21 +56,20 @@ pub(super) struct Share {
 /// One connection.
 pub(super) trait Client: Sized {
     /// Begins to connect and registers the socket. The timer is the caller's to arm.
-    fn open(id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Opened<Self>;
+    fn open(id: ConnId, shared: &mut Shared, cx: &mut Cx) -> Opened<Self>;
     /// The socket is ready, or asked to be looked at again.
-    fn ready(&mut self, id: ConnId, ready: Readiness, shared: &mut Shared, cx: &mut Cx<'_>)
-    -> Life;
+    fn ready(&mut self, id: ConnId, ready: Readiness, shared: &mut Shared, cx: &mut Cx) -> Life;
     /// Time has passed: is it over? If not, when to look again, if ever.
-    fn look(&mut self, id: ConnId, shared: &mut Shared, cx: &Cx<'_>) -> Life<Option<Time>>;
+    fn look(&mut self, id: ConnId, shared: &mut Shared, cx: &Cx) -> Life<Option<Time>>;
     /// Keep `depth` messages in flight from now on. The caller looks at it afterwards.
-    fn begin(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life;
+    fn begin(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx) -> Life;
     /// It can take a message at once.
     fn has_room(&self, id: ConnId, shared: &Shared) -> bool;
     /// At a constant rate, where it [has room](Client::has_room): takes its share of what is in
     /// line, and sends it. The caller sees to it that its timer runs.
-    fn send_due(&mut self, id: ConnId, share: Share, shared: &mut Shared, cx: &mut Cx<'_>) -> Life;
+    fn send_due(&mut self, id: ConnId, share: Share, shared: &mut Shared, cx: &mut Cx) -> Life;
     /// Asks whether the server is still there, if it is time for that.
-    fn ping(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx<'_>) -> Life {
+    fn ping(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx) -> Life {
         Continue(())
     }
     /// Nothing keeps it from sending at once.
@@ -85,12 +84,12 @@ pub(super) trait Client: Sized {
         _id: ConnId,
         _what: Announcement,
         _shared: &mut Shared,
-        _cx: &mut Cx<'_>,
+        _cx: &mut Cx,
     ) -> Life {
         Continue(())
     }
     /// The run is over: says goodbye. Whether that is to be answered; until then it is not over.
-    fn leave(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx<'_>) -> Life<bool> {
+    fn leave(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx) -> Life<bool> {
         Continue(false)
     }
     /// What has become of it if it was waited for long enough.
@@ -98,7 +97,7 @@ pub(super) trait Client: Sized {
         Fate::Hung
     }
     /// It is over: says so where the protocol wants it, gives back what it holds of what is shared.
-    fn release(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx<'_>) {}
+    fn release(&mut self, _id: ConnId, _shared: &mut Shared, _cx: &mut Cx) {}
     /// It was answered at least once: it is served, and not just waiting in a queue.
     fn is_settled(&self) -> bool;
     /// Messages sent that are neither answered nor lost.

@@ -62,14 +62,14 @@ pub(super) struct DatagramClient {
 }
 
 impl Client for DatagramClient {
-    fn open(id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Opened<Self> {
+    fn open(id: ConnId, shared: &mut Shared, cx: &mut Cx) -> Opened<Self> {
         let Address::Udp(to) = shared.target.address else {
             return Opened::Ended(Fate::Failed("not a datagram address".to_owned()));
         };
         let both = Interest::READABLE | Interest::WRITABLE;
         let opened =
             net::connect_datagram(to, shared.connects(id, 0, cx.now)).and_then(|mut socket| {
-                cx.registry.register(&mut socket, id.token(), both)?;
+                cx.registry().register(&mut socket, id.token(), both)?;
                 Ok(socket)
             });
         let socket = match opened {
@@ -94,13 +94,7 @@ impl Client for DatagramClient {
         }
     }
 
-    fn ready(
-        &mut self,
-        id: ConnId,
-        ready: Readiness,
-        shared: &mut Shared,
-        cx: &mut Cx<'_>,
-    ) -> Life {
+    fn ready(&mut self, id: ConnId, ready: Readiness, shared: &mut Shared, cx: &mut Cx) -> Life {
         self.is_queued &= !ready.is_again();
         if ready.is_readable() || ready.is_broken() {
             self.receive(id, shared, cx)?;
@@ -111,7 +105,7 @@ impl Client for DatagramClient {
         Continue(())
     }
 
-    fn look(&mut self, id: ConnId, shared: &mut Shared, cx: &Cx<'_>) -> Life<Option<Time>> {
+    fn look(&mut self, id: ConnId, shared: &mut Shared, cx: &Cx) -> Life<Option<Time>> {
         let now = cx.now;
         let patience_ms = (shared.answer_timeout_ms / LOSS_PART).max(1);
         for slot in &mut self.slots {
@@ -134,7 +128,7 @@ impl Client for DatagramClient {
         Continue(Some(oldest.plus_ms(patience_ms)))
     }
 
-    fn begin(&mut self, id: ConnId, shared: &mut Shared, _cx: &mut Cx<'_>) -> Life {
+    fn begin(&mut self, id: ConnId, shared: &mut Shared, _cx: &mut Cx) -> Life {
         self.quiet_since = shared.clock.now();
         self.fill(id, shared)
     }
@@ -143,13 +137,7 @@ impl Client for DatagramClient {
         !self.is_full && self.waiting < self.slots.len() as u64
     }
 
-    fn send_due(
-        &mut self,
-        id: ConnId,
-        share: Share,
-        shared: &mut Shared,
-        _cx: &mut Cx<'_>,
-    ) -> Life {
+    fn send_due(&mut self, id: ConnId, share: Share, shared: &mut Shared, _cx: &mut Cx) -> Life {
         if self.waiting == 0 {
             self.quiet_since = shared.clock.now();
         }
@@ -236,7 +224,7 @@ impl DatagramClient {
     }
 
     /// Reads until no answer is missing or nothing is there.
-    fn receive(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
+    fn receive(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx) -> Life {
         for _ in 0..READS_PER_EVENT {
             let n = match self.socket.recv(&mut shared.scratch) {
                 Ok(n) => n,

@@ -126,12 +126,12 @@ impl<C: Client> Load<C> {
         scenario: &Scenario,
         tick: Option<Duration>,
         clock: Clock,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
     ) -> Result<Load<C>, LoadError> {
         let shared = Shared::new(scenario, clock)?;
-        let stops = Stops::watch(scenario, cx.registry)?;
+        let stops = Stops::watch(scenario, cx.registry())?;
         let line =
-            scenario.rate_per_s.map(|rate| Line::new(rate, scenario.connections, cx.registry));
+            scenario.rate_per_s.map(|rate| Line::new(rate, scenario.connections, cx.registry()));
         cx.timers.arm(OPEN, cx.now);
         let tick_ms = tick.map(|tick| tick.as_millis().max(1) as u64);
         if let Some(ms) = tick_ms {
@@ -173,7 +173,7 @@ impl<C: Client> Load<C> {
     }
 
     /// Opens connections while the crowd has room. True if the budget ended it.
-    fn open_more(&mut self, cx: &mut Cx<'_>) -> bool {
+    fn open_more(&mut self, cx: &mut Cx) -> bool {
         for _ in 0..BEGINS_PER_TURN {
             let slot = self.seats.len() as u32;
             if slot >= self.target || self.crowd >= CROWD_MAX {
@@ -222,7 +222,7 @@ impl<C: Client> Load<C> {
     }
 
     /// Lets settled connections begin to send. True if the budget ended it.
-    fn begin_more(&mut self, cx: &mut Cx<'_>) -> bool {
+    fn begin_more(&mut self, cx: &mut Cx) -> bool {
         for _ in 0..BEGINS_PER_TURN {
             if !self.shared.sends || self.begins_at as usize >= self.seats.len() {
                 return false;
@@ -236,7 +236,7 @@ impl<C: Client> Load<C> {
     }
 
     /// Lets settled connections take leave. True if the budget ended it.
-    fn leave_more(&mut self, cx: &mut Cx<'_>) -> bool {
+    fn leave_more(&mut self, cx: &mut Cx) -> bool {
         for _ in 0..BEGINS_PER_TURN {
             if self.stage != Stage::Closing || self.leaves_at as usize >= self.seats.len() {
                 return false;
@@ -261,9 +261,9 @@ impl<C: Client> Load<C> {
     /// Does something with a client, if it is still there, and books what comes of it.
     fn with(
         &mut self,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
         id: ConnId,
-        act: impl FnOnce(&mut C, &mut Shared, &mut Cx<'_>) -> Life,
+        act: impl FnOnce(&mut C, &mut Shared, &mut Cx) -> Life,
     ) {
         let Some(Some(seat)) = self.seats.get_mut(id.slot as usize) else { return };
         let was_settled = seat.client.is_settled();
@@ -282,7 +282,7 @@ impl<C: Client> Load<C> {
     }
 
     /// Time has passed for a client, or its timer must be set anew.
-    fn look(&mut self, cx: &mut Cx<'_>, id: ConnId) {
+    fn look(&mut self, cx: &mut Cx, id: ConnId) {
         let Some(Some(seat)) = self.seats.get_mut(id.slot as usize) else { return };
         if seat.crowds_until.is_some_and(|until| until <= cx.now) {
             seat.crowds_until = None;
@@ -299,7 +299,7 @@ impl<C: Client> Load<C> {
     }
 
     /// A connection is over: books its fate and closes it.
-    fn end(&mut self, cx: &mut Cx<'_>, id: ConnId, fate: Fate) {
+    fn end(&mut self, cx: &mut Cx, id: ConnId, fate: Fate) {
         let Some(mut seat) = self.seats.get_mut(id.slot as usize).and_then(Option::take) else {
             return;
         };
@@ -320,7 +320,7 @@ impl<C: Client> Load<C> {
     }
 
     /// The fate of every connection is known.
-    fn settle(&mut self, cx: &mut Cx<'_>) {
+    fn settle(&mut self, cx: &mut Cx) {
         self.settled_at = Some(cx.now);
         self.has_settled = true;
         self.stage = Stage::Ready;
@@ -330,7 +330,7 @@ impl<C: Client> Load<C> {
     }
 
     /// The time begins that is measured, or held.
-    fn begin(&mut self, cx: &mut Cx<'_>) {
+    fn begin(&mut self, cx: &mut Cx) {
         self.began_at = Some(cx.now);
         cx.timers.arm(END, cx.now.plus_ms(self.duration_ms));
         if self.shared.hold {
@@ -350,7 +350,7 @@ impl<C: Client> Load<C> {
     }
 
     /// No more messages; the last answers have `patience_ms` to come.
-    fn wind_up(&mut self, cx: &mut Cx<'_>, patience_ms: u64) {
+    fn wind_up(&mut self, cx: &mut Cx, patience_ms: u64) {
         if self.stage == Stage::Measuring {
             self.measured_until = Some((cx.now, self.shared.tally.messages.received));
             self.shared.tally.series.end(cx.now);
@@ -372,7 +372,7 @@ impl<C: Client> Load<C> {
 
     /// All is answered, or was waited for: the connections take leave, and have `patience_ms` to
     /// hear that the other side does too.
-    fn close(&mut self, cx: &mut Cx<'_>) {
+    fn close(&mut self, cx: &mut Cx) {
         self.stage = Stage::Closing;
         cx.timers.arm(END, cx.now.plus_ms(self.patience_ms));
         cx.timers.arm(OPEN, cx.now);
@@ -385,7 +385,7 @@ impl<C: Client> Load<C> {
     }
 
     /// Who has not heard it by now will not. Some may have said goodbye later than others.
-    fn give_up(&mut self, cx: &mut Cx<'_>) {
+    fn give_up(&mut self, cx: &mut Cx) {
         cx.timers.arm(END, cx.now.plus_ms(self.patience_ms));
         for slot in 0..self.seats.len() {
             let fate = self.seats[slot].as_ref().filter(|seat| seat.is_leaving);
@@ -397,7 +397,7 @@ impl<C: Client> Load<C> {
 }
 
 impl<C: Client> Handler for Load<C> {
-    fn control(&mut self, cx: &mut Cx<'_>, index: u16) {
+    fn control(&mut self, cx: &mut Cx, index: u16) {
         match self.stops.asked(index, &mut self.shared.scratch) {
             Asked::Nothing => return,
             Asked::Begin => {
@@ -416,11 +416,11 @@ impl<C: Client> Handler for Load<C> {
         }
     }
 
-    fn ready(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) {
+    fn ready(&mut self, cx: &mut Cx, id: ConnId, readiness: Readiness) {
         self.with(cx, id, |client, shared, cx| client.ready(id, readiness, shared, cx));
     }
 
-    fn timer(&mut self, cx: &mut Cx<'_>, key: TimerKey) {
+    fn timer(&mut self, cx: &mut Cx, key: TimerKey) {
         match (key, self.stage) {
             (OPEN | GREET, _) => {}
             (TICK, _) => {
@@ -446,7 +446,7 @@ impl<C: Client> Handler for Load<C> {
     }
 
     /// What the run begins by itself comes after what others sent.
-    fn mail(&mut self, cx: &mut Cx<'_>) -> bool {
+    fn mail(&mut self, cx: &mut Cx) -> bool {
         let more_to_open = self.open_more(cx);
         let all_opened = self.seats.len() as u32 == self.target;
         if self.stage == Stage::Opening && all_opened && self.unsettled == 0 {
@@ -457,7 +457,7 @@ impl<C: Client> Handler for Load<C> {
         more_to_send || more_to_open || more_to_leave
     }
 
-    fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
+    fn turn_end(&mut self, cx: &mut Cx) -> ControlFlow<()> {
         if matches!(self.stage, Stage::Holding | Stage::Measuring) && self.settled == 0 {
             self.wind_up(cx, 0);
         }

@@ -415,7 +415,7 @@ fn drive<C: Client>(scenario: &Scenario, observer: &mut dyn Observer) -> Result<
     let timers = scenario.connections + client::OWN_TIMERS;
     let mut reactor = Reactor::new(timers as usize)?;
     let clock = reactor.clock();
-    let mut load: Load<C> = Load::new(scenario, observer.interval(), clock, &mut reactor.cx())?;
+    let mut load: Load<C> = Load::new(scenario, observer.interval(), clock, reactor.cx())?;
     loop {
         let flow = reactor.turn(&mut load)?;
         if std::mem::take(&mut load.has_settled) {

@@ -67,7 +67,7 @@ pub(super) struct StreamClient {
 const _: () = assert!(size_of::<StreamClient>() <= 192);
 
 impl Client for StreamClient {
-    fn open(id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Opened<Self> {
+    fn open(id: ConnId, shared: &mut Shared, cx: &mut Cx) -> Opened<Self> {
         let link = match connect(id, 0, shared, cx) {
             Ok((link, Stage::Connecting)) => link,
             Ok(_) => return Opened::Busy,
@@ -90,17 +90,11 @@ impl Client for StreamClient {
         })
     }
 
-    fn ready(
-        &mut self,
-        id: ConnId,
-        ready: Readiness,
-        shared: &mut Shared,
-        cx: &mut Cx<'_>,
-    ) -> Life {
+    fn ready(&mut self, id: ConnId, ready: Readiness, shared: &mut Shared, cx: &mut Cx) -> Life {
         self.event(id, ready, shared, cx)
     }
 
-    fn look(&mut self, id: ConnId, shared: &mut Shared, cx: &Cx<'_>) -> Life<Option<Time>> {
+    fn look(&mut self, id: ConnId, shared: &mut Shared, cx: &Cx) -> Life<Option<Time>> {
         let now = cx.now;
         if self.stage == Stage::Queued {
             return self.connect_again(id, shared, cx);
@@ -117,7 +111,7 @@ impl Client for StreamClient {
         }
     }
 
-    fn begin(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
+    fn begin(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx) -> Life {
         let now = shared.clock.now();
         self.quiet_since = now;
         self.ask(id, shared, now);
@@ -128,7 +122,7 @@ impl Client for StreamClient {
         self.may_send() && self.room(id, shared) > 0
     }
 
-    fn send_due(&mut self, id: ConnId, share: Share, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
+    fn send_due(&mut self, id: ConnId, share: Share, shared: &mut Shared, cx: &mut Cx) -> Life {
         let now = shared.clock.now();
         if self.in_flight.len() == 0 {
             self.quiet_since = now;
@@ -141,7 +135,7 @@ impl Client for StreamClient {
         self.send(id, shared, cx)
     }
 
-    fn ping(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
+    fn ping(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx) -> Life {
         let is_due = self.next_ping(id, shared).is_some_and(|due| due <= cx.now);
         let is_well = self.is_calm() && !self.is_ending && !self.was_reset;
         if !is_due || !is_well {
@@ -170,7 +164,7 @@ impl Client for StreamClient {
         id: ConnId,
         what: Announcement,
         shared: &mut Shared,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
     ) -> Life {
         if !self.may_send() {
             return Continue(());
@@ -179,7 +173,7 @@ impl Client for StreamClient {
         self.send(id, shared, cx)
     }
 
-    fn leave(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life<bool> {
+    fn leave(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx) -> Life<bool> {
         let waits = self.speech.leave(shared)?;
         // However long ago its last answer came, the last word has its own time.
         self.quiet_since = cx.now;
@@ -195,7 +189,7 @@ impl Client for StreamClient {
         self.speech.overdue()
     }
 
-    fn release(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) {
+    fn release(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx) {
         self.part(id, shared, cx);
         self.link.clear(&mut shared.pool);
         self.speech.clear(shared);
@@ -222,8 +216,8 @@ impl Client for StreamClient {
 }
 
 /// What a link needs of what is shared.
-fn link_io<'a>(shared: &'a mut Shared, cx: &'a Cx<'_>) -> LinkIo<'a> {
-    LinkIo { registry: cx.registry, pool: &mut shared.pool, tls: &mut shared.tls }
+fn link_io<'a>(shared: &'a mut Shared, cx: &'a Cx) -> LinkIo<'a> {
+    LinkIo { registry: cx.registry(), pool: &mut shared.pool, tls: &mut shared.tls }
 }
 
 impl StreamClient {
@@ -232,7 +226,7 @@ impl StreamClient {
     }
 
     /// Learns how connecting went; false if it is still under way.
-    fn connected(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life<bool> {
+    fn connected(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx) -> Life<bool> {
         if self.stage == Stage::Queued {
             return Continue(false);
         }
@@ -293,7 +287,7 @@ impl StreamClient {
     }
 
     /// Says that nothing more will be said, where TLS is there to say it.
-    fn part(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) {
+    fn part(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx) {
         if !self.was_reset && self.stage > Stage::Connecting {
             // Who does not hear it any more need not.
             let _ = self.link.end(id.token(), link_io(shared, cx));

@@ -51,11 +51,13 @@ impl Readiness {
 
     #[inline]
     fn of(event: &Event) -> Readiness {
-        let is_broken = event.is_error() || event.is_write_closed();
-        if event.is_readable() && !(event.is_writable() || event.is_read_closed() || is_broken) {
-            // Nearly always: one comparison instead of all of them.
+        // A side that is closed for writing shows in one of these.
+        let is_more = event.is_writable() | event.is_read_closed() | event.is_error();
+        if event.is_readable() & !is_more {
+            // Nearly always.
             return Readiness::READABLE;
         }
+        let is_broken = event.is_error() || event.is_write_closed();
         Readiness(
             u8::from(event.is_readable())
                 | u8::from(event.is_writable()) << 1
@@ -101,17 +103,24 @@ impl Readiness {
     }
 }
 
-/// What a handler may touch during a turn.
-pub struct Cx<'a> {
-    /// Where sockets are registered.
-    pub registry: &'a Registry,
+/// What a handler may touch during a turn: the reactor's own, not references to it, which would be
+/// put together anew each turn.
+pub struct Cx {
+    poll: Poll,
     /// The time, read once a turn after the wait.
     pub now: Time,
     /// Deadlines, by key.
-    pub timers: &'a mut TimerWheel,
+    pub timers: TimerWheel,
     /// Sources to look at again in the next turn, because their edge is spent and their data is
     /// not. The handler sees to it that a source is on it once.
-    pub again: &'a mut VecDeque<Source>,
+    pub again: VecDeque<Source>,
+}
+
+impl Cx {
+    /// Where sockets are registered.
+    pub fn registry(&self) -> &Registry {
+        self.poll.registry()
+    }
 }
 
 /// What is done when something is ready. The methods are in the order of the turn.
@@ -120,38 +129,35 @@ pub trait Handler {
     fn spun(&mut self, _has_found: bool) {}
     /// Step 4: a signal, a waker or another fixed source is ready. Connections may have been served
     /// in this turn already.
-    fn control(&mut self, _cx: &mut Cx<'_>, _index: u16) {}
+    fn control(&mut self, _cx: &mut Cx, _index: u16) {}
     /// Steps 5 and 6: a connection is ready, or asked to be looked at again. `id` may be stale.
-    fn ready(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness);
+    fn ready(&mut self, cx: &mut Cx, id: ConnId, readiness: Readiness);
     /// Steps 5 and 6: a datagram socket is ready, or asked to be looked at again.
-    fn datagram(&mut self, _cx: &mut Cx<'_>, _index: u16, _readiness: Readiness) {}
+    fn datagram(&mut self, _cx: &mut Cx, _index: u16, _readiness: Readiness) {}
     /// Step 7: a listener has connections waiting, or asked to be looked at again.
-    fn accept(&mut self, _cx: &mut Cx<'_>, _index: u16) {}
+    fn accept(&mut self, _cx: &mut Cx, _index: u16) {}
     /// Step 8: a timer has expired.
-    fn timer(&mut self, cx: &mut Cx<'_>, key: TimerKey);
+    fn timer(&mut self, cx: &mut Cx, key: TimerKey);
     /// Step 9: deliver what connections said to each other. True if some is left for the next turn.
-    fn mail(&mut self, _cx: &mut Cx<'_>) -> bool {
+    fn mail(&mut self, _cx: &mut Cx) -> bool {
         false
     }
     /// Step 10: the turn is over. `Break` ends the loop.
-    fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()>;
+    fn turn_end(&mut self, cx: &mut Cx) -> ControlFlow<()>;
 }
 
 /// One epoll instance with its timers and its again-queue.
 pub struct Reactor {
-    poll: Poll,
+    cx: Cx,
     events: Events,
     clock: Clock,
     /// For how long to look before it sleeps.
     spin: Spin,
-    timers: TimerWheel,
-    again: VecDeque<Source>,
     /// Listeners to serve in step 7 of this turn. Empty between turns.
     accepts: Vec<u16>,
     /// Step 9 did not finish: do not sleep.
     mail_left: bool,
-    now: Time,
-    /// The same, for the wheel.
+    /// The time in whole milliseconds, for the wheel.
     now_ms: u64,
 }
 
@@ -162,29 +168,31 @@ impl Reactor {
     /// `epoll_create1(2)`: no descriptor is left, or no memory.
     pub fn new(timers_max: usize) -> io::Result<Reactor> {
         Ok(Reactor {
-            poll: Poll::new()?,
+            cx: Cx {
+                poll: Poll::new()?,
+                now: Time::ZERO,
+                timers: TimerWheel::with_capacity(timers_max),
+                again: VecDeque::new(),
+            },
             events: Events::with_capacity(EVENTS_MAX),
             clock: Clock::start(),
             spin: Spin::default(),
-            timers: TimerWheel::with_capacity(timers_max),
-            again: VecDeque::new(),
             accepts: Vec::new(),
             mail_left: false,
-            now: Time::ZERO,
             now_ms: 0,
         })
     }
 
     /// The context outside a turn: to register sockets and arm timers before the loop runs.
-    pub fn cx(&mut self) -> Cx<'_> {
-        self.now = self.clock.now();
-        self.now_ms = self.now.as_ms();
-        Cx {
-            registry: self.poll.registry(),
-            now: self.now,
-            timers: &mut self.timers,
-            again: &mut self.again,
-        }
+    pub fn cx(&mut self) -> &mut Cx {
+        self.read_clock();
+        &mut self.cx
+    }
+
+    #[inline(always)]
+    fn read_clock(&mut self) {
+        self.cx.now = self.clock.now();
+        self.now_ms = self.cx.now.as_ms();
     }
 
     /// Looks for up to `spin_us` microseconds before it sleeps, if there is reason to hope; 0 is
@@ -218,15 +226,9 @@ impl Reactor {
         } else {
             self.wait(self.timeout())?;
         }
-        let again_now = self.again.len();
-        self.now = self.clock.now();
-        self.now_ms = self.now.as_ms();
-        let cx = &mut Cx {
-            registry: self.poll.registry(),
-            now: self.now,
-            timers: &mut self.timers,
-            again: &mut self.again,
-        };
+        let again_now = self.cx.again.len();
+        self.read_clock();
+        let cx = &mut self.cx;
 
         // 4., 5. Whatever is ready, in the order in which it became so; but listeners wait.
         for event in &self.events {
@@ -260,7 +262,7 @@ impl Reactor {
     /// Waits for events until `timeout` is over, or a signal comes.
     #[inline]
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, timeout) {
+        match self.cx.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
             _ => Ok(()),
         }
@@ -276,24 +278,24 @@ impl Reactor {
             return self.wait(timeout);
         }
         let began = self.clock.now();
-        self.now = began;
+        self.cx.now = began;
         let until = self.spin.until(began);
-        let due = self.timers.next_due_ms().map(Time::from_ms);
-        while self.now < until && due.is_none_or(|due| self.now < due) {
+        let due = self.cx.timers.next_due_ms().map(Time::from_ms);
+        while self.cx.now < until && due.is_none_or(|due| self.cx.now < due) {
             self.wait(Some(Duration::ZERO))?;
             if !self.events.is_empty() {
                 self.spin.found();
                 handler.spun(true);
                 return Ok(());
             }
-            self.now = self.clock.now();
+            self.cx.now = self.clock.now();
         }
-        if began < until && until <= self.now {
+        if began < until && until <= self.cx.now {
             self.spin.found_nothing();
             handler.spun(false);
         }
         // The look was a part of the time, so what is left of it is asked for anew.
-        self.now_ms = self.now.as_ms();
+        self.now_ms = self.cx.now.as_ms();
         self.wait(self.timeout())?;
         if !self.events.is_empty() {
             self.spin.slept(self.clock.now().since(began));
@@ -305,11 +307,11 @@ impl Reactor {
     /// Counted from the beginning of the turn that ends now, so a timer may be late by the length
     /// of a turn, as it is anyway if it expires during one.
     fn timeout(&self) -> Option<Duration> {
-        if self.mail_left || !self.again.is_empty() {
+        if self.mail_left || !self.cx.again.is_empty() {
             return Some(Duration::ZERO);
         }
         // In whole milliseconds, as the kernel counts them too.
-        let due_ms = self.timers.next_due_ms()?;
+        let due_ms = self.cx.timers.next_due_ms()?;
         let wait_ms = due_ms.saturating_sub(self.now_ms).min(WAIT_MS_MAX);
         Some(Duration::from_millis(wait_ms))
     }
@@ -319,7 +321,7 @@ impl Reactor {
 /// from the turn, which is shorter for it: two places where connections are served make one large
 /// function of both, which spills what it needs often.
 #[inline(never)]
-fn look_again<H: Handler>(handler: &mut H, cx: &mut Cx<'_>, count: usize, accepts: &mut Vec<u16>) {
+fn look_again<H: Handler>(handler: &mut H, cx: &mut Cx, count: usize, accepts: &mut Vec<u16>) {
     for _ in 0..count {
         match cx.again.pop_front() {
             Some(Source::Conn(id)) => handler.ready(cx, id, Readiness::AGAIN),

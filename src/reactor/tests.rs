@@ -16,17 +16,17 @@ impl Handler for Once {
         self.spun.push(has_found);
     }
 
-    fn control(&mut self, cx: &mut Cx<'_>, _index: u16) {
+    fn control(&mut self, cx: &mut Cx, _index: u16) {
         self.at = Some(cx.now);
     }
 
-    fn ready(&mut self, _cx: &mut Cx<'_>, _id: ConnId, _readiness: Readiness) {}
+    fn ready(&mut self, _cx: &mut Cx, _id: ConnId, _readiness: Readiness) {}
 
-    fn timer(&mut self, cx: &mut Cx<'_>, _key: TimerKey) {
+    fn timer(&mut self, cx: &mut Cx, _key: TimerKey) {
         self.at = Some(cx.now);
     }
 
-    fn turn_end(&mut self, _cx: &mut Cx<'_>) -> ControlFlow<()> {
+    fn turn_end(&mut self, _cx: &mut Cx) -> ControlFlow<()> {
         self.at.map_or(ControlFlow::Continue(()), |_| ControlFlow::Break(()))
     }
 }
@@ -55,7 +55,7 @@ fn it_does_not_look_past_a_timer() {
 #[test]
 fn it_finds_what_comes_while_it_looks() {
     let mut reactor = looking();
-    let waker = Waker::new(reactor.cx().registry, Source::Control(0).token()).unwrap();
+    let waker = Waker::new(reactor.cx().registry(), Source::Control(0).token()).unwrap();
     let mut once = Once::default();
     std::thread::scope(|scope| {
         scope.spawn(|| waker.wake().unwrap());

@@ -204,7 +204,7 @@ fn watch(registry: &Registry, fd: &OwnedFd, control: u16, what: Interest) -> io:
 
 impl<S: Service> Worker<S> {
     /// It serves: the supervisor may count on it.
-    pub(super) fn report_ready(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn report_ready(&mut self, cx: &mut Cx) {
         self.publish();
         let Some(crew) = &self.crew else { return };
         page::show_part(&crew.pages, crew.number, true);
@@ -214,7 +214,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Something came from the supervisor or a sibling.
-    pub(super) fn on_crew(&mut self, cx: &mut Cx<'_>, index: u16) {
+    pub(super) fn on_crew(&mut self, cx: &mut Cx, index: u16) {
         match index {
             CONTROL => self.obey(cx),
             INBOX => self.take_relayed(),
@@ -222,7 +222,7 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    fn obey(&mut self, cx: &mut Cx<'_>) {
+    fn obey(&mut self, cx: &mut Cx) {
         let mut packet = [0; 1 + WORKERS_MAX];
         while let Some(len) = self.crew.as_mut().and_then(|crew| crew.hear(&mut packet)) {
             match packet[..len] {
@@ -247,7 +247,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Takes over who has room; only it knows best of itself.
-    fn follow(&mut self, cx: &mut Cx<'_>, roster: &[u8]) {
+    fn follow(&mut self, cx: &mut Cx, roster: &[u8]) {
         let Some(crew) = &mut self.crew else { return };
         for (number, room) in crew.has_room.iter_mut().enumerate() {
             if number != crew.number {
@@ -267,7 +267,7 @@ impl<S: Service> Worker<S> {
     /// with them itself.
     #[cold]
     #[inline(never)]
-    pub(super) fn step_aside(&mut self, cx: &mut Cx<'_>) -> bool {
+    pub(super) fn step_aside(&mut self, cx: &mut Cx) -> bool {
         let Some(crew) = self.crew.as_mut().filter(|_| self.draining.is_none()) else {
             return false;
         };
@@ -281,7 +281,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// All are full, and `refuse` is asked for: no socket of the port listens any more.
-    pub(super) fn shut_port(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn shut_port(&mut self, cx: &mut Cx) {
         for Listener { acceptor, endpoint, .. } in &self.listeners {
             let shut = acceptor.as_ref().map(Acceptor::stop_listening);
             if let Some(Err(error)) = shut {
@@ -319,7 +319,7 @@ impl<S: Service> Worker<S> {
 
     /// A connection has ended, or the cap has moved: takes part again if there is room enough.
     #[inline(never)]
-    pub(super) fn rejoin(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn rejoin(&mut self, cx: &mut Cx) {
         let Some(crew) = self.crew.as_mut().filter(|_| self.draining.is_none()) else { return };
         let cap = self.admission.cap();
         let is_roomy = self.conns.len() + (cap / ROOM_AGAIN).max(1) <= cap;
@@ -331,7 +331,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Watches those listeners that are to be watched, and no others.
-    fn watch_listeners(&mut self, cx: &mut Cx<'_>) {
+    fn watch_listeners(&mut self, cx: &mut Cx) {
         let Some(crew) = &self.crew else { return };
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             let wanted = self.draining.is_none() && crew.watches(listener.owner);
@@ -342,7 +342,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Watches no listener of the crew any more: each is looked at until it is empty.
-    pub(super) fn watch_none(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn watch_none(&mut self, cx: &mut Cx) {
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             // It was watched, so it can be unwatched.
             let _ = listener.watch(cx, index as u16, false);
@@ -352,7 +352,7 @@ impl<S: Service> Worker<S> {
 
 impl Listener {
     /// Lets the kernel tell of its connections, or not. What waits already is told at once.
-    fn watch(&mut self, cx: &mut Cx<'_>, index: u16, wanted: bool) -> io::Result<()> {
+    fn watch(&mut self, cx: &mut Cx, index: u16, wanted: bool) -> io::Result<()> {
         let Some(acceptor) = self.acceptor.as_ref().filter(|_| self.owner != Owner::Alone) else {
             return Ok(());
         };
@@ -361,8 +361,8 @@ impl Listener {
         }
         let token = Source::Listener(index).token().0;
         match wanted {
-            true => sys::epoll::watch_shared(cx.registry, acceptor, token),
-            false => sys::epoll::unwatch(cx.registry, acceptor),
+            true => sys::epoll::watch_shared(cx.registry(), acceptor, token),
+            false => sys::epoll::unwatch(cx.registry(), acceptor),
         }
     }
 }

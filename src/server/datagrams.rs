@@ -43,7 +43,7 @@ impl<S> DatagramSocket<S> {
 
 impl<S: Service> Worker<S> {
     #[inline(never)]
-    pub(super) fn on_datagrams(&mut self, cx: &mut Cx<'_>, index: u16, readiness: Readiness) {
+    pub(super) fn on_datagrams(&mut self, cx: &mut Cx, index: u16, readiness: Readiness) {
         let DatagramSocket { socket, service, queued, .. } = &mut self.datagrams[index as usize];
         *queued &= !readiness.is_again();
         let (Some(open), Some(batch)) = (&*socket, &mut self.batch) else { return };
@@ -78,7 +78,7 @@ impl<S: Service> Worker<S> {
                 cx.again.push_back(Source::Datagram(index));
             }
         } else if self.draining.is_some() {
-            self.datagrams[index as usize].leave(cx.registry, &mut self.kernel_drops_before);
+            self.datagrams[index as usize].leave(cx.registry(), &mut self.kernel_drops_before);
         }
     }
 

@@ -119,7 +119,7 @@ impl Draining {
 impl<S: Service> Worker<S> {
     #[cold]
     #[inline(never)]
-    pub(super) fn on_control(&mut self, cx: &mut Cx<'_>, index: u16) {
+    pub(super) fn on_control(&mut self, cx: &mut Cx, index: u16) {
         match index {
             SIGNALS => {}
             WAKER if self.control.stop.load(Ordering::Acquire) => self.drain(cx),
@@ -152,7 +152,7 @@ impl<S: Service> Worker<S> {
 
     /// Begins a drain in which the listeners are somebody else's from now on. Who waits at this
     /// moment is still taken in: the kernel may have told us of him, and nobody else.
-    pub(super) fn leave(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn leave(&mut self, cx: &mut Cx) {
         if self.draining.is_some() {
             return;
         }
@@ -160,7 +160,7 @@ impl<S: Service> Worker<S> {
         self.watch_none(cx);
         for acceptor in self.listeners.iter_mut().filter_map(|listener| listener.acceptor.as_mut())
         {
-            acceptor.hand_over(cx.registry);
+            acceptor.hand_over(cx.registry());
         }
         self.drain(cx);
         if let Some(draining) = &mut self.draining {
@@ -170,7 +170,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Begins the drain.
-    pub(super) fn drain(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn drain(&mut self, cx: &mut Cx) {
         if self.draining.is_some() {
             return;
         }
@@ -208,7 +208,7 @@ impl<S: Service> Worker<S> {
     /// is left.
     #[cold]
     #[inline(never)]
-    pub(super) fn go_on_draining(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
+    pub(super) fn go_on_draining(&mut self, cx: &mut Cx) -> ControlFlow<()> {
         let mail = self.has_mail();
         let Some(draining) = &self.draining else { return ControlFlow::Continue(()) };
         let is_quiet = cx.again.is_empty() && !mail;
@@ -219,7 +219,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Moves the hands on.
-    pub(super) fn tell(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn tell(&mut self, cx: &mut Cx) {
         let Some(draining) = &mut self.draining else { return };
         let slots = self.conns.slots_used();
         let round = *draining.round.get_or_insert(Round { since: cx.now, slots });
@@ -238,7 +238,7 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    fn look_at_all(&mut self, cx: &mut Cx<'_>) {
+    fn look_at_all(&mut self, cx: &mut Cx) {
         for id in self.conns.ids() {
             if let Some(conn) = self.conns.get(id) {
                 look_again(cx, id, conn);
@@ -247,7 +247,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// The drain's time is over: what is left is cut off.
-    pub(super) fn cut_off(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn cut_off(&mut self, cx: &mut Cx) {
         for listener in &mut self.listeners {
             listener.acceptor = None;
         }

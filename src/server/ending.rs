@@ -28,7 +28,7 @@ use crate::session::{Expiry, Farewell};
 impl<S: Service> Worker<S> {
     /// Begins the end of a connection: the backlog first, then our FIN, then the peer's.
     #[inline(never)]
-    pub(super) fn begin_close(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
+    pub(super) fn begin_close(&mut self, cx: &mut Cx, id: ConnId, reason: CloseReason) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         if conn.phase != Phase::Open {
             return Ok(());
@@ -40,7 +40,7 @@ impl<S: Service> Worker<S> {
             cx.timers.arm(timers::conn(id.slot), due);
         }
         let (pool, tls) = (&mut self.desk.pool, &mut self.tls);
-        conn.link.end(id.token(), LinkIo { registry: cx.registry, pool, tls })?;
+        conn.link.end(id.token(), LinkIo { registry: cx.registry(), pool, tls })?;
         if conn.link.backlog_bytes() > 0 {
             return Ok(());
         }
@@ -51,7 +51,7 @@ impl<S: Service> Worker<S> {
     /// If all is sent too it is closed at once: to wait for the peer's FIN would bring nothing, and
     /// it is the server who goes first (RFC 6455 7.1.1).
     #[inline(never)]
-    pub(super) fn part(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
+    pub(super) fn part(&mut self, cx: &mut Cx, id: ConnId, reason: CloseReason) -> Step {
         match self.conns.get(id) {
             // TLS has a goodbye of its own, and goes the long way.
             Some(conn) if conn.phase == Phase::Open && conn.link.is_bare() => Err(reason),
@@ -60,7 +60,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// The backlog is out.
-    pub(super) fn finish(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) -> Step {
+    pub(super) fn finish(&mut self, cx: &mut Cx, id: ConnId, reason: CloseReason) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         if conn.peer_finished || conn.link.stream().shutdown_write().is_err() {
             return Err(reason);
@@ -72,10 +72,10 @@ impl<S: Service> Worker<S> {
 
     /// Reads and forgets until the peer's FIN, once ours is out.
     #[cold]
-    pub(super) fn read_away(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
+    pub(super) fn read_away(&mut self, cx: &mut Cx, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         let Phase::Lingering(reason) = conn.phase else { return Ok(()) };
-        match conn.link.receive_raw(&mut self.read) {
+        match conn.link.receive_raw(&mut self.read[..]) {
             Ok(Received::Filled(_)) => look_again(cx, id, conn),
             Ok(Received::Short(_)) if !conn.peer_finished => {}
             Ok(Received::Blocked) => {}
@@ -87,7 +87,7 @@ impl<S: Service> Worker<S> {
     /// Says why the server ends a connection, in the words of its protocol.
     pub(super) fn say_farewell(
         &mut self,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
         id: ConnId,
         why: Farewell,
         text: &str,
@@ -101,7 +101,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Something is due on a connection from which nothing came.
-    pub(super) fn expire(&mut self, cx: &mut Cx<'_>, id: ConnId, expiry: Expiry) {
+    pub(super) fn expire(&mut self, cx: &mut Cx, id: ConnId, expiry: Expiry) {
         let Some(conn) = self.conns.get(id) else { return };
         let Limits { idle_timeout_ms, pong_timeout_ms, .. } = self.limits;
         let taken_until = conn.last_active.plus_ms(pong_timeout_ms);
@@ -140,7 +140,7 @@ impl<S: Service> Worker<S> {
 
     /// Ends a connection now: everything it holds is given back, and it is counted.
     #[inline(never)]
-    pub(super) fn close(&mut self, cx: &mut Cx<'_>, id: ConnId, reason: CloseReason) {
+    pub(super) fn close(&mut self, cx: &mut Cx, id: ConnId, reason: CloseReason) {
         let Some(mut conn) = self.conns.remove(id) else { return };
         conn.link.clear(&mut self.desk.pool);
         conn.session.clear(&mut self.desk);

@@ -35,7 +35,7 @@ use std::net::IpAddr;
 
 impl<S: Service> Worker<S> {
     #[inline(never)]
-    pub(super) fn on_accept(&mut self, cx: &mut Cx<'_>, index: u16) {
+    pub(super) fn on_accept(&mut self, cx: &mut Cx, index: u16) {
         let listener = &mut self.listeners[index as usize];
         (listener.queued, listener.waiting) = (false, false);
         // What follows rests on it, and an idle loop has not read it for long.
@@ -65,7 +65,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Whether to call `accept` at all; if not, the listener waits for room, or is closed.
-    fn has_room(&mut self, cx: &mut Cx<'_>, index: u16) -> bool {
+    fn has_room(&mut self, cx: &mut Cx, index: u16) -> bool {
         let full = self.conns.len() >= self.admission.cap();
         if full && self.step_aside(cx) {
             return false;
@@ -97,7 +97,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Opens a listener again that was closed for want of room.
-    fn is_listening(&mut self, cx: &mut Cx<'_>, index: u16) -> bool {
+    fn is_listening(&mut self, cx: &mut Cx, index: u16) -> bool {
         let listener = &mut self.listeners[index as usize];
         if listener.acceptor.is_some() || self.draining.is_some() {
             return listener.acceptor.is_some();
@@ -118,7 +118,7 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    fn wait(&mut self, cx: &mut Cx<'_>, index: u16, retry_ms: u64) {
+    fn wait(&mut self, cx: &mut Cx, index: u16, retry_ms: u64) {
         self.listeners[index as usize].waiting = true;
         // One timer for all listeners: the shorter wait wins.
         if retry_ms == ACCEPT_RETRY_MS || !cx.timers.is_armed(timers::ACCEPT_RETRY) {
@@ -127,7 +127,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// There may be room again: those who wait get their turn.
-    pub(super) fn room(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn room(&mut self, cx: &mut Cx) {
         if self.conns.len() < self.admission.cap() {
             if self.crew.is_some() {
                 self.rejoin(cx);
@@ -136,7 +136,7 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    pub(super) fn retry_accepts(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn retry_accepts(&mut self, cx: &mut Cx) {
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             if listener.waiting {
                 look_at_listener_again(cx, index as u16, listener);
@@ -145,7 +145,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Decides over a connection that was accepted.
-    fn take_in(&mut self, cx: &mut Cx<'_>, index: u16, mut stream: Stream, from: Option<IpAddr>) {
+    fn take_in(&mut self, cx: &mut Cx, index: u16, mut stream: Stream, from: Option<IpAddr>) {
         self.is_starved = false;
         if self.spare.is_none() {
             return self.refuse(cx.now, index, stream, RefuseReason::NoDescriptor);
@@ -160,7 +160,7 @@ impl<S: Service> Worker<S> {
         } else {
             // Asked for only now: an eviction frees the slot that is given next.
             let token = self.conns.next_id().token();
-            let watched = stream.register(cx.registry, token, Interest::READABLE);
+            let watched = stream.register(cx.registry(), token, Interest::READABLE);
             watched.is_err().then_some(RefuseReason::Unwatchable)
         };
         if let Some(reason) = refusal {
@@ -179,7 +179,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Makes an accepted, registered stream a connection and lets the service greet it.
-    fn admit(&mut self, cx: &mut Cx<'_>, index: u16, link: Link, peer: Option<PeerSlot>) {
+    fn admit(&mut self, cx: &mut Cx, index: u16, link: Link, peer: Option<PeerSlot>) {
         let mut conn = Conn::new(link, Session::handshake(cx.now), index, cx.now);
         conn.peer = peer;
         let waits_for_tls = conn.link.tls().is_some();
@@ -200,7 +200,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// The transport is there: the connection begins to speak the listener's protocol.
-    pub(super) fn open_session(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
+    pub(super) fn open_session(&mut self, cx: &mut Cx, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         conn.session = match self.listeners[conn.listener as usize].doors {
             Doors::Open(channel) => {
@@ -218,7 +218,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Joins a connection to its channel and lets the service greet it.
-    fn greet(&mut self, cx: &mut Cx<'_>, id: ConnId, index: u16) -> Step {
+    fn greet(&mut self, cx: &mut Cx, id: ConnId, index: u16) -> Step {
         let channel = &mut self.channels[index as usize];
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         conn.join(id, &mut channel.members);
@@ -264,12 +264,12 @@ impl<S: Service> Worker<S> {
             let _ = stream.write(&notice);
         }
         let _ = stream.shutdown_write();
-        let _ = stream.read(&mut self.read);
+        let _ = stream.read(&mut self.read[..]);
     }
 
     /// Makes a descriptor free so that `accept` can be tried again at once. False if that is not
     /// to be done, or not possible.
-    fn free_descriptor(&mut self, cx: &mut Cx<'_>) -> bool {
+    fn free_descriptor(&mut self, cx: &mut Cx) -> bool {
         match self.limits.at_limit {
             AtLimit::Shed => self.spare.take().is_some(),
             // Without a spare nobody would be let in to take the place.
@@ -284,7 +284,7 @@ impl<S: Service> Worker<S> {
     /// Closes the connection that was idle longest of a few dozen, going round the table. An exact
     /// order would cost each message an update of a list; looking at all would cost each accept a
     /// walk over the table.
-    fn evict(&mut self, cx: &mut Cx<'_>) -> bool {
+    fn evict(&mut self, cx: &mut Cx) -> bool {
         let used = self.conns.slots_used();
         let mut idlest = None;
         for _ in 0..EVICT_SAMPLES.min(used) {
@@ -306,9 +306,9 @@ impl<S: Service> Worker<S> {
 }
 
 /// Opens (again) and registers a listener's socket.
-pub(super) fn listen(cx: &mut Cx<'_>, index: u16, listener: &mut Listener) -> io::Result<()> {
+pub(super) fn listen(cx: &mut Cx, index: u16, listener: &mut Listener) -> io::Result<()> {
     let mut acceptor = Acceptor::bind(&listener.endpoint)?;
-    acceptor.register(cx.registry, Source::Listener(index).token(), Interest::READABLE)?;
+    acceptor.register(cx.registry(), Source::Listener(index).token(), Interest::READABLE)?;
     listener.endpoint = acceptor.endpoint().clone();
     listener.acceptor = Some(acceptor);
     Ok(())
@@ -320,7 +320,7 @@ pub(super) fn open_spare() -> io::Result<File> {
 }
 
 /// Puts a listener on the again-queue, unless it is there.
-pub(super) fn look_at_listener_again(cx: &mut Cx<'_>, index: u16, listener: &mut Listener) {
+pub(super) fn look_at_listener_again(cx: &mut Cx, index: u16, listener: &mut Listener) {
     if !std::mem::replace(&mut listener.queued, true) {
         cx.again.push_back(Source::Listener(index));
     }

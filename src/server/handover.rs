@@ -295,7 +295,7 @@ impl Successor {
 
 impl<S: Service> Worker<S> {
     /// Starts the server that is to follow this one.
-    pub(super) fn start_successor(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn start_successor(&mut self, cx: &mut Cx) {
         let Some(program) = &self.control.program else { return };
         if self.control.successor.is_some() || self.draining.is_some() {
             return tracing::warn!("there is a successor already, or a drain under way");
@@ -304,7 +304,7 @@ impl<S: Service> Worker<S> {
         let datagrams = self.datagrams.iter().filter_map(|it| it.socket.as_ref());
         let streams = streams.map(AsRawFd::as_raw_fd);
         let sockets: Vec<RawFd> = streams.chain(datagrams.map(AsRawFd::as_raw_fd)).collect();
-        match Successor::start(program, &sockets, cx.registry) {
+        match Successor::start(program, &sockets, cx.registry()) {
             Ok(successor) => {
                 tracing::info!(pid = successor.pid(), "started a successor");
                 self.control.successor = Some(successor);
@@ -315,7 +315,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// The successor is ready, or has ended.
-    pub(super) fn on_successor(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn on_successor(&mut self, cx: &mut Cx) {
         let Some(ready) = self.control.successor.as_mut().and_then(Successor::outcome) else {
             return;
         };

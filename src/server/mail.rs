@@ -62,7 +62,7 @@ impl<S> Channel<S> {
 impl<S: Service> Worker<S> {
     /// Delivers within each channel's budget. True if some is left.
     #[inline(never)]
-    pub(super) fn deliver_mail(&mut self, cx: &mut Cx<'_>) -> bool {
+    pub(super) fn deliver_mail(&mut self, cx: &mut Cx) -> bool {
         self.mail_waits = false;
         let mut left = self.crew.is_some() && self.exchange_mail();
         for index in 0..self.channels.len() {
@@ -90,7 +90,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// Makes sure that there is a receiver to serve; false if there is no mail.
-    fn begin_mailing(&mut self, cx: &mut Cx<'_>, index: usize) -> bool {
+    fn begin_mailing(&mut self, cx: &mut Cx, index: usize) -> bool {
         if self.channels[index].mailing.is_under_way() {
             return true;
         }
@@ -123,7 +123,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// A mailing is out: those who waited for it end, and so do all who wait if there is no other.
-    fn end_leavers(&mut self, cx: &mut Cx<'_>, index: usize) {
+    fn end_leavers(&mut self, cx: &mut Cx, index: usize) {
         let channel = &mut self.channels[index];
         let mut leavers = std::mem::take(&mut channel.mailing.leavers);
         if channel.mail.messages == 0 {
@@ -136,7 +136,7 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    fn deliver_one(&mut self, cx: &mut Cx<'_>, index: usize) {
+    fn deliver_one(&mut self, cx: &mut Cx, index: usize) {
         let Mailing { mail, editions, to, next, .. } = &mut self.channels[index].mailing;
         let (id, messages) = (to[*next], mail.messages);
         *next += 1;
@@ -149,7 +149,7 @@ impl<S: Service> Worker<S> {
             None => &mail.bytes[..],
             Some(window) => editions.of(window, &mail.bytes, &mut deflate.compressing),
         };
-        let io = LinkIo { registry: cx.registry, pool, tls: &mut self.tls };
+        let io = LinkIo { registry: cx.registry(), pool, tls: &mut self.tls };
         let sent = conn.send(id, bytes, cx.now, io, &mut self.metrics);
         let check = |_| conn.check_backlog(self.limits.backlog_bytes_max, &self.desk.limits);
         match sent.and_then(check) {

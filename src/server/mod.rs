@@ -196,7 +196,7 @@ impl<S: Service> Builder<S> {
         let mut reactor = Reactor::new(admission.cap()).map_err(system("epoll"))?;
         reactor.spin_before_sleep(self.limits.spin_us);
         let clock = reactor.clock();
-        let registry = reactor.cx().registry;
+        let registry = reactor.cx().registry();
         let waker = Waker::new(registry, Source::Control(drain::WAKER).token());
         let stopper = Stopper {
             stop: Arc::new(AtomicBool::new(false)),
@@ -223,11 +223,11 @@ impl<S: Service> Builder<S> {
             return Err(StartError::NoRoom(admission.descriptors()));
         }
         let mail_waits = self.berth.is_some();
-        let crew = self.berth.map(|berth| Crew::board(berth, reactor.cx().registry).map(Box::new));
+        let crew = self.berth.map(|berth| Crew::board(berth, reactor.cx().registry()));
         let worker = Worker {
-            crew: crew.transpose().map_err(system("epoll_ctl"))?,
+            crew: crew.transpose().map_err(system("epoll_ctl"))?.map(Box::new),
             conns: conn::Conns::with_capacity(admission.cap()),
-            read: vec![0; READ_BYTES].into_boxed_slice(),
+            read: Box::new([0; READ_BYTES]),
             desk: self.limits.desk(Date::at(clock.unix_s(Time::ZERO))),
             tls: Default::default(),
             batch: (!datagrams.is_empty()).then(Batch::new),
@@ -307,7 +307,7 @@ impl<S: Service> Server<S> {
     /// # Errors
     /// `epoll_wait(2)` failed.
     pub fn run(mut self) -> io::Result<(Exit, Books)> {
-        self.worker.report_ready(&mut self.reactor.cx());
+        self.worker.report_ready(self.reactor.cx());
         self.reactor.run(&mut self.worker)?;
         let now = self.reactor.clock().now();
         if self.worker.control.metrics_file.is_some() {

@@ -73,7 +73,8 @@ impl From<SessionError> for CloseReason {
 }
 
 impl<S: Service> Worker<S> {
-    pub(super) fn on_ready(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) {
+    #[inline(always)]
+    pub(super) fn on_ready(&mut self, cx: &mut Cx, id: ConnId, readiness: Readiness) {
         if let Err(reason) = self.step(cx, id, readiness) {
             self.close(cx, id, reason);
         }
@@ -84,7 +85,7 @@ impl<S: Service> Worker<S> {
     /// not plain is left to `step_with_care`, one that turns out not to be to `received` or
     /// `go_on`.
     #[inline(always)]
-    fn step(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) -> Step {
+    fn step(&mut self, cx: &mut Cx, id: ConnId, readiness: Readiness) -> Step {
         let Some(conn) = self.conns.get(id) else {
             self.metrics.stale_events += 1;
             return Ok(());
@@ -98,7 +99,7 @@ impl<S: Service> Worker<S> {
         if mail.bytes.len() > MAIL_HIGH_BYTES {
             return self.step_with_care(cx, id, readiness);
         }
-        let len = match conn.link.receive_raw(&mut self.read) {
+        let len = match conn.link.receive_raw(&mut self.read[..]) {
             Ok(Received::Short(len)) => len,
             received => return self.received(cx, id, received),
         };
@@ -110,7 +111,7 @@ impl<S: Service> Worker<S> {
         if mail.messages > 0 {
             self.mail_waits = true;
         }
-        let (answers, _) = self.desk.answers(&self.read);
+        let (answers, _) = self.desk.answers(&self.read[..]);
         if !answers.is_empty() {
             let (sent, len) = (conn.link.send_raw(answers), answers.len());
             let taken = sent.unwrap_or(0);
@@ -131,7 +132,7 @@ impl<S: Service> Worker<S> {
 
     /// Sees what an event is about, and reads once.
     #[inline(never)]
-    fn step_with_care(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) -> Step {
+    fn step_with_care(&mut self, cx: &mut Cx, id: ConnId, readiness: Readiness) -> Step {
         let Some(mut conn) = self.conns.get(id) else { return Ok(()) };
         conn.queued &= !readiness.is_again();
         conn.peer_finished |= readiness.is_peer_finished();
@@ -150,7 +151,7 @@ impl<S: Service> Worker<S> {
             return Ok(());
         }
         let read = &mut self.read[..conn.read_bytes_max()];
-        let io = LinkIo { registry: cx.registry, pool: &mut self.desk.pool, tls: &mut self.tls };
+        let io = LinkIo { registry: cx.registry(), pool: &mut self.desk.pool, tls: &mut self.tls };
         let received = conn.link.receive(read, id.token(), io);
         self.received(cx, id, received)
     }
@@ -159,7 +160,7 @@ impl<S: Service> Worker<S> {
     #[inline(never)]
     fn received(
         &mut self,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
         id: ConnId,
         received: Result<Received, ReceiveError>,
     ) -> Step {
@@ -208,10 +209,10 @@ impl<S: Service> Worker<S> {
 
     /// The socket took only the first `taken` bytes of the answers: the rest waits.
     #[cold]
-    fn stall(&mut self, cx: &mut Cx<'_>, id: ConnId, taken: usize) -> Step {
-        let (answers, pool) = self.desk.answers(&self.read);
+    fn stall(&mut self, cx: &mut Cx, id: ConnId, taken: usize) -> Step {
+        let (answers, pool) = self.desk.answers(&self.read[..]);
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        let io = LinkIo { registry: cx.registry, pool, tls: &mut self.tls };
+        let io = LinkIo { registry: cx.registry(), pool, tls: &mut self.tls };
         let held = conn.link.hold(&answers[taken..], id.token(), io);
         self.desk.clear_answers();
         held?;
@@ -223,7 +224,7 @@ impl<S: Service> Worker<S> {
     #[inline(never)]
     fn go_on(
         &mut self,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
         id: ConnId,
         flow: Result<Flow, SessionError>,
         more: bool,
@@ -249,7 +250,7 @@ impl<S: Service> Worker<S> {
     #[cold]
     fn session_ended(
         &mut self,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
         id: ConnId,
         outcome: Result<Flow, SessionError>,
         more: bool,
@@ -264,7 +265,7 @@ impl<S: Service> Worker<S> {
 
     /// Writes what waits; resumes or finishes what waited for that.
     #[cold]
-    fn flush(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
+    fn flush(&mut self, cx: &mut Cx, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         let before = conn.link.backlog_bytes();
         let sent = conn.link.flush(&mut self.desk.pool)?;
@@ -286,7 +287,7 @@ impl<S: Service> Worker<S> {
 
     /// Everything that was there has been read. In a drain that may be the end.
     #[cold]
-    fn drained(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
+    fn drained(&mut self, cx: &mut Cx, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         match &self.draining {
             Some(draining) if draining.is_over(id.slot, conn.session.is_http()) => {
@@ -300,7 +301,7 @@ impl<S: Service> Worker<S> {
     /// The peer's side is over; ours is when everything owed to it is out (half-close), and that
     /// may include mail.
     #[cold]
-    fn peer_ended(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
+    fn peer_ended(&mut self, cx: &mut Cx, id: ConnId) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         conn.peer_finished = true;
         if let Some(fault) = conn.link.fault_of_end() {
@@ -326,11 +327,11 @@ impl<S: Service> Worker<S> {
     }
 
     /// Sends a connection what its session has said, and empties the scratch.
-    pub(super) fn send_written(&mut self, cx: &mut Cx<'_>, id: ConnId) -> Step {
-        let (answers, pool) = self.desk.answers(&self.read);
+    pub(super) fn send_written(&mut self, cx: &mut Cx, id: ConnId) -> Step {
+        let (answers, pool) = self.desk.answers(&self.read[..]);
         let sent = match self.conns.get(id) {
             Some(conn) if !answers.is_empty() => {
-                let io = LinkIo { registry: cx.registry, pool, tls: &mut self.tls };
+                let io = LinkIo { registry: cx.registry(), pool, tls: &mut self.tls };
                 conn.send(id, answers, cx.now, io, &mut self.metrics)
             }
             _ => Ok(Sent::All),
@@ -350,11 +351,8 @@ impl<T: Default> Conn<T> {
     /// The service that it is joined to, if it is that and nothing else: see `Worker::step`.
     #[inline(always)]
     fn plain_route(&self) -> Option<u16> {
-        let is_plain = self.phase == Phase::Open
-            && !self.paused
-            && !self.peer_finished
-            && !self.inflates
-            && self.link.is_bare();
+        let is_special = self.paused | self.peer_finished | self.inflates;
+        let is_plain = self.phase == Phase::Open && !is_special && self.link.is_bare();
         self.session.route().filter(|_| is_plain)
     }
 
@@ -415,7 +413,7 @@ impl<T: Default> Conn<T> {
     }
 
     /// Arms the timer of a connection for what its session waits for.
-    pub(super) fn arm_expiry(&self, id: ConnId, cx: &mut Cx<'_>, limits: &SessionLimits) {
+    pub(super) fn arm_expiry(&self, id: ConnId, cx: &mut Cx, limits: &SessionLimits) {
         if self.phase == Phase::Open
             && let Some((due, expiry)) = self.session.expiry(self.last_active, limits)
         {
@@ -432,13 +430,7 @@ impl<T: Default> Conn<T> {
 
 /// Arms the timer of the connection in `slot` for what is due. A pong may come before its time, and
 /// wakes no timer: the next ping is due an interval behind it, so look by then.
-pub(super) fn arm_for(
-    cx: &mut Cx<'_>,
-    slot: u32,
-    due: Time,
-    expiry: Expiry,
-    limits: &SessionLimits,
-) {
+pub(super) fn arm_for(cx: &mut Cx, slot: u32, due: Time, expiry: Expiry, limits: &SessionLimits) {
     let interval_ms = limits.ping_interval_ms;
     let look = match expiry {
         Expiry::PongMissing if interval_ms != 0 => due.min(cx.now.plus_ms(interval_ms)),
@@ -448,7 +440,7 @@ pub(super) fn arm_for(
 }
 
 /// Puts a connection on the again-queue, unless it is there.
-pub(super) fn look_again<T>(cx: &mut Cx<'_>, id: ConnId, conn: &mut Conn<T>) {
+pub(super) fn look_again<T>(cx: &mut Cx, id: ConnId, conn: &mut Conn<T>) {
     if !std::mem::replace(&mut conn.queued, true) {
         cx.again.push_back(Source::Conn(id));
     }

@@ -29,7 +29,7 @@ impl<S: Service> Worker<S> {
     #[cold]
     pub(super) fn go_on_with_handshake(
         &mut self,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
         id: ConnId,
     ) -> Result<bool, CloseReason> {
         let Some(tls) = self.conns.get(id).and_then(|conn| conn.link.tls()) else {
@@ -46,12 +46,7 @@ impl<S: Service> Worker<S> {
 
     /// Nothing more can be received. The rest is as with any other end, as far as it goes.
     #[cold]
-    pub(super) fn receive_failed(
-        &mut self,
-        cx: &mut Cx<'_>,
-        id: ConnId,
-        error: ReceiveError,
-    ) -> Step {
+    pub(super) fn receive_failed(&mut self, cx: &mut Cx, id: ConnId, error: ReceiveError) -> Step {
         match error {
             ReceiveError::Reset { .. } | ReceiveError::Send(_) => return Err(error.into()),
             ReceiveError::Tls(fault) => self.metrics.tls_failed[fault as usize] += 1,

@@ -104,7 +104,7 @@ fn open_stream<S: Service>(
     let eldest = sockets.listeners.len() as u16;
     if inherited.is_empty() {
         let mut listener = Listener::new(endpoint, doors, tls);
-        gate::listen(&mut reactor.cx(), eldest, &mut listener)?;
+        gate::listen(reactor.cx(), eldest, &mut listener)?;
         sockets.listeners.push(listener);
         return Ok(());
     }
@@ -117,7 +117,7 @@ fn open_stream<S: Service>(
         let mut acceptor = Acceptor::inherit(&endpoint, socket, is_alone)?;
         if is_alone {
             let token = Source::Listener(sockets.listeners.len() as u16).token();
-            acceptor.register(reactor.cx().registry, token, Interest::READABLE)?;
+            acceptor.register(reactor.cx().registry(), token, Interest::READABLE)?;
         }
         listener.endpoint = acceptor.endpoint().clone();
         // If it is closed to refuse, it is opened again beside its twins.
@@ -143,7 +143,7 @@ fn open_datagrams<S>(
         Owner::Alone | Owner::All => true,
     };
     let mut ours = inherited.into_iter().enumerate().filter(|(nth, _)| is_ours(*nth));
-    let registry = reactor.cx().registry;
+    let registry = reactor.cx().registry();
     let token = Source::Datagram(sockets.datagrams.len() as u16).token();
     let socket = match ours.next() {
         None => {

@@ -17,7 +17,7 @@ use super::conn::{Conns, Phase};
 use super::crew::{Crew, Owner};
 use super::datagrams::DatagramSocket;
 use super::drain::{Control, Draining};
-use super::limits::{Limits, TRIM_AFTER_MS, TRIM_BYTES};
+use super::limits::{Limits, READ_BYTES, TRIM_AFTER_MS, TRIM_BYTES};
 use super::pump::arm_for;
 use crate::clock::Clock;
 use crate::metrics::{CloseReason, Metrics};
@@ -106,7 +106,7 @@ pub(super) struct Worker<S: Service> {
     pub(super) mail_waits: bool,
     pub(super) datagrams: Vec<DatagramSocket<S>>,
     /// What one read brings.
-    pub(super) read: Box<[u8]>,
+    pub(super) read: Box<[u8; READ_BYTES]>,
     /// What sessions work with.
     pub(super) desk: Desk,
     /// Ciphertext on its way. Empty while no connection has TLS.
@@ -138,24 +138,25 @@ impl<S: Service> Handler for Worker<S> {
         self.metrics.spins_in_vain += u64::from(!has_found);
     }
 
-    fn control(&mut self, cx: &mut Cx<'_>, index: u16) {
+    fn control(&mut self, cx: &mut Cx, index: u16) {
         self.on_control(cx, index);
     }
 
-    fn ready(&mut self, cx: &mut Cx<'_>, id: ConnId, readiness: Readiness) {
+    #[inline(always)]
+    fn ready(&mut self, cx: &mut Cx, id: ConnId, readiness: Readiness) {
         self.on_ready(cx, id, readiness);
     }
 
-    fn datagram(&mut self, cx: &mut Cx<'_>, index: u16, readiness: Readiness) {
+    fn datagram(&mut self, cx: &mut Cx, index: u16, readiness: Readiness) {
         self.on_datagrams(cx, index, readiness);
     }
 
-    fn accept(&mut self, cx: &mut Cx<'_>, index: u16) {
+    fn accept(&mut self, cx: &mut Cx, index: u16) {
         self.on_accept(cx, index);
     }
 
     #[inline(never)]
-    fn timer(&mut self, cx: &mut Cx<'_>, key: TimerKey) {
+    fn timer(&mut self, cx: &mut Cx, key: TimerKey) {
         match (key, timers::slot(key)) {
             (timers::DRAIN, _) => self.cut_off(cx),
             (timers::DRAIN_SLICE, _) => self.tell(cx),
@@ -170,11 +171,11 @@ impl<S: Service> Handler for Worker<S> {
         }
     }
 
-    fn mail(&mut self, cx: &mut Cx<'_>) -> bool {
+    fn mail(&mut self, cx: &mut Cx) -> bool {
         self.mail_waits && self.deliver_mail(cx)
     }
 
-    fn turn_end(&mut self, cx: &mut Cx<'_>) -> ControlFlow<()> {
+    fn turn_end(&mut self, cx: &mut Cx) -> ControlFlow<()> {
         self.metrics.turns += 1;
         if self.admission.is_reread_due(cx.now) {
             self.reread_limit(cx);
@@ -193,7 +194,7 @@ impl<S: Service> Handler for Worker<S> {
 
 impl<S: Service> Worker<S> {
     /// Lets the cap follow the limit of open files.
-    pub(super) fn reread_limit(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn reread_limit(&mut self, cx: &mut Cx) {
         if self.admission.reread(cx.now) {
             tracing::info!("{}", self.admission.describe());
             self.room(cx);
@@ -201,7 +202,7 @@ impl<S: Service> Worker<S> {
     }
 
     /// The timer of a connection: something is due, unless it was active since it was armed.
-    fn on_conn_timer(&mut self, cx: &mut Cx<'_>, slot: u32) {
+    fn on_conn_timer(&mut self, cx: &mut Cx, slot: u32) {
         let Some((id, conn)) = self.conns.at(slot) else { return };
         let expiry = match conn.phase {
             Phase::Open => conn.session.expiry(conn.last_active, &self.desk.limits),

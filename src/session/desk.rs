@@ -66,7 +66,10 @@ impl Desk {
     /// They are out.
     #[inline(always)]
     pub fn clear_answers(&mut self) {
-        self.in_place = 0..0;
+        if !self.in_place.is_empty() {
+            self.in_place = 0..0;
+            return;
+        }
         self.write.clear();
         if self.write.capacity() > WRITE_KEPT_BYTES {
             self.write.shrink_to(WRITE_KEPT_BYTES);

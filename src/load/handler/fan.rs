@@ -27,7 +27,7 @@ const SENDER: u32 = 0;
 
 impl<C: Client> Load<C> {
     /// Does what the sender has to do. True if the budget ended it.
-    pub(super) fn fan_out(&mut self, cx: &mut Cx<'_>) -> bool {
+    pub(super) fn fan_out(&mut self, cx: &mut Cx) -> bool {
         if self.shared.fan.is_none() {
             return false;
         }
@@ -46,7 +46,7 @@ impl<C: Client> Load<C> {
         }
     }
 
-    fn send_messages(&mut self, cx: &mut Cx<'_>) -> bool {
+    fn send_messages(&mut self, cx: &mut Cx) -> bool {
         for _ in 0..SENDS_PER_TURN {
             let now = self.shared.clock.now();
             let Some(Some(sender)) = self.seats.first() else { return false };
@@ -74,7 +74,7 @@ impl<C: Client> Load<C> {
     }
 
     /// Tells every connection that a message is about to come. How many there are.
-    fn expect(&mut self, cx: &mut Cx<'_>, stamp: Stamp) -> u32 {
+    fn expect(&mut self, cx: &mut Cx, stamp: Stamp) -> u32 {
         let mut receivers = 0;
         for slot in 0..self.seats.len() {
             let Some(seat) = &mut self.seats[slot] else { continue };
@@ -89,7 +89,7 @@ impl<C: Client> Load<C> {
         receivers
     }
 
-    fn announce(&mut self, cx: &mut Cx<'_>, what: Announcement) {
+    fn announce(&mut self, cx: &mut Cx, what: Announcement) {
         let id = id_of(SENDER);
         self.with(cx, id, |client, shared, cx| client.announce(id, what, shared, cx));
     }

@@ -16,7 +16,7 @@ use crate::reactor::{ConnId, Cx};
 
 impl<C: Client> Load<C> {
     /// The holding begins, if connections are to be idle.
-    pub(super) fn begin_idle(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn begin_idle(&mut self, cx: &mut Cx) {
         let Some(idle) = &mut self.shared.idle else { return };
         idle.begin(cx.now, self.settled, self.shared.tally.messages);
         self.shared.tally.begin();
@@ -24,7 +24,7 @@ impl<C: Client> Load<C> {
     }
 
     /// A connection's timer has fired: perhaps for a ping.
-    pub(super) fn ping(&mut self, cx: &mut Cx<'_>, id: ConnId) {
+    pub(super) fn ping(&mut self, cx: &mut Cx, id: ConnId) {
         if self.shared.idle.is_some() {
             self.with(cx, id, |client, shared, cx| client.ping(id, shared, cx));
         }

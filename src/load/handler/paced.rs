@@ -102,14 +102,14 @@ impl<C: Client> Load<C> {
 
     /// Sends what is due, if there is a rate. True if the budget ended it.
     #[inline]
-    pub(super) fn pace(&mut self, cx: &mut Cx<'_>) -> bool {
+    pub(super) fn pace(&mut self, cx: &mut Cx) -> bool {
         let is_line_used = self.shared.pacer.is_some() && self.shared.fan.is_none();
         let is_time = matches!(self.stage, Stage::Measuring | Stage::Ending);
         is_line_used && is_time && self.serve_line(cx)
     }
 
     /// Sends what is due on connections that are free. True if the budget ended it.
-    fn serve_line(&mut self, cx: &mut Cx<'_>) -> bool {
+    fn serve_line(&mut self, cx: &mut Cx) -> bool {
         for _ in 0..SENDS_PER_TURN {
             let now = self.shared.clock.now();
             let in_line = self.in_line(now);
@@ -126,7 +126,7 @@ impl<C: Client> Load<C> {
     }
 
     /// Wakes the loop when the next message is due, if any is.
-    pub(super) fn wake_for_next(&mut self, now: Time, cx: &mut Cx<'_>) {
+    pub(super) fn wake_for_next(&mut self, now: Time, cx: &mut Cx) {
         let due = self.shared.pacer.as_ref().and_then(Pacer::next_due);
         if let (Some(line), Some(due)) = (&mut self.line, due) {
             line.wake_at(due, now, cx);
@@ -134,7 +134,7 @@ impl<C: Client> Load<C> {
     }
 
     /// Gives a connection that was free its share of the line.
-    fn send_share(&mut self, cx: &mut Cx<'_>, id: ConnId, messages: u64) {
+    fn send_share(&mut self, cx: &mut Cx, id: ConnId, messages: u64) {
         let Some(Some(seat)) = self.seats.get_mut(id.slot as usize) else { return };
         let free_since = seat.free_since.filter(|_| seat.client.has_room(id, &self.shared));
         let Some(free_since) = free_since else {
@@ -160,7 +160,7 @@ impl<C: Client> Load<C> {
 
 impl Line {
     /// Wakes the loop when the next message is due, unless it will be woken anyway.
-    fn wake_at(&mut self, due: Time, now: Time, cx: &mut Cx<'_>) {
+    fn wake_at(&mut self, due: Time, now: Time, cx: &mut Cx) {
         if self.alarm_at > now {
             return;
         }

@@ -42,7 +42,7 @@ impl StreamClient {
         id: ConnId,
         ready: Readiness,
         shared: &mut Shared,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
     ) -> Life {
         if !ready.is_just_open() || !self.is_flowing() {
             return self.ready_with_care(id, ready, shared, cx);
@@ -68,7 +68,7 @@ impl StreamClient {
         id: ConnId,
         ready: Readiness,
         shared: &mut Shared,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
     ) -> Life {
         self.is_queued &= !ready.is_again();
         self.is_full &= !ready.is_writable();
@@ -82,7 +82,7 @@ impl StreamClient {
         }
         if ready.is_readable() || self.is_ending {
             let Shared { scratch, pool, tls, .. } = &mut *shared;
-            let io = LinkIo { registry: cx.registry, pool, tls };
+            let io = LinkIo { registry: cx.registry(), pool, tls };
             let received = self.link.receive(scratch, id.token(), io);
             self.received(received, id, shared, cx)?;
         }
@@ -96,7 +96,7 @@ impl StreamClient {
         received: Result<Received, ReceiveError>,
         id: ConnId,
         shared: &mut Shared,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
     ) -> Life {
         let (n, is_filled) = match received {
             Ok(Received::Filled(n)) => (n, true),
@@ -130,7 +130,7 @@ impl StreamClient {
         before: Before,
         id: ConnId,
         shared: &mut Shared,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
     ) -> Life {
         let now = shared.clock.now();
         shared.bytes_received += n as u64;
@@ -160,7 +160,7 @@ impl StreamClient {
         error: ReceiveError,
         id: ConnId,
         shared: &mut Shared,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
     ) -> Life {
         match error {
             ReceiveError::Send(SendError::Reset) => {
@@ -184,7 +184,7 @@ impl StreamClient {
     }
 
     /// Writes once, if something is due and there is room.
-    pub(super) fn send(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
+    pub(super) fn send(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx) -> Life {
         if self.stage <= Stage::Connecting || self.was_reset {
             shared.out.clear();
             return Continue(());
@@ -215,7 +215,7 @@ impl StreamClient {
         &mut self,
         id: ConnId,
         shared: &mut Shared,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
     ) -> Life<Result<Sent, SendError>> {
         let say = match self.is_full {
             true => Say::Out,
@@ -230,19 +230,19 @@ impl StreamClient {
         }
         shared.bytes_sent += bytes.len() as u64;
         let (pool, tls) = (&mut shared.pool, &mut shared.tls);
-        let io = LinkIo { registry: cx.registry, pool, tls };
+        let io = LinkIo { registry: cx.registry(), pool, tls };
         let outcome = self.link.send(bytes, id.token(), io);
         shared.out.clear();
         Continue(outcome)
     }
 
     /// Sending was refused. What this means, reading will tell.
-    fn reset(&mut self, id: ConnId, cx: &mut Cx<'_>) {
+    fn reset(&mut self, id: ConnId, cx: &mut Cx) {
         (self.was_reset, self.is_ending) = (true, true);
         self.look_again(id, cx);
     }
 
-    fn look_again(&mut self, id: ConnId, cx: &mut Cx<'_>) {
+    fn look_again(&mut self, id: ConnId, cx: &mut Cx) {
         if !std::mem::replace(&mut self.is_queued, true) {
             cx.again.push_back(Source::Conn(id));
         }

@@ -33,7 +33,7 @@ pub(super) fn connect(
     id: ConnId,
     first: u64,
     shared: &mut Shared,
-    cx: &Cx<'_>,
+    cx: &Cx,
 ) -> io::Result<(Link, Stage)> {
     let source = shared.connects(id, first, cx.now);
     let (mut stream, stage) = match net::connect(&shared.target.address, source)? {
@@ -43,7 +43,7 @@ pub(super) fn connect(
     // Writable tells that it is established. The interest is kept: it costs no events of its own,
     // and is needed again when the socket is full.
     if stage == Stage::Connecting {
-        stream.register(cx.registry, id.token(), Interest::READABLE | Interest::WRITABLE)?;
+        stream.register(cx.registry(), id.token(), Interest::READABLE | Interest::WRITABLE)?;
     }
     let link = match &shared.secure {
         None => Link::new(stream, true),
@@ -93,7 +93,7 @@ impl StreamClient {
         to_socket: Fate,
         id: ConnId,
         shared: &mut Shared,
-        cx: &mut Cx<'_>,
+        cx: &mut Cx,
     ) -> Life {
         let to_socket = if self.was_reset { Fate::Reset } else { to_socket };
         if !self.is_established() {
@@ -111,7 +111,7 @@ impl StreamClient {
     }
 
     /// The connection has ended in agreement: goes on over another one, unless all is done.
-    pub(super) fn reopen(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx<'_>) -> Life {
+    pub(super) fn reopen(&mut self, id: ConnId, shared: &mut Shared, cx: &mut Cx) -> Life {
         if self.in_flight.len() == 0 && !shared.reopens {
             return Break(if shared.hold { Fate::Closed } else { Fate::Done });
         }
@@ -147,14 +147,14 @@ impl StreamClient {
         &mut self,
         id: ConnId,
         shared: &Shared,
-        cx: &Cx<'_>,
+        cx: &Cx,
     ) -> Life<Option<Time>> {
         let until = self.quiet_since.plus_ms(shared.connect_timeout_ms);
         let both = Interest::READABLE | Interest::WRITABLE;
         let done = net::connect_again(self.link.stream(), &shared.target.address);
         let registered = done.and_then(|done| {
             let stream = self.link.stream_mut();
-            done.then(|| stream.register(cx.registry, id.token(), both)).transpose()
+            done.then(|| stream.register(cx.registry(), id.token(), both)).transpose()
         });
         match registered {
             Ok(Some(())) => {

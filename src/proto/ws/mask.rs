@@ -57,20 +57,59 @@ impl Mask {
     /// while moving it to the front. The two places may overlap, hence the cells.
     #[inline(always)]
     pub fn apply_moving(self, window: &mut [u8], gap: usize) {
-        let word = u32::from_ne_bytes(self.0);
         let window = Cell::from_mut(window).as_slice_of_cells();
         let (to, from) = (&window[..window.len() - gap], &window[gap..]);
         let ((to, to_rest), (from, from_rest)) = (to.as_chunks::<WIDE>(), from.as_chunks::<WIDE>());
         for (to, from) in to.iter().zip(from) {
-            let mut chunk: [u8; WIDE] = std::array::from_fn(|at| from[at].get());
-            apply_to(&mut chunk, word);
-            for (to, byte) in to.iter().zip(&chunk) {
-                to.set(*byte);
+            put(self.masked(from), to);
+        }
+        if !to_rest.is_empty() {
+            self.move_rest(to_rest, from_rest);
+        }
+    }
+
+    /// The same of less than [`WIDE`] bytes. Apart, so that it takes no register from the loop over
+    /// frames.
+    #[inline(never)]
+    fn move_rest(self, to: &[Cell<u8>], from: &[Cell<u8>]) {
+        let is_moved = self.move_ends::<16>(to, from)
+            || self.move_ends::<8>(to, from)
+            || self.move_ends::<4>(to, from);
+        if !is_moved {
+            for ((to, from), key) in to.iter().zip(from).zip(self.0) {
+                to.set(from.get() ^ key);
             }
         }
-        for (at, (to, from)) in to_rest.iter().zip(from_rest).enumerate() {
-            to.set(from.get() ^ self.0[at % 4]);
-        }
+    }
+
+    /// The same of `N` to `2 * N` bytes, by a chunk from either end, which may overlap: no loop.
+    /// False if there are less.
+    #[inline(always)]
+    fn move_ends<const N: usize>(self, to: &[Cell<u8>], from: &[Cell<u8>]) -> bool {
+        let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else {
+            return false;
+        };
+        let turned = u32::from_le_bytes(self.0).rotate_right(8 * (from.len() - N) as u32 % 32);
+        // Both are read before either is written.
+        let (first, last) = (self.masked(first), Mask(turned.to_le_bytes()).masked(last));
+        put(first, &to[..N]);
+        put(last, &to[to.len() - N..]);
+        true
+    }
+
+    /// A chunk as it is under the mask.
+    #[inline(always)]
+    fn masked<const N: usize>(self, from: &[Cell<u8>; N]) -> [u8; N] {
+        let mut chunk = from.each_ref().map(Cell::get);
+        apply_to(&mut chunk, u32::from_ne_bytes(self.0));
+        chunk
+    }
+}
+
+#[inline(always)]
+fn put<const N: usize>(chunk: [u8; N], to: &[Cell<u8>]) {
+    for (to, byte) in to.iter().zip(chunk) {
+        to.set(byte);
     }
 }
 

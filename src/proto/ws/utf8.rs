@@ -18,7 +18,7 @@ use super::WsError;
 const SHORT_BYTES: usize = 128;
 
 /// Whether `bytes` are UTF-8 and end with a whole character.
-#[inline]
+#[inline(never)]
 pub(super) fn is_valid(bytes: &[u8]) -> bool {
     (bytes.len() <= SHORT_BYTES && is_short_ascii(bytes))
         || simdutf8::basic::from_utf8(bytes).is_ok()

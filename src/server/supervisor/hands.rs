@@ -189,7 +189,7 @@ impl<R: super::Recruit> Office<R> {
     ///
     /// # Errors
     /// No descriptor, process or thread is left.
-    pub(super) fn recruit(&mut self, cx: &mut Cx<'_>, number: usize) -> io::Result<()> {
+    pub(super) fn recruit(&mut self, cx: &mut Cx, number: usize) -> io::Result<()> {
         let (ours, theirs) = pair()?;
         let others = self.posts.iter().enumerate().filter(|(other, _)| *other != number);
         let outboxes = others.map(|(_, post)| post.inbox.1.try_clone());
@@ -211,7 +211,7 @@ impl<R: super::Recruit> Office<R> {
         };
         let watch = |fd: &dyn AsRawFd, nth: usize| {
             let token = Source::Control(WORKERS + (2 * number + nth) as u16).token();
-            cx.registry.register(&mut SourceFd(&fd.as_raw_fd()), token, Interest::READABLE)
+            cx.registry().register(&mut SourceFd(&fd.as_raw_fd()), token, Interest::READABLE)
         };
         watch(&ours, 0)?;
         if let Some(pidfd) = &pidfd {

@@ -75,7 +75,7 @@ impl<R: Recruit> Supervisor<R> {
         let mut reactor = Reactor::new(workers + 1).map_err(system("epoll"))?;
         let has_tls = plan.endpoints.iter().any(|endpoint| endpoint.tls.is_some());
         let hears = (has_tls, plan.successor.is_some());
-        let signals = watch_signals(reactor.cx().registry, hears).map_err(system("signalfd"))?;
+        let signals = watch_signals(reactor.cx().registry(), hears).map_err(system("signalfd"))?;
         let pages = Shared::create(words_of(workers)).map_err(system("memfd"))?;
         // Until it has been asked, a worker counts as one with room: see `Crew::board`.
         (0..workers).for_each(|number| page::show_part(&pages, number, true));
@@ -94,7 +94,7 @@ impl<R: Recruit> Supervisor<R> {
         };
         office.count_descriptors().map_err(system("/proc/self/fd"))?;
         for number in 0..workers {
-            office.recruit(&mut reactor.cx(), number).map_err(|e| StartError::Worker(number, e))?;
+            office.recruit(reactor.cx(), number).map_err(|e| StartError::Worker(number, e))?;
         }
         reactor.run(&mut office).map_err(system("epoll_wait"))?;
         match office.failed.take() {
@@ -156,7 +156,7 @@ fn kill_timer(workers: usize) -> TimerKey {
 }
 
 impl<R: Recruit> Handler for Office<R> {
-    fn control(&mut self, cx: &mut Cx<'_>, index: u16) {
+    fn control(&mut self, cx: &mut Cx, index: u16) {
         match index {
             SIGNALS => self.on_signals(cx),
             SUCCESSOR => self.on_successor(cx),
@@ -168,9 +168,9 @@ impl<R: Recruit> Handler for Office<R> {
         }
     }
 
-    fn ready(&mut self, _: &mut Cx<'_>, _: ConnId, _: Readiness) {}
+    fn ready(&mut self, _: &mut Cx, _: ConnId, _: Readiness) {}
 
-    fn timer(&mut self, cx: &mut Cx<'_>, key: TimerKey) {
+    fn timer(&mut self, cx: &mut Cx, key: TimerKey) {
         if key == kill_timer(self.posts.len()) {
             return self.posts.iter_mut().for_each(Post::kill);
         }
@@ -181,7 +181,7 @@ impl<R: Recruit> Handler for Office<R> {
         }
     }
 
-    fn turn_end(&mut self, _: &mut Cx<'_>) -> ControlFlow<()> {
+    fn turn_end(&mut self, _: &mut Cx) -> ControlFlow<()> {
         let is_ready = self.posts.iter().all(|post| post.is_ready);
         let is_over = self.posts.iter().all(|post| !post.is_running());
         if (self.stopping.is_some() && is_over)
@@ -208,7 +208,7 @@ impl<R: Recruit> Office<R> {
         Ok(())
     }
 
-    fn on_signals(&mut self, cx: &mut Cx<'_>) {
+    fn on_signals(&mut self, cx: &mut Cx) {
         loop {
             match self.signals.take() {
                 Ok(Some(signal)) => self.on_signal(cx, signal),
@@ -218,7 +218,7 @@ impl<R: Recruit> Office<R> {
         }
     }
 
-    fn on_signal(&mut self, cx: &mut Cx<'_>, signal: Signal) {
+    fn on_signal(&mut self, cx: &mut Cx, signal: Signal) {
         match signal {
             Signal::User1 => {
                 let told = self.tally();
@@ -240,7 +240,7 @@ impl<R: Recruit> Office<R> {
     }
 
     /// Lets all workers drain. If `is_leaving`, the sockets are somebody else's.
-    fn stop(&mut self, cx: &mut Cx<'_>, is_leaving: bool) {
+    fn stop(&mut self, cx: &mut Cx, is_leaving: bool) {
         tracing::info!(workers = self.posts.len(), "draining");
         self.stopping = Some(Stopping { exit: Exit::Drained, is_leaving });
         self.tell_all(&[if is_leaving { word::LEAVE } else { word::DRAIN }]);
@@ -276,8 +276,8 @@ impl<R: Recruit> Office<R> {
         }
     }
 
-    fn see_whether_ended(&mut self, cx: &mut Cx<'_>, number: usize) {
-        let Some(how) = self.posts[number].ended(cx.registry) else { return };
+    fn see_whether_ended(&mut self, cx: &mut Cx, number: usize) {
+        let Some(how) = self.posts[number].ended(cx.registry()) else { return };
         let post = &mut self.posts[number];
         post.retired.add(&Account::read(&self.pages, number).retire());
         page::clear(&self.pages, number);
@@ -297,7 +297,7 @@ impl<R: Recruit> Office<R> {
         self.recruit_later(cx, number);
     }
 
-    fn recruit_later(&mut self, cx: &mut Cx<'_>, number: usize) {
+    fn recruit_later(&mut self, cx: &mut Cx, number: usize) {
         let delay_ms = self.posts[number].delay_ms();
         cx.timers.arm(TimerKey(number as u32), cx.now.plus_ms(delay_ms));
     }
@@ -313,14 +313,14 @@ impl<R: Recruit> Office<R> {
         self.posts.iter().for_each(|post| post.tell(packet));
     }
 
-    fn start_successor(&mut self, cx: &mut Cx<'_>) {
+    fn start_successor(&mut self, cx: &mut Cx) {
         let Some(program) = &self.plan.successor else { return };
         if self.successor.is_some() || self.stopping.is_some() {
             return tracing::warn!("there is a successor already, or a drain under way");
         }
         let sockets: Vec<RawFd> =
             self.plan.sockets.iter().flatten().map(|it| it.as_raw_fd()).collect();
-        match Successor::start(program, &sockets, cx.registry) {
+        match Successor::start(program, &sockets, cx.registry()) {
             Ok(successor) => {
                 tracing::info!(pid = successor.pid(), "started a successor");
                 self.successor = Some(successor);
@@ -329,7 +329,7 @@ impl<R: Recruit> Office<R> {
         }
     }
 
-    fn on_successor(&mut self, cx: &mut Cx<'_>) {
+    fn on_successor(&mut self, cx: &mut Cx) {
         let Some(ready) = self.successor.as_mut().and_then(Successor::outcome) else { return };
         let pid = self.successor.take().map(|successor| successor.pid());
         match ready {

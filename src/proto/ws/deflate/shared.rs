@@ -118,7 +118,7 @@ impl Shared {
     /// buffer behind, or a connection with takeover its own. [`trim`](Shared::trim) does our part,
     /// and then the allocator is to be told.
     pub fn is_grown(&self) -> bool {
-        self.is_grown || self.inflating.buffer.is_grown || self.compressing.buffer.is_grown
+        self.is_grown | self.inflating.buffer.is_grown | self.compressing.buffer.is_grown
     }
 
     /// Gives buffers that a large message has grown back to the allocator.
