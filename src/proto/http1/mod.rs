@@ -20,6 +20,7 @@
 //! `src/proto/http1/response.rs`; the other side: `src/proto/http1/reply.rs`.
 
 mod body;
+mod bytes;
 mod error;
 mod fields;
 mod head;
@@ -30,8 +31,8 @@ mod target;
 
 pub use body::{Body, Extent, Part};
 pub use error::Error;
-pub use head::{HEADERS_MAX, Method, Request, Slots, Version};
-pub use reply::{Reply, ReplyError, ReplyPart, ReplyReader};
+pub use head::{HEADERS_MAX, Method, Request, Version};
+pub use reply::{Reply, ReplyError, ReplyPart, ReplyReader, Slots};
 pub use response::{CONTINUE, Date, Exchange, Status};
 pub use response::{encode, encode_chunk, encode_head, encode_last_chunk};
 pub use scan::HeadScan;
@@ -58,11 +59,6 @@ impl Default for Limits {
             chunk_extra_bytes_max: 4 * 1024,
         }
     }
-}
-
-/// A byte of a token: a method, a field name (`tchar`, RFC 9110 5.6.2).
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

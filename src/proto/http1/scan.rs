@@ -13,7 +13,8 @@
 //!
 //! **Read next.** `src/proto/http1/head.rs`, which reads what was found.
 
-use super::{Error, Limits, is_token_byte};
+use super::bytes::{TOKEN, is};
+use super::{Error, Limits};
 use memchr::memchr2;
 
 /// The first byte of a TLS ClientHello (RFC 8446 5.1), and of no method.
@@ -67,7 +68,7 @@ impl HeadScan {
             self.place = match (self.place, byte) {
                 (Place::Start, b'\r') => Place::EmptyLf,
                 (Place::EmptyLf, b'\n') => Place::RequestLine,
-                (Place::Start | Place::RequestLine, _) if is_token_byte(byte) => Place::Line,
+                (Place::Start | Place::RequestLine, _) if is(byte, TOKEN) => Place::Line,
                 (Place::Start, b'\n') | (Place::RequestLine, b'\r' | b'\n') => {
                     return Err(Error::LineEnding);
                 }
@@ -111,7 +112,7 @@ impl HeadScan {
 
     /// A space or tab would continue the line before (obs-fold, RFC 9112 5.2).
     fn begin_header(&self, first: u8, limits: &Limits) -> Result<Place, Error> {
-        if !is_token_byte(first) {
+        if !is(first, TOKEN) {
             return Err(Error::Header);
         }
         if self.lines as usize > limits.headers_max {
