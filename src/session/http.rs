@@ -205,14 +205,12 @@ impl<T: Default> Session<T> {
                 http.stage = Stage::Head(desk.now);
             }
             let left = &fresh[at..];
-            let whole = match http.scan.is_at_start() {
-                true => Request::parse(left, &desk.limits.http).ok(),
-                false => None,
-            };
-            let flow = if let Some((request, length)) = whole {
+            let flow = if http.scan.is_at_start()
+                && let Ok((mut request, length)) = Request::parse(left, &desk.limits.http)
+            {
                 http.stage = Stage::Idle;
                 at += length;
-                self.serve_one(request, fresh.len() - at, routes, desk)?
+                self.serve_one(&mut request, fresh.len() - at, routes, desk)?
             } else if let Some(length) = http.scan.feed(left, &desk.limits.http)? {
                 at += length;
                 self.serve_carried(&left[..length], fresh.len() - at, routes, desk)?
@@ -247,8 +245,8 @@ impl<T: Default> Session<T> {
         http.stage = Stage::Idle;
         let mut carry = std::mem::take(&mut http.carry);
         let mut serve = |head: &[u8], desk: &mut Desk| {
-            let (request, _) = Request::parse(head, &desk.limits.http)?;
-            self.serve_one(request, behind, routes, desk)
+            let (mut request, _) = Request::parse(head, &desk.limits.http)?;
+            self.serve_one(&mut request, behind, routes, desk)
         };
         if carry.is_empty() {
             return serve(last, desk);
@@ -265,7 +263,7 @@ impl<T: Default> Session<T> {
     /// come.
     fn serve_one<R: Routes<Service: Service<State = T>>>(
         &mut self,
-        mut request: Request<'_>,
+        request: &mut Request<'_>,
         behind: usize,
         routes: &mut R,
         desk: &mut Desk,
@@ -274,21 +272,9 @@ impl<T: Default> Session<T> {
         request.keep_alive &= !(desk.is_ending && is_last(request.extent, behind));
         // Before anything is answered: its length may be over the limit.
         let body = Body::new(request.extent, &desk.limits.http).map_err(SessionError::Http)?;
-        let (route, exchange) = match answer(&request, routes, desk) {
+        let (route, exchange) = match answer(request, routes, desk) {
             Next::Upgraded(route, subprotocol, agreed) => {
-                let codec =
-                    agreed.map(|agreed| Codec::new(agreed, Role::Server, &mut desk.deflate));
-                let mut websocket = WebSocket::new(codec);
-                let (service, mail) = routes.service(route);
-                if let Some(subprotocol) = subprotocol {
-                    service.agreed(&mut self.state, subprotocol);
-                }
-                let encoding = websocket.encoding(Kind::Text, &mut desk.deflate.compressing);
-                let mut out = Outbound::new(encoding, &mut desk.write, mail);
-                service.connected(&mut self.state, &mut out);
-                let flow = super::stream::flow(&out);
-                (self.speech, self.route) = (Speech::WebSocket(websocket), Some(route));
-                return Ok(flow);
+                return Ok(self.begin_websocket(route, subprotocol, agreed, routes, desk));
             }
             Next::Posted(route, exchange) => (Some(route), exchange),
             Next::Answered(exchange) => (None, exchange),
@@ -302,6 +288,30 @@ impl<T: Default> Session<T> {
             http.stage = Stage::Body(Box::new(incoming));
         }
         Ok(Flow::Open)
+    }
+
+    /// Joins the session to a service, now that the handshake is answered.
+    #[cold]
+    fn begin_websocket<R: Routes<Service: Service<State = T>>>(
+        &mut self,
+        route: u16,
+        subprotocol: Option<&'static str>,
+        agreed: Option<Params>,
+        routes: &mut R,
+        desk: &mut Desk,
+    ) -> Flow {
+        let codec = agreed.map(|agreed| Codec::new(agreed, Role::Server, &mut desk.deflate));
+        let mut websocket = WebSocket::new(codec);
+        let (service, mail) = routes.service(route);
+        if let Some(subprotocol) = subprotocol {
+            service.agreed(&mut self.state, subprotocol);
+        }
+        let encoding = websocket.encoding(Kind::Text, &mut desk.deflate.compressing);
+        let mut out = Outbound::new(encoding, &mut desk.write, mail);
+        service.connected(&mut self.state, &mut out);
+        let flow = super::stream::flow(&out);
+        (self.speech, self.route) = (Speech::WebSocket(websocket), Some(route));
+        flow
     }
 }
 
@@ -401,9 +411,13 @@ fn answer<R: Routes>(request: &Request<'_>, routes: &mut R, desk: &mut Desk) -> 
 /// How it goes on if the answer is not what the client hopes for. Whether the body that it holds
 /// back follows (RFC 9110 10.1.1), or frames do, nobody knows: then it does not.
 fn exchange_of_refusal(request: &Request<'_>) -> Exchange {
-    let asked = request.upgrades().any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
-    let exchange = request.exchange();
-    if asked || request.expects_continue { exchange.closing() } else { exchange }
+    let hopes = request.expects_continue || (request.is_upgrade && asks_for_websocket(request));
+    if hopes { request.exchange().closing() } else { request.exchange() }
+}
+
+#[inline(never)]
+fn asks_for_websocket(request: &Request<'_>) -> bool {
+    request.upgrades().any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Says how it goes on after a body that a service gets.
@@ -430,6 +444,7 @@ fn begin_response(exchange: Exchange, desk: &mut Desk) {
 }
 
 /// The handshake (RFC 6455 4.2) of a GET, and whether the page that asks for it may.
+#[inline(never)]
 fn upgrade(
     request: &Request<'_>,
     route: u16,

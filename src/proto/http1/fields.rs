@@ -48,6 +48,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Adds a header. The first that must not be is the error.
+    #[inline]
     pub(super) fn add(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Error> {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
         if is("host") {

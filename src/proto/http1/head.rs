@@ -98,7 +98,7 @@ pub struct Request<'a> {
     /// The client waits for [`CONTINUE`](super::CONTINUE) before it sends its body.
     pub expects_continue: bool,
     /// Upgrade is there and meant for us (RFC 9110 7.8).
-    is_upgrade: bool,
+    pub is_upgrade: bool,
     /// The header lines with their endings, all of them well-formed.
     lines: &'a [u8],
 }
@@ -171,10 +171,7 @@ impl<'a> Request<'a> {
     /// white space around them. A value may hold any byte but control characters.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + Clone + use<'a> {
         let mut rest = self.lines;
-        std::iter::from_fn(move || {
-            let (name, value) = header_line(&mut rest).ok()?;
-            Some((str::from_utf8(name).ok()?, value))
-        })
+        std::iter::from_fn(move || next_header(&mut rest))
     }
 
     /// The values of each header called `name`, in whatever case.
@@ -213,10 +210,11 @@ fn request_line<'a>(rest: &mut &'a [u8]) -> Option<(Method, Target<'a>, Version)
     let target = Target::take(&mut behind, method)?;
     let (version, behind) = behind.split_first_chunk()?;
     *rest = behind;
-    match version {
-        b" HTTP/1.1\r\n" => Some((method, target, Version::Http11)),
-        b" HTTP/1.0\r\n" => Some((method, target, Version::Http10)),
-        _ => None,
+    // Compared as a whole, where a `match` would go byte by byte.
+    if version == b" HTTP/1.1\r\n" {
+        Some((method, target, Version::Http11))
+    } else {
+        (version == b" HTTP/1.0\r\n").then_some((method, target, Version::Http10))
     }
 }
 
@@ -242,8 +240,16 @@ fn judge_request_line(head: &[u8]) -> Error {
     }
 }
 
+/// The header at the front of `rest`, if there is one more.
+#[inline(never)]
+fn next_header<'a>(rest: &mut &'a [u8]) -> Option<(&'a str, &'a [u8])> {
+    let (name, value) = header_line(rest).ok()?;
+    Some((str::from_utf8(name).ok()?, value))
+}
+
 /// Takes a header line off the front of `rest`, and its ending: a name, and a value without the
 /// white space around it. None may stand before the colon (RFC 9112 5.1).
+#[inline(always)]
 fn header_line<'a>(rest: &mut &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Error> {
     let (name, behind) = rest.split_at(span(rest, TOKEN));
     let value = match behind {

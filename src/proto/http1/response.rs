@@ -191,7 +191,7 @@ pub fn encode_head(
         Extent::None | Extent::UntilClose => {}
         Extent::Length(length) => {
             out.extend_from_slice(b"Content-Length: ");
-            digits(length, 10, out);
+            digits::<10>(length, out);
             out.extend_from_slice(b"\r\n");
         }
         Extent::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
@@ -206,7 +206,7 @@ pub fn encode_chunk(data: &[u8], out: &mut Vec<u8>) {
     if data.is_empty() {
         return;
     }
-    digits(data.len() as u64, 16, out);
+    digits::<16>(data.len() as u64, out);
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(data);
     out.extend_from_slice(b"\r\n");
@@ -225,13 +225,13 @@ fn are_lines(lines: &str) -> bool {
 }
 
 /// Appends a number. (`write!` would take ten times as long.)
-fn digits(mut number: u64, radix: u64, out: &mut Vec<u8>) {
+fn digits<const RADIX: u64>(mut number: u64, out: &mut Vec<u8>) {
     let mut text = [0; 20];
     let mut at = text.len();
     loop {
         at -= 1;
-        text[at] = b"0123456789abcdef"[(number % radix) as usize];
-        number /= radix;
+        text[at] = b"0123456789abcdef"[(number % RADIX) as usize];
+        number /= RADIX;
         if number == 0 {
             return out.extend_from_slice(&text[at..]);
         }

@@ -198,6 +198,7 @@ fn summary(seen: &Seen) -> String {
 }
 
 mod strictness;
+mod twin;
 mod within;
 
 const HEADER_NAMES: [&str; 5] = ["Accept", "x-a", "X-A", "Cookie", "~!#$%&'*+-.^_`|9"];
