@@ -384,6 +384,12 @@ fn answer<R: Routes>(request: &Request<'_>, routes: &mut R, desk: &mut Desk) -> 
             return say(Status::MethodNotAllowed, &headers, "read it with GET", exchange);
         }
         (b"/", None) => return say(Status::Ok, &[TEXT], &page(routes), exchange),
+        (b"/healthz", None) if exchange == Exchange::PLAIN => {
+            desk.healthz.append(date, &mut desk.write, |out| {
+                respond(Status::Ok, &[TEXT], "ok", exchange, date, out);
+            });
+            return Next::Answered(exchange);
+        }
         (b"/healthz", None) => return say(Status::Ok, &[TEXT], "ok", exchange),
         _ => return say(Status::NotFound, &[TEXT], "not found; see GET /", exchange),
     };

@@ -204,9 +204,14 @@ impl<'a> Request<'a> {
 
 /// Takes the request line off the front of `rest`, and its ending.
 fn request_line<'a>(rest: &mut &'a [u8]) -> Option<(Method, Target<'a>, Version)> {
-    let (name, behind) = rest.split_at(span(rest, TOKEN));
-    let method = Method::from_name(name)?;
-    let mut behind = behind.strip_prefix(b" ")?;
+    let (method, mut behind) = match rest.strip_prefix(b"GET ") {
+        // Nearly all are.
+        Some(behind) => (Method::Get, behind),
+        None => {
+            let (name, behind) = rest.split_at(span(rest, TOKEN));
+            (Method::from_name(name)?, behind.strip_prefix(b" ")?)
+        }
+    };
     let target = Target::take(&mut behind, method)?;
     let (version, behind) = behind.split_first_chunk()?;
     *rest = behind;

@@ -33,7 +33,7 @@ pub use body::{Body, Extent, Part};
 pub use error::Error;
 pub use head::{HEADERS_MAX, Method, Request, Version};
 pub use reply::{Reply, ReplyError, ReplyPart, ReplyReader, Slots};
-pub use response::{CONTINUE, Date, Exchange, Status};
+pub use response::{CONTINUE, Date, Exchange, Kept, Status};
 pub use response::{encode, encode_chunk, encode_head, encode_last_chunk};
 pub use scan::HeadScan;
 

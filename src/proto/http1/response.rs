@@ -6,7 +6,8 @@
 //! **Why this way.** The headers that frame the message (Content-Length, Transfer-Encoding,
 //! Connection) and Date are written here and nowhere else, from what is known of the request, so
 //! no caller can forget or contradict them. The time comes in as a number; its text is kept for a
-//! second, because making it costs more than the rest of the head.
+//! second, because making it costs more than the rest of the head. So is the whole response where
+//! it is the same for everybody ([`Kept`]).
 //!
 //! **Costs.** One copy of each byte; no allocation once the buffer and the date have their size.
 //!
@@ -135,6 +136,10 @@ impl Exchange {
     pub const BROKEN: Exchange =
         Exchange { is_head: false, version: Version::Http11, keep_alive: false };
 
+    /// For a GET as nearly all are: HTTP/1.1, and the connection goes on.
+    pub const PLAIN: Exchange =
+        Exchange { is_head: false, version: Version::Http11, keep_alive: true };
+
     /// The same, but the connection ends.
     pub fn closing(self) -> Exchange {
         Exchange { keep_alive: false, ..self }
@@ -150,6 +155,28 @@ impl Exchange {
             (_, true, Version::Http10) => "Connection: keep-alive\r\n",
             (_, true, Version::Http11) => "",
         }
+    }
+}
+
+/// A response that is the same for everybody in one second, and asked for often: written once, and
+/// then copied.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Empty before the first.
+    bytes: Vec<u8>,
+    /// Of the date in it.
+    unix_s: u64,
+}
+
+impl Kept {
+    /// Appends the response. `encode` appends what it is, and is called when `date` has moved.
+    pub fn append(&mut self, date: &Date, out: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
+        if self.unix_s != date.unix_s || self.bytes.is_empty() {
+            self.bytes.clear();
+            encode(&mut self.bytes);
+            self.unix_s = date.unix_s;
+        }
+        out.extend_from_slice(&self.bytes);
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 
-const KEPT: Exchange = Exchange { is_head: false, version: Version::Http11, keep_alive: true };
+const KEPT: Exchange = Exchange::PLAIN;
 
 /// RFC 9110 5.6.7 gives this second as its example.
 fn date() -> Date {
@@ -137,4 +137,21 @@ fn a_date_moves_and_has_an_end() {
     assert_eq!(date.line, *b"Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n");
     assert_eq!(Date::at(0).line, *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n");
     assert_eq!(Date::at(u64::MAX).line, *b"Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n");
+}
+
+#[test]
+fn a_kept_response_is_written_once_a_second() {
+    let (mut kept, mut date, mut written) = (Kept::default(), Date::at(0), 0);
+    for unix_s in [0, 0, 0, 5, 5, 6] {
+        date.set(unix_s);
+        let mut out = b"before ".to_vec();
+        kept.append(&date, &mut out, |out| {
+            written += 1;
+            encode(Status::Ok, &[], &[b"hello"], KEPT, &date, out);
+        });
+        let mut fresh = b"before ".to_vec();
+        encode(Status::Ok, &[], &[b"hello"], KEPT, &date, &mut fresh);
+        assert_eq!(out, fresh, "second {unix_s}");
+    }
+    assert_eq!(written, 3);
 }
