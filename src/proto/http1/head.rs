@@ -239,7 +239,7 @@ fn judge_request_line(head: &[u8]) -> Error {
     match version {
         b"HTTP/1.1" | b"HTTP/1.0" if Method::from_name(name).is_none() => Error::Method,
         b"HTTP/1.1" | b"HTTP/1.0" => Error::Target,
-        // One that nobody speaks is none of ours all the same.
+        // A version where it belongs, be it one that nobody speaks.
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Error::Version,
         _ => Error::RequestLine,
     }

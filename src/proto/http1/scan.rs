@@ -4,10 +4,9 @@
 //! that ends the head was. It holds the limits of a head, and refuses what no later byte can mend.
 //!
 //! **Why this way.** It remembers its place between two reads in a few bytes, so a head that
-//! trickles in costs work linear in its length. Line endings are judged here because `httparse`
-//! does not: it takes a bare LF for one (RFC 9112 2.2 allows that, and others disagree, which is
-//! how requests are smuggled). One empty line before a request is ignored, for old clients send
-//! one behind a body; a second one is refused.
+//! trickles in costs work linear in its length. Only CRLF ends a line: RFC 9112 2.2 would allow a
+//! bare LF, and others disagree, which is how requests are smuggled. One empty line before a
+//! request is ignored, for old clients send one behind a body; a second one is refused.
 //!
 //! **Costs.** One `memchr2` over each byte; 12 bytes.
 //!
