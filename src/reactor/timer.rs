@@ -104,8 +104,8 @@ impl TimerWheel {
         self.work_at_ms = self.work_at_ms.min(self.begins_ms(list));
     }
 
-    /// Sees to it that `key` fires at `due` at the latest: if it has an earlier deadline, that stays.
-    /// For those who look anew what is due when it fires.
+    /// Sees to it that `key` fires at `due` at the latest: an earlier deadline stays. For those who
+    /// look anew what is due when it fires.
     #[inline]
     pub fn arm_by(&mut self, key: TimerKey, due: Time) {
         let is_early = |node: &Node| node.list != UNARMED && node.due_ms <= due.as_ms();

@@ -10,9 +10,10 @@
 //! **Costs.** 56 bytes a connection, and a box while a body comes in. A head that comes whole is
 //! read where it lies, in one pass. What `/healthz` answers is written once a second and copied.
 //!
-//! **Read next.** `src/proto/http1/mod.rs`, `src/session/websocket.rs`.
+//! **Read next.** `src/proto/http1/mod.rs`, `src/session/http/upgrade.rs`.
 
-use super::websocket::WebSocket;
+mod upgrade;
+
 use super::{Desk, Expiry, Farewell, Flow, Routes, Session, SessionError, SessionLimits, Speech};
 use crate::buf::{Carry, Pool};
 use crate::clock::Time;
@@ -20,9 +21,9 @@ use crate::proto::http1::{
     self, Body, CONTINUE, Date, Exchange, Extent, HeadScan, Method, Part, Request, Status, Version,
     encode, encode_head, encode_last_chunk,
 };
-use crate::proto::ws::deflate::{Codec, Params};
-use crate::proto::ws::{Kind, Role, handshake};
+use crate::proto::ws::deflate::Params;
 use crate::service::{Encoding, Framing, Outbound, Service};
+use upgrade::{exchange_of_refusal, upgrade};
 
 const TEXT: &str = "Content-Type: text/plain; charset=utf-8\r\n";
 /// Seconds after which a client that was refused may come again.
@@ -289,30 +290,6 @@ impl<T: Default> Session<T> {
         }
         Ok(Flow::Open)
     }
-
-    /// Joins the session to a service, now that the handshake is answered.
-    #[cold]
-    fn begin_websocket<R: Routes<Service: Service<State = T>>>(
-        &mut self,
-        route: u16,
-        subprotocol: Option<&'static str>,
-        agreed: Option<Params>,
-        routes: &mut R,
-        desk: &mut Desk,
-    ) -> Flow {
-        let codec = agreed.map(|agreed| Codec::new(agreed, Role::Server, &mut desk.deflate));
-        let mut websocket = WebSocket::new(codec);
-        let (service, mail) = routes.service(route);
-        if let Some(subprotocol) = subprotocol {
-            service.agreed(&mut self.state, subprotocol);
-        }
-        let encoding = websocket.encoding(Kind::Text, &mut desk.deflate.compressing);
-        let mut out = Outbound::new(encoding, &mut desk.write, mail);
-        service.connected(&mut self.state, &mut out);
-        let flow = super::stream::flow(&out);
-        (self.speech, self.route) = (Speech::WebSocket(websocket), Some(route));
-        flow
-    }
 }
 
 /// Whether the bytes behind a head are its body's at most. Of chunks nobody knows it beforehand.
@@ -414,18 +391,6 @@ fn answer<R: Routes>(request: &Request<'_>, routes: &mut R, desk: &mut Desk) -> 
     }
 }
 
-/// How it goes on if the answer is not what the client hopes for. Whether the body that it holds
-/// back follows (RFC 9110 10.1.1), or frames do, nobody knows: then it does not.
-fn exchange_of_refusal(request: &Request<'_>) -> Exchange {
-    let hopes = request.expects_continue || (request.is_upgrade && asks_for_websocket(request));
-    if hopes { request.exchange().closing() } else { request.exchange() }
-}
-
-#[inline(never)]
-fn asks_for_websocket(request: &Request<'_>) -> bool {
-    request.upgrades().any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
-}
-
 /// Says how it goes on after a body that a service gets.
 fn post(request: &Request<'_>, route: u16, desk: &mut Desk) -> Next {
     if request.expects_continue {
@@ -447,53 +412,6 @@ fn begin_response(exchange: Exchange, desk: &mut Desk) {
     };
     let octets = ["Content-Type: application/octet-stream\r\n"];
     encode_head(Status::Ok, &octets, extent, exchange, &desk.date, &mut desk.write);
-}
-
-/// The handshake (RFC 6455 4.2) of a GET, and whether the page that asks for it may.
-#[inline(never)]
-fn upgrade(
-    request: &Request<'_>,
-    route: u16,
-    spoken: &[&'static str],
-    exchange: Exchange,
-    desk: &mut Desk,
-) -> Next {
-    let minor = u8::from(request.version == Version::Http11);
-    let (status, text) = match handshake::check("GET", minor, request.headers(), spoken) {
-        Ok(upgrade) if is_allowed(request, &desk.limits.allow_origin) => {
-            let deflate = desk.deflate.accept(request.values("sec-websocket-extensions"));
-            let upgrade = handshake::Upgrade { deflate, ..upgrade };
-            upgrade.write(&mut desk.write);
-            return Next::Upgraded(route, upgrade.protocol, deflate);
-        }
-        Ok(_) => (Status::Forbidden, "this origin may not; see --allow-origin"),
-        Err(refusal) => {
-            let status = match refusal.status() {
-                426 => Status::UpgradeRequired,
-                _ => Status::BadRequest,
-            };
-            let lines = [refusal.fields(), TEXT];
-            respond(status, &lines, refusal.reason(), exchange, &desk.date, &mut desk.write);
-            return Next::Answered(exchange);
-        }
-    };
-    respond(status, &[TEXT], text, exchange, &desk.date, &mut desk.write);
-    Next::Answered(exchange)
-}
-
-/// A browser says from which page a WebSocket is opened, and does not let the page lie. Other
-/// clients send no Origin. Compared whole, port included: a name that merely ends in the right way
-/// is another one (RFC 6455 10.2).
-fn is_allowed(request: &Request<'_>, allow_origin: &[String]) -> bool {
-    let mut origins = request.values("origin");
-    let Some(origin) = origins.next() else { return true };
-    let Ok(origin) = std::str::from_utf8(origin) else { return false };
-    let own = |host| {
-        let place = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        place.is_some_and(|place| place.as_bytes().eq_ignore_ascii_case(host))
-    };
-    let listed = |allowed: &String| allowed == "*" || allowed.eq_ignore_ascii_case(origin);
-    origins.next().is_none() && (request.host.is_some_and(own) || allow_origin.iter().any(listed))
 }
 
 /// What `GET /` shows until there is something better to look at.

@@ -1,7 +1,7 @@
 //! What the headers say about the message itself, and not to whom it is for.
 //!
-//! **What.** [`Fields::add`] is given the headers one after the other and collects Host, the framing
-//! of the body, Connection, Expect and Upgrade.
+//! **What.** [`Fields::add`] is given one header after the other and collects Host, the framing of
+//! the body, Connection, Expect and Upgrade.
 //!
 //! **Why this way.** These are the headers that two programs on one path must read alike, so all
 //! that is strict about them stands in one place. A number that is there twice is refused even if

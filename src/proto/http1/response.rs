@@ -15,7 +15,7 @@
 
 use super::{Extent, Version};
 use httpdate::HttpDate;
-use std::io::Write;
+use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// What a client that expects it waits for (RFC 9110 15.2.1). It is no response: that follows.
@@ -91,14 +91,14 @@ impl Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Date {
     unix_s: u64,
-    /// Its line with that second, as RFC 9110 5.6.7 writes it: of one length always.
-    line: [u8; 37],
+    /// Its line with that second, as RFC 9110 5.6.7 writes it.
+    line: String,
 }
 
 impl Date {
     /// The date `unix_s` seconds after 1970 began.
     pub fn at(unix_s: u64) -> Date {
-        let mut date = Date { unix_s, line: [0; 37] };
+        let mut date = Date { unix_s, line: String::new() };
         date.format();
         date
     }
@@ -115,8 +115,9 @@ impl Date {
     #[cold]
     fn format(&mut self) {
         let time = UNIX_EPOCH + Duration::from_secs(self.unix_s.min(LAST_UNIX_S));
-        // It has room for exactly that.
-        let _ = write!(&mut self.line[..], "Date: {}\r\n", HttpDate::from(time));
+        self.line.clear();
+        // A String takes everything.
+        let _ = write!(self.line, "Date: {}\r\n", HttpDate::from(time));
     }
 }
 
@@ -212,7 +213,7 @@ pub fn encode_head(
     debug_assert!(extent != Extent::Chunked || exchange.version == Version::Http11);
     debug_assert!(lines.iter().all(|lines| are_lines(lines)), "{lines:?}");
     out.extend_from_slice(status.line().as_bytes());
-    out.extend_from_slice(&date.line);
+    out.extend_from_slice(date.line.as_bytes());
     match extent {
         _ if !status.has_content() => {}
         Extent::None | Extent::UntilClose => {}

@@ -33,6 +33,8 @@ fn eight_at_a_time_is_as_one_by_one() {
     }
 }
 
+const EDGES: [u8; 9] = *b"\t\x1f\x20\x7e\x7f\x80\x9f\xa0\xff";
+
 proptest! {
     #[test]
     fn any_eight_are_as_one_by_one(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
@@ -41,7 +43,7 @@ proptest! {
 
     #[test]
     fn and_so_are_those_at_the_edges(
-        bytes in prop::collection::vec(prop::sample::select(&b"\t\x1f\x20\x7e\x7f\x80\x9f\xa0\xff"[..]), 0..40),
+        bytes in prop::collection::vec(prop::sample::select(&EDGES[..]), 0..40),
     ) {
         prop_assert_eq!(text_span(&bytes), span(&bytes, TEXT));
     }

@@ -130,13 +130,13 @@ fn a_status_line_begins_with_its_code() {
 #[test]
 fn a_date_moves_and_has_an_end() {
     let mut date = date();
-    assert_eq!(date.line, *b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
+    assert_eq!(date.line, "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
     date.set(784_111_777);
     assert_eq!(date, Date::at(784_111_777));
     date.set(784_111_778);
-    assert_eq!(date.line, *b"Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n");
-    assert_eq!(Date::at(0).line, *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n");
-    assert_eq!(Date::at(u64::MAX).line, *b"Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n");
+    assert_eq!(date.line, "Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n");
+    assert_eq!(Date::at(0).line, "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n");
+    assert_eq!(Date::at(u64::MAX).line, "Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n");
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn is_authority(text: &[u8]) -> bool {
     let (is_host, port) = match text.strip_prefix('[') {
         Some(literal) => {
             let Some((address, behind)) = literal.split_once(']') else { return false };
-            (address.parse::<std::net::Ipv6Addr>().is_ok(), behind)
+            (address.parse::<core::net::Ipv6Addr>().is_ok(), behind)
         }
         None => {
             let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
