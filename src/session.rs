@@ -95,7 +95,7 @@ pub trait Routes {
     /// What they are.
     type Service: Service;
     /// The route that an HTTP path names.
-    fn find(&self, path: &str) -> Option<u16>;
+    fn find(&self, path: &[u8]) -> Option<u16>;
     /// All paths, for those who look around.
     fn paths(&self) -> impl Iterator<Item = &str>;
     /// The service behind a route, and its mail.

@@ -15,7 +15,7 @@
 mod pieces;
 
 use libfuzzer_sys::fuzz_target;
-use oneloop::proto::http1::{Body, Error, Extent, HeadScan, Limits, Part, Request, Slots, Version};
+use oneloop::proto::http1::{Body, Error, Extent, HeadScan, Limits, Part, Request, Version};
 
 /// Small, so that the limits are found too.
 const LIMITS: Limits =
@@ -60,6 +60,15 @@ fn take(
             }
             continue;
         }
+        if scan.is_at_start()
+            && let Ok((request, end)) = Request::parse(rest, &LIMITS)
+        {
+            let found = scan.feed(rest, &LIMITS);
+            assert_eq!(found, Ok(Some(end)), "the scan and the parser agree on the end");
+            begin(&rest[..end], &request, seen, body)?;
+            *rest = &rest[end..];
+            continue;
+        }
         let Some(end) = scan.feed(rest, &LIMITS)? else {
             head.extend_from_slice(rest);
             return Ok(());
@@ -67,12 +76,22 @@ fn take(
         head.extend_from_slice(&rest[..end]);
         *rest = &rest[end..];
         let head = std::mem::take(head);
-        let mut slots = Slots::new();
-        let request = Request::parse(&head, &mut slots)?;
-        check(&head, &request);
-        *body = Some(Body::new(request.extent, &LIMITS)?);
-        seen.requests.push((format!("{request:?}"), Vec::new()));
+        let (request, length) = Request::parse(&head, &LIMITS)?;
+        assert_eq!(length, head.len(), "the scan and the parser agree on the end");
+        begin(&head, &request, seen, body)?;
     }
+    Ok(())
+}
+
+fn begin(
+    head: &[u8],
+    request: &Request<'_>,
+    seen: &mut Seen,
+    body: &mut Option<Body>,
+) -> Result<(), Error> {
+    check(head, request);
+    *body = Some(Body::new(request.extent, &LIMITS)?);
+    seen.requests.push((format!("{request:?}"), Vec::new()));
     Ok(())
 }
 

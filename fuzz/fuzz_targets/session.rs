@@ -69,8 +69,8 @@ struct Paths([(Trial, Mail); 2]);
 impl Routes for Paths {
     type Service = Trial;
 
-    fn find(&self, path: &str) -> Option<u16> {
-        ["/lines", "/sink"].iter().position(|known| *known == path).map(|at| at as u16)
+    fn find(&self, path: &[u8]) -> Option<u16> {
+        ["/lines", "/sink"].iter().position(|known| known.as_bytes() == path).map(|at| at as u16)
     }
 
     fn paths(&self) -> impl Iterator<Item = &str> {

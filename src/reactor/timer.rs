@@ -7,8 +7,8 @@
 //! idle timeout is pushed back all its life). A plain hashed wheel must tick to find what is due,
 //! so an idle server would keep waking. Here each level keeps a 64-bit map of its occupied slots:
 //! the next deadline is known without a tick, and an idle loop sleeps until then. Callers re-arm
-//! lazily: a connection notes when it was last active, and only when its timer fires is the rest
-//! armed.
+//! lazily ([`TimerWheel::arm_by`]): a connection notes when it was last active, and only when its
+//! timer fires is the rest armed.
 //!
 //! **Costs.** 24 bytes a key, no allocation beyond the table, no syscall. A far deadline is handled
 //! once a level as it comes closer (at most 6 extra wake-ups for one that is years away; 2 for a
@@ -102,6 +102,16 @@ impl TimerWheel {
         self.link(key.0, list);
         self.armed += 1;
         self.work_at_ms = self.work_at_ms.min(self.begins_ms(list));
+    }
+
+    /// Sees to it that `key` fires at `due` at the latest: an earlier deadline stays. For those who
+    /// look anew what is due when it fires.
+    #[inline]
+    pub fn arm_by(&mut self, key: TimerKey, due: Time) {
+        let is_early = |node: &Node| node.list != UNARMED && node.due_ms <= due.as_ms();
+        if !self.nodes.get(key.0 as usize).is_some_and(is_early) {
+            self.arm(key, due);
+        }
     }
 
     /// Forgets `key`'s deadline, if it has one.

@@ -68,9 +68,9 @@ pub(super) struct Rooms<'a, S> {
 impl<S: Service> Routes for Rooms<'_, S> {
     type Service = S;
 
-    fn find(&self, path: &str) -> Option<u16> {
+    fn find(&self, path: &[u8]) -> Option<u16> {
         let Doors::Paths(paths) = self.doors else { return None };
-        paths.iter().find(|(known, _)| known == path).map(|(_, channel)| *channel)
+        paths.iter().find(|(known, _)| known.as_bytes() == path).map(|(_, channel)| *channel)
     }
 
     fn paths(&self) -> impl Iterator<Item = &str> {

@@ -436,7 +436,7 @@ pub(super) fn arm_for(cx: &mut Cx, slot: u32, due: Time, expiry: Expiry, limits:
         Expiry::PongMissing if interval_ms != 0 => due.min(cx.now.plus_ms(interval_ms)),
         _ => due,
     };
-    cx.timers.arm(timers::conn(slot), look);
+    cx.timers.arm_by(timers::conn(slot), look);
 }
 
 /// Puts a connection on the again-queue, unless it is there.

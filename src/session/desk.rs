@@ -13,7 +13,7 @@
 use super::SessionLimits;
 use crate::buf::Pool;
 use crate::clock::Time;
-use crate::proto::http1::Date;
+use crate::proto::http1::{Date, Kept};
 use crate::proto::ws::{Assembly, deflate};
 use std::ops::Range;
 
@@ -36,6 +36,8 @@ pub struct Desk {
     pub limits: SessionLimits,
     /// For responses.
     pub date: Date,
+    /// What `/healthz` answers: machines ask for it again and again.
+    pub(super) healthz: Kept,
     /// The time of this turn.
     pub now: Time,
     /// Messages that services were given.
@@ -49,8 +51,20 @@ impl Desk {
     pub fn new(limits: SessionLimits, pool: Pool, deflate: deflate::Shared, date: Date) -> Desk {
         let assembly = Assembly::new(limits.ws);
         let (write, now, in_place) = (Vec::new(), Time::ZERO, 0..0);
-        let (messages, is_ending) = (0, false);
-        Desk { write, in_place, pool, assembly, deflate, limits, date, now, messages, is_ending }
+        let (healthz, messages, is_ending) = (Kept::default(), 0, false);
+        Desk {
+            write,
+            in_place,
+            pool,
+            assembly,
+            deflate,
+            limits,
+            date,
+            healthz,
+            now,
+            messages,
+            is_ending,
+        }
     }
 
     /// All answers to `read`, and the pool, which what cannot be sent goes to.

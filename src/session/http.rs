@@ -8,25 +8,26 @@
 //! nobody knows where the next one would begin; so does a refused upgrade.
 //!
 //! **Costs.** 56 bytes a connection, and a box while a body comes in. A head that comes whole is
-//! parsed where it lies.
+//! read where it lies, in one pass. What `/healthz` answers is written once a second and copied.
 //!
-//! **Read next.** `src/proto/http1/mod.rs`, `src/session/websocket.rs`.
+//! **Read next.** `src/proto/http1/mod.rs`, `src/session/http/upgrade.rs`.
 
-use super::websocket::WebSocket;
+mod upgrade;
+
 use super::{Desk, Expiry, Farewell, Flow, Routes, Session, SessionError, SessionLimits, Speech};
 use crate::buf::{Carry, Pool};
 use crate::clock::Time;
 use crate::proto::http1::{
-    self, Body, CONTINUE, Date, Exchange, Extent, HeadScan, Method, Part, Request, Slots, Status,
-    Version, encode, encode_head, encode_last_chunk,
+    self, Body, CONTINUE, Date, Exchange, Extent, HeadScan, Method, Part, Request, Status, Version,
+    encode, encode_head, encode_last_chunk,
 };
-use crate::proto::ws::deflate::{Codec, Params};
-use crate::proto::ws::{Kind, Role, handshake};
+use crate::proto::ws::deflate::Params;
 use crate::service::{Encoding, Framing, Outbound, Service};
+use upgrade::{exchange_of_refusal, upgrade};
 
-const TEXT: (&str, &str) = ("Content-Type", "text/plain; charset=utf-8");
+const TEXT: &str = "Content-Type: text/plain; charset=utf-8\r\n";
 /// Seconds after which a client that was refused may come again.
-const RETRY_AFTER: (&str, &str) = ("Retry-After", "1");
+const RETRY_AFTER: &str = "Retry-After: 1\r\n";
 
 /// Where a connection is between its requests.
 #[derive(Debug)]
@@ -130,14 +131,14 @@ pub(super) fn refuse_plain(date: &Date, write: &mut Vec<u8>) {
 
 fn respond(
     status: Status,
-    headers: &[(&str, &str)],
+    lines: &[&str],
     text: &str,
     exchange: Exchange,
     date: &Date,
     write: &mut Vec<u8>,
 ) {
     let body = [text.as_bytes(), b"\n"];
-    encode(status, headers, &body, exchange, date, write);
+    encode(status, lines, &body, exchange, date, write);
 }
 
 /// What a request leads to.
@@ -204,25 +205,21 @@ impl<T: Default> Session<T> {
             if let Stage::Idle = http.stage {
                 http.stage = Stage::Head(desk.now);
             }
-            let end =
-                http.scan.feed(&fresh[at..], &desk.limits.http).map_err(SessionError::Http)?;
-            let Some(end) = end else {
-                http.carry.append(&fresh[at..], &mut desk.pool)?;
+            let left = &fresh[at..];
+            let flow = if http.scan.is_at_start()
+                && let Ok((mut request, length)) = Request::parse(left, &desk.limits.http)
+            {
+                http.stage = Stage::Idle;
+                at += length;
+                self.serve_one(&mut request, fresh.len() - at, routes, desk)?
+            } else if let Some(length) = http.scan.feed(left, &desk.limits.http)? {
+                at += length;
+                self.serve_carried(&left[..length], fresh.len() - at, routes, desk)?
+            } else {
+                http.carry.append(left, &mut desk.pool)?;
                 return Ok(Flow::Open);
             };
-            http.stage = Stage::Idle;
-            let of_head = &fresh[at..at + end];
-            at += end;
-            let mut carry = std::mem::take(&mut http.carry);
-            let behind = fresh.len() - at;
-            let flow = if carry.is_empty() {
-                self.serve_one(of_head, behind, routes, desk)
-            } else {
-                let whole = carry.append(of_head, &mut desk.pool).map_err(SessionError::from);
-                whole.and_then(|()| self.serve_one(carry.bytes(), behind, routes, desk))
-            };
-            carry.clear(&mut desk.pool);
-            if flow? == Flow::Closes {
+            if flow == Flow::Closes {
                 return Ok(Flow::Closes);
             }
         }
@@ -235,36 +232,50 @@ impl<T: Default> Session<T> {
         outcome
     }
 
-    /// Answers one request, or sees to it that its body is. `behind` its head so many bytes have
-    /// come.
-    fn serve_one<R: Routes<Service: Service<State = T>>>(
+    /// The same as [`serve_one`](Session::serve_one) for a head whose `last` bytes have come behind
+    /// others, or that cannot be taken.
+    #[inline(never)]
+    fn serve_carried<R: Routes<Service: Service<State = T>>>(
         &mut self,
-        head: &[u8],
+        last: &[u8],
         behind: usize,
         routes: &mut R,
         desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
-        let mut slots = Slots::new();
-        let mut request = Request::parse(head, &mut slots).map_err(SessionError::Http)?;
+        let Speech::Http(http) = &mut self.speech else { return Ok(Flow::Open) };
+        http.stage = Stage::Idle;
+        let mut carry = std::mem::take(&mut http.carry);
+        let mut serve = |head: &[u8], desk: &mut Desk| {
+            let (mut request, _) = Request::parse(head, &desk.limits.http)?;
+            self.serve_one(&mut request, behind, routes, desk)
+        };
+        if carry.is_empty() {
+            return serve(last, desk);
+        }
+        let flow = match carry.append(last, &mut desk.pool) {
+            Ok(()) => serve(carry.bytes(), desk),
+            Err(exhausted) => Err(exhausted.into()),
+        };
+        carry.clear(&mut desk.pool);
+        flow
+    }
+
+    /// Answers one request, or sees to it that its body is. `behind` its head so many bytes have
+    /// come.
+    fn serve_one<R: Routes<Service: Service<State = T>>>(
+        &mut self,
+        request: &mut Request<'_>,
+        behind: usize,
+        routes: &mut R,
+        desk: &mut Desk,
+    ) -> Result<Flow, SessionError> {
         // Requests that have come already are answered too: it is said with the last of them.
         request.keep_alive &= !(desk.is_ending && is_last(request.extent, behind));
         // Before anything is answered: its length may be over the limit.
         let body = Body::new(request.extent, &desk.limits.http).map_err(SessionError::Http)?;
-        let (route, exchange) = match answer(&request, routes, desk) {
+        let (route, exchange) = match answer(request, routes, desk) {
             Next::Upgraded(route, subprotocol, agreed) => {
-                let codec =
-                    agreed.map(|agreed| Codec::new(agreed, Role::Server, &mut desk.deflate));
-                let mut websocket = WebSocket::new(codec);
-                let (service, mail) = routes.service(route);
-                if let Some(subprotocol) = subprotocol {
-                    service.agreed(&mut self.state, subprotocol);
-                }
-                let encoding = websocket.encoding(Kind::Text, &mut desk.deflate.compressing);
-                let mut out = Outbound::new(encoding, &mut desk.write, mail);
-                service.connected(&mut self.state, &mut out);
-                let flow = super::stream::flow(&out);
-                (self.speech, self.route) = (Speech::WebSocket(websocket), Some(route));
-                return Ok(flow);
+                return Ok(self.begin_websocket(route, subprotocol, agreed, routes, desk));
             }
             Next::Posted(route, exchange) => (Some(route), exchange),
             Next::Answered(exchange) => (None, exchange),
@@ -339,18 +350,24 @@ fn flow(exchange: Exchange) -> Flow {
 fn answer<R: Routes>(request: &Request<'_>, routes: &mut R, desk: &mut Desk) -> Next {
     let exchange = exchange_of_refusal(request);
     let (date, reads) = (&desk.date, matches!(request.method, Method::Get | Method::Head));
-    let mut say = |status, headers: &[(&str, &str)], text: &str, exchange| {
-        respond(status, headers, text, exchange, date, &mut desk.write);
+    let mut say = |status, lines: &[&str], text: &str, exchange| {
+        respond(status, lines, text, exchange, date, &mut desk.write);
         Next::Answered(exchange)
     };
     let route = match (request.path, routes.find(request.path)) {
         (_, Some(route)) => route,
-        ("/" | "/healthz", None) if !reads => {
-            let headers = [TEXT, ("Allow", "GET, HEAD")];
+        (b"/" | b"/healthz", None) if !reads => {
+            let headers = [TEXT, "Allow: GET, HEAD\r\n"];
             return say(Status::MethodNotAllowed, &headers, "read it with GET", exchange);
         }
-        ("/", None) => return say(Status::Ok, &[TEXT], &page(routes), exchange),
-        ("/healthz", None) => return say(Status::Ok, &[TEXT], "ok", exchange),
+        (b"/", None) => return say(Status::Ok, &[TEXT], &page(routes), exchange),
+        (b"/healthz", None) if exchange == Exchange::PLAIN => {
+            desk.healthz.append(date, &mut desk.write, |out| {
+                respond(Status::Ok, &[TEXT], "ok", exchange, date, out);
+            });
+            return Next::Answered(exchange);
+        }
+        (b"/healthz", None) => return say(Status::Ok, &[TEXT], "ok", exchange),
         _ => return say(Status::NotFound, &[TEXT], "not found; see GET /", exchange),
     };
     let posts = routes.service(route).0.framing() == Framing::Bytes;
@@ -364,22 +381,14 @@ fn answer<R: Routes>(request: &Request<'_>, routes: &mut R, desk: &mut Desk) -> 
         }
         Method::Post if posts => post(request, route, desk),
         _ if posts => {
-            let headers = [TEXT, ("Allow", "GET, POST")];
+            let headers = [TEXT, "Allow: GET, POST\r\n"];
             say(Status::MethodNotAllowed, &headers, "by WebSocket or POST", exchange)
         }
         _ => {
-            let headers = [TEXT, ("Allow", "GET")];
+            let headers = [TEXT, "Allow: GET\r\n"];
             say(Status::MethodNotAllowed, &headers, "only by WebSocket", exchange)
         }
     }
-}
-
-/// How it goes on if the answer is not what the client hopes for. Whether the body that it holds
-/// back follows (RFC 9110 10.1.1), or frames do, nobody knows: then it does not.
-fn exchange_of_refusal(request: &Request<'_>) -> Exchange {
-    let asked = request.upgrades().any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
-    let exchange = request.exchange();
-    if asked || request.expects_continue { exchange.closing() } else { exchange }
 }
 
 /// Says how it goes on after a body that a service gets.
@@ -401,56 +410,8 @@ fn begin_response(exchange: Exchange, desk: &mut Desk) {
         Version::Http11 => Extent::Chunked,
         Version::Http10 => Extent::None,
     };
-    let octets = [("Content-Type", "application/octet-stream")];
+    let octets = ["Content-Type: application/octet-stream\r\n"];
     encode_head(Status::Ok, &octets, extent, exchange, &desk.date, &mut desk.write);
-}
-
-/// The handshake (RFC 6455 4.2) of a GET, and whether the page that asks for it may.
-fn upgrade(
-    request: &Request<'_>,
-    route: u16,
-    spoken: &[&'static str],
-    exchange: Exchange,
-    desk: &mut Desk,
-) -> Next {
-    let minor = u8::from(request.version == Version::Http11);
-    let (status, text) = match handshake::check("GET", minor, request.headers(), spoken) {
-        Ok(upgrade) if is_allowed(request, &desk.limits.allow_origin) => {
-            let deflate = desk.deflate.accept(request.values("sec-websocket-extensions"));
-            let upgrade = handshake::Upgrade { deflate, ..upgrade };
-            upgrade.write(&mut desk.write);
-            return Next::Upgraded(route, upgrade.protocol, deflate);
-        }
-        Ok(_) => (Status::Forbidden, "this origin may not; see --allow-origin"),
-        Err(refusal) => {
-            let status = match refusal.status() {
-                426 => Status::UpgradeRequired,
-                _ => Status::BadRequest,
-            };
-            let lines = refusal.fields().split_terminator("\r\n");
-            let mut headers: Vec<_> = lines.filter_map(|line| line.split_once(": ")).collect();
-            headers.push(TEXT);
-            respond(status, &headers, refusal.reason(), exchange, &desk.date, &mut desk.write);
-            return Next::Answered(exchange);
-        }
-    };
-    respond(status, &[TEXT], text, exchange, &desk.date, &mut desk.write);
-    Next::Answered(exchange)
-}
-
-/// A browser says from which page a WebSocket is opened, and does not let the page lie. Other
-/// clients send no Origin. Compared whole, port included: a name that merely ends in the right way
-/// is another one (RFC 6455 10.2).
-fn is_allowed(request: &Request<'_>, allow_origin: &[String]) -> bool {
-    let mut origins = request.values("origin");
-    let Some(origin) = origins.next() else { return true };
-    let Ok(origin) = std::str::from_utf8(origin) else { return false };
-    let own = |host: &str| {
-        let place = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        place.is_some_and(|place| place.eq_ignore_ascii_case(host))
-    };
-    let listed = |allowed: &String| allowed == "*" || allowed.eq_ignore_ascii_case(origin);
-    origins.next().is_none() && (request.host.is_some_and(own) || allow_origin.iter().any(listed))
 }
 
 /// What `GET /` shows until there is something better to look at.
@@ -458,7 +419,7 @@ fn page<R: Routes>(routes: &mut R) -> String {
     let paths: Vec<String> = routes.paths().map(str::to_owned).collect();
     let mut text = String::from("oneloop\n\n/healthz   GET\n");
     for path in paths {
-        let Some(route) = routes.find(&path) else { continue };
+        let Some(route) = routes.find(path.as_bytes()) else { continue };
         let posts = routes.service(route).0.framing() == Framing::Bytes;
         let post = if posts { ", POST" } else { "" };
         text.push_str(&format!("{path:10} WebSocket{post}\n"));

@@ -72,8 +72,8 @@ pub(super) struct Paths([(&'static str, Trial, Mail); 3]);
 impl Routes for Paths {
     type Service = Trial;
 
-    fn find(&self, path: &str) -> Option<u16> {
-        self.0.iter().position(|(known, ..)| *known == path).map(|at| at as u16)
+    fn find(&self, path: &[u8]) -> Option<u16> {
+        self.0.iter().position(|(known, ..)| known.as_bytes() == path).map(|at| at as u16)
     }
 
     fn paths(&self) -> impl Iterator<Item = &str> {

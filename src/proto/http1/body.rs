@@ -13,7 +13,8 @@
 //!
 //! **Read next.** `src/proto/http1/response.rs`.
 
-use super::{Error, Limits, is_token_byte};
+use super::bytes::{TEXT, TOKEN, is};
+use super::{Error, Limits};
 
 /// How the length of a body is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,17 +163,17 @@ impl Body {
             (Place::Size, b';') if self.digits > 0 => self.spend(Place::Extension)?,
             (Place::Size, _) => self.digit(byte)?,
             (Place::Extension, b'\r') => Place::SizeLf,
-            (Place::Extension, _) if is_text(byte) => self.spend(Place::Extension)?,
+            (Place::Extension, _) if is(byte, TEXT) => self.spend(Place::Extension)?,
             (Place::SizeLf, b'\n') => self.begin_chunk(),
             (Place::DataCr, b'\r') => Place::DataLf,
             (Place::DataLf, b'\n') => Place::Size,
             (Place::TrailerStart, b'\r') => Place::EndLf,
-            (Place::TrailerStart | Place::TrailerName, _) if is_token_byte(byte) => {
+            (Place::TrailerStart | Place::TrailerName, _) if is(byte, TOKEN) => {
                 self.spend(Place::TrailerName)?
             }
             (Place::TrailerName, b':') => self.spend(Place::TrailerValue)?,
             (Place::TrailerValue, b'\r') => Place::TrailerLf,
-            (Place::TrailerValue, _) if is_text(byte) => self.spend(Place::TrailerValue)?,
+            (Place::TrailerValue, _) if is(byte, TEXT) => self.spend(Place::TrailerValue)?,
             (Place::TrailerLf, b'\n') => Place::TrailerStart,
             (Place::EndLf, b'\n') => Place::End,
             (Place::Full, _) => return Err(Error::BodyTooLarge),
@@ -203,11 +204,6 @@ impl Body {
         self.extra = self.extra.checked_sub(1).ok_or(Error::ChunkExtra)?;
         Ok(place)
     }
-}
-
-/// What a field value may hold (RFC 9110 5.5): no control character but the tab.
-fn is_text(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the headers say about the message itself, and not to whom it is for.
 //!
-//! **What.** [`Fields::gather`] goes over the headers once and collects Host, the framing of the
-//! body, Connection, Expect and Upgrade.
+//! **What.** [`Fields::add`] is given one header after the other and collects Host, the framing of
+//! the body, Connection, Expect and Upgrade.
 //!
 //! **Why this way.** These are the headers that two programs on one path must read alike, so all
 //! that is strict about them stands in one place. A number that is there twice is refused even if
@@ -22,7 +22,7 @@ const FRAMING: [&str; 3] = ["content-length", "transfer-encoding", "connection"]
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
     /// Valid, if it is there.
-    pub(super) host: Option<&'a str>,
+    pub(super) host: Option<&'a [u8]>,
     /// `Expect: 100-continue`.
     pub(super) expects_continue: bool,
     /// There is an Upgrade, whatever it says.
@@ -36,34 +36,26 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Collects. The first header that must not be is the error.
-    pub(super) fn gather(headers: &[Header<'a>]) -> Result<Fields<'a>, Error> {
-        let mut fields = Fields::default();
-        for header in headers {
-            fields.add(header.name, header.value)?;
-        }
-        Ok(fields)
-    }
-
     /// Collects what frames a response; the rest is not for whom it is sent to.
     pub(super) fn gather_framing(headers: &[Header<'a>]) -> Result<Fields<'a>, Error> {
         let mut fields = Fields::default();
         for Header { name, value } in headers {
             if FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing)) {
-                fields.add(name, value)?;
+                fields.add(name.as_bytes(), value)?;
             }
         }
         Ok(fields)
     }
 
-    fn add(&mut self, name: &str, value: &'a [u8]) -> Result<(), Error> {
-        let is = |other| name.eq_ignore_ascii_case(other);
+    /// Adds a header. The first that must not be is the error.
+    #[inline]
+    pub(super) fn add(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Error> {
+        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
         if is("host") {
-            let host = str::from_utf8(value).ok().filter(|host| is_authority(host));
-            if host.is_none() || self.host.is_some() {
+            if self.host.is_some() || !is_authority(value) {
                 return Err(Error::Host);
             }
-            self.host = host;
+            self.host = Some(value);
         } else if is("content-length") {
             let length = decimal(value);
             if length.is_none() || self.content_length.is_some() {

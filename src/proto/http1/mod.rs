@@ -1,25 +1,29 @@
 //! HTTP/1.1 (RFC 9110, RFC 9112): for a server, requests in and responses out; for a client, the
 //! responses in.
 //!
-//! **What.** In the order of use: a [`HeadScan`] is fed fresh bytes and finds where the head ends;
-//! [`Request::parse`] reads it; a [`Body`] decodes what follows; [`encode`] appends the response.
-//! Then the scan goes on with the next request, which may be in the same bytes (pipelining). A
-//! client has a [`ReplyReader`], which puts the same parts together.
+//! **What.** In the order of use: [`Request::parse`] reads a head that has come whole; if it has
+//! not, a [`HeadScan`] is fed fresh bytes until it finds where the head ends, and then it is read;
+//! a [`Body`] decodes what follows; [`encode`] appends the response. Then it goes on with the next
+//! request, which may be in the same bytes (pipelining). A client has a [`ReplyReader`], which puts
+//! the same parts together.
 //!
-//! **Why this way.** `httparse` cuts a head into tokens and is lenient: it takes a bare LF, any
-//! number of empty lines, two lengths. Whatever two programs read differently is a way to smuggle
-//! a request past one of them, so a policy of ours stands over it: a message that could mean two
-//! things is refused, and the connection ends with it, for nobody knows where the next request
-//! would begin. A head is parsed once, when it is whole: a parser that keeps no state would begin
-//! anew with each byte of a head that trickles in.
+//! **Why this way.** Whatever two programs read differently is a way to smuggle a request past one
+//! of them, so a message that could mean two things is refused, and the connection ends with it,
+//! for nobody knows where the next request would begin. Two passes that must agree are a risk too:
+//! the scan keeps its place between two reads and judges line endings, the parser keeps nothing and
+//! judges everything, and the tests and the fuzzer hold them against each other, and the parser
+//! against `httparse`. Responses are still cut into tokens by that: only a load generator reads
+//! them. A parser alone would begin anew with each byte of a head that trickles in.
 //!
-//! **Costs.** Each byte of a head is looked at twice (scan, parse), however it arrives; a body is
-//! borrowed where it lies. 12 bytes of state for a head, 24 for a body; no allocation.
+//! **Costs.** Each byte of a head that comes whole is looked at once; of one that comes in pieces
+//! at most three times, however many pieces there are. A body is borrowed where it lies. 12 bytes
+//! of state for a head, 24 for a body; no allocation.
 //!
 //! **Read next.** `src/proto/http1/scan.rs`, `src/proto/http1/head.rs`, `src/proto/http1/body.rs`,
 //! `src/proto/http1/response.rs`; the other side: `src/proto/http1/reply.rs`.
 
 mod body;
+mod bytes;
 mod error;
 mod fields;
 mod head;
@@ -30,9 +34,9 @@ mod target;
 
 pub use body::{Body, Extent, Part};
 pub use error::Error;
-pub use head::{HEADERS_MAX, Method, Request, Slots, Version};
-pub use reply::{Reply, ReplyError, ReplyPart, ReplyReader};
-pub use response::{CONTINUE, Date, Exchange, Status};
+pub use head::{HEADERS_MAX, Method, Request, Version};
+pub use reply::{Reply, ReplyError, ReplyPart, ReplyReader, Slots};
+pub use response::{CONTINUE, Date, Exchange, Kept, Status};
 pub use response::{encode, encode_chunk, encode_head, encode_last_chunk};
 pub use scan::HeadScan;
 
@@ -58,11 +62,6 @@ impl Default for Limits {
             chunk_extra_bytes_max: 4 * 1024,
         }
     }
-}
-
-/// A byte of a token: a method, a field name (`tchar`, RFC 9110 5.6.2).
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

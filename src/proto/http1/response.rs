@@ -6,7 +6,8 @@
 //! **Why this way.** The headers that frame the message (Content-Length, Transfer-Encoding,
 //! Connection) and Date are written here and nowhere else, from what is known of the request, so
 //! no caller can forget or contradict them. The time comes in as a number; its text is kept for a
-//! second, because making it costs more than the rest of the head.
+//! second, because making it costs more than the rest of the head. So is the whole response where
+//! it is the same for everybody ([`Kept`]).
 //!
 //! **Costs.** One copy of each byte; no allocation once the buffer and the date have their size.
 //!
@@ -50,28 +51,28 @@ pub enum Status {
 }
 
 impl Status {
-    /// The code and the reason, as in a status line.
+    /// The status line, its ending included.
     pub fn line(self) -> &'static str {
         match self {
-            Status::Continue => "100 Continue",
-            Status::SwitchingProtocols => "101 Switching Protocols",
-            Status::Ok => "200 OK",
-            Status::NoContent => "204 No Content",
-            Status::BadRequest => "400 Bad Request",
-            Status::Forbidden => "403 Forbidden",
-            Status::NotFound => "404 Not Found",
-            Status::MethodNotAllowed => "405 Method Not Allowed",
-            Status::RequestTimeout => "408 Request Timeout",
-            Status::LengthRequired => "411 Length Required",
-            Status::ContentTooLarge => "413 Content Too Large",
-            Status::UriTooLong => "414 URI Too Long",
-            Status::ExpectationFailed => "417 Expectation Failed",
-            Status::UpgradeRequired => "426 Upgrade Required",
-            Status::HeadersTooLarge => "431 Request Header Fields Too Large",
-            Status::InternalServerError => "500 Internal Server Error",
-            Status::NotImplemented => "501 Not Implemented",
-            Status::ServiceUnavailable => "503 Service Unavailable",
-            Status::VersionNotSupported => "505 HTTP Version Not Supported",
+            Status::Continue => "HTTP/1.1 100 Continue\r\n",
+            Status::SwitchingProtocols => "HTTP/1.1 101 Switching Protocols\r\n",
+            Status::Ok => "HTTP/1.1 200 OK\r\n",
+            Status::NoContent => "HTTP/1.1 204 No Content\r\n",
+            Status::BadRequest => "HTTP/1.1 400 Bad Request\r\n",
+            Status::Forbidden => "HTTP/1.1 403 Forbidden\r\n",
+            Status::NotFound => "HTTP/1.1 404 Not Found\r\n",
+            Status::MethodNotAllowed => "HTTP/1.1 405 Method Not Allowed\r\n",
+            Status::RequestTimeout => "HTTP/1.1 408 Request Timeout\r\n",
+            Status::LengthRequired => "HTTP/1.1 411 Length Required\r\n",
+            Status::ContentTooLarge => "HTTP/1.1 413 Content Too Large\r\n",
+            Status::UriTooLong => "HTTP/1.1 414 URI Too Long\r\n",
+            Status::ExpectationFailed => "HTTP/1.1 417 Expectation Failed\r\n",
+            Status::UpgradeRequired => "HTTP/1.1 426 Upgrade Required\r\n",
+            Status::HeadersTooLarge => "HTTP/1.1 431 Request Header Fields Too Large\r\n",
+            Status::InternalServerError => "HTTP/1.1 500 Internal Server Error\r\n",
+            Status::NotImplemented => "HTTP/1.1 501 Not Implemented\r\n",
+            Status::ServiceUnavailable => "HTTP/1.1 503 Service Unavailable\r\n",
+            Status::VersionNotSupported => "HTTP/1.1 505 HTTP Version Not Supported\r\n",
         }
     }
 
@@ -86,23 +87,24 @@ impl Status {
     }
 }
 
-/// The Date header's value.
+/// The Date header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Date {
     unix_s: u64,
-    /// That second, as RFC 9110 5.6.7 writes it.
-    text: String,
+    /// Its line with that second, as RFC 9110 5.6.7 writes it.
+    line: String,
 }
 
 impl Date {
     /// The date `unix_s` seconds after 1970 began.
     pub fn at(unix_s: u64) -> Date {
-        let mut date = Date { unix_s, text: String::new() };
+        let mut date = Date { unix_s, line: String::new() };
         date.format();
         date
     }
 
     /// Moves it to another second. Cheap if it is the same one.
+    #[inline]
     pub fn set(&mut self, unix_s: u64) {
         if self.unix_s != unix_s {
             self.unix_s = unix_s;
@@ -110,11 +112,12 @@ impl Date {
         }
     }
 
+    #[cold]
     fn format(&mut self) {
         let time = UNIX_EPOCH + Duration::from_secs(self.unix_s.min(LAST_UNIX_S));
-        self.text.clear();
+        self.line.clear();
         // A String takes everything.
-        let _ = write!(self.text, "{}", HttpDate::from(time));
+        let _ = write!(self.line, "Date: {}\r\n", HttpDate::from(time));
     }
 }
 
@@ -134,29 +137,55 @@ impl Exchange {
     pub const BROKEN: Exchange =
         Exchange { is_head: false, version: Version::Http11, keep_alive: false };
 
+    /// For a GET as nearly all are: HTTP/1.1, and the connection goes on.
+    pub const PLAIN: Exchange =
+        Exchange { is_head: false, version: Version::Http11, keep_alive: true };
+
     /// The same, but the connection ends.
     pub fn closing(self) -> Exchange {
         Exchange { keep_alive: false, ..self }
     }
 
-    /// The Connection header's value, where one is due (RFC 9112 9.3, RFC 9110 7.8).
-    fn connection(self, status: Status) -> Option<&'static str> {
+    /// The Connection header's line, where one is due (RFC 9112 9.3, RFC 9110 7.8).
+    fn connection(self, status: Status) -> &'static str {
         match (status, self.keep_alive, self.version) {
-            (Status::SwitchingProtocols, ..) => Some("upgrade"),
-            (Status::UpgradeRequired, true, _) => Some("upgrade"),
-            (Status::UpgradeRequired, false, _) => Some("upgrade, close"),
-            (_, false, _) => Some("close"),
-            (_, true, Version::Http10) => Some("keep-alive"),
-            (_, true, Version::Http11) => None,
+            (Status::SwitchingProtocols, ..) => "Connection: upgrade\r\n",
+            (Status::UpgradeRequired, true, _) => "Connection: upgrade\r\n",
+            (Status::UpgradeRequired, false, _) => "Connection: upgrade, close\r\n",
+            (_, false, _) => "Connection: close\r\n",
+            (_, true, Version::Http10) => "Connection: keep-alive\r\n",
+            (_, true, Version::Http11) => "",
         }
     }
 }
 
-/// Appends a whole response, whose body is these parts. `headers` are those that are not written
-/// here in any case; their values are the caller's own words and have no line endings.
+/// A response that is the same for everybody in one second, and asked for often: written once, and
+/// then copied.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Empty before the first.
+    bytes: Vec<u8>,
+    /// Of the date in it.
+    unix_s: u64,
+}
+
+impl Kept {
+    /// Appends the response. `encode` appends what it is, and is called when `date` has moved.
+    pub fn append(&mut self, date: &Date, out: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)) {
+        if self.unix_s != date.unix_s || self.bytes.is_empty() {
+            self.bytes.clear();
+            encode(&mut self.bytes);
+            self.unix_s = date.unix_s;
+        }
+        out.extend_from_slice(&self.bytes);
+    }
+}
+
+/// Appends a whole response, whose body is these parts. `lines` are the headers that are not
+/// written here in any case, each with its line ending.
 pub fn encode(
     status: Status,
-    headers: &[(&str, &str)],
+    lines: &[&str],
     body: &[&[u8]],
     exchange: Exchange,
     date: &Date,
@@ -164,7 +193,7 @@ pub fn encode(
 ) {
     let len = body.iter().map(|part| part.len() as u64).sum();
     debug_assert!(status.has_content() || len == 0);
-    encode_head(status, headers, Extent::Length(len), exchange, date, out);
+    encode_head(status, lines, Extent::Length(len), exchange, date, out);
     if !exchange.is_head {
         body.iter().for_each(|part| out.extend_from_slice(part));
     }
@@ -175,33 +204,28 @@ pub fn encode(
 /// only.
 pub fn encode_head(
     status: Status,
-    headers: &[(&str, &str)],
+    lines: &[&str],
     extent: Extent,
     exchange: Exchange,
     date: &Date,
     out: &mut Vec<u8>,
 ) {
     debug_assert!(extent != Extent::Chunked || exchange.version == Version::Http11);
-    out.extend_from_slice(b"HTTP/1.1 ");
+    debug_assert!(lines.iter().all(|lines| are_lines(lines)), "{lines:?}");
     out.extend_from_slice(status.line().as_bytes());
-    out.extend_from_slice(b"\r\n");
-    header("Date", &date.text, out);
+    out.extend_from_slice(date.line.as_bytes());
     match extent {
         _ if !status.has_content() => {}
         Extent::None | Extent::UntilClose => {}
         Extent::Length(length) => {
             out.extend_from_slice(b"Content-Length: ");
-            digits(length, 10, out);
+            digits::<10>(length, out);
             out.extend_from_slice(b"\r\n");
         }
-        Extent::Chunked => header("Transfer-Encoding", "chunked", out),
+        Extent::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
     }
-    if let Some(options) = exchange.connection(status) {
-        header("Connection", options, out);
-    }
-    for (name, value) in headers {
-        header(name, value, out);
-    }
+    out.extend_from_slice(exchange.connection(status).as_bytes());
+    lines.iter().for_each(|line| out.extend_from_slice(line.as_bytes()));
     out.extend_from_slice(b"\r\n");
 }
 
@@ -210,7 +234,7 @@ pub fn encode_chunk(data: &[u8], out: &mut Vec<u8>) {
     if data.is_empty() {
         return;
     }
-    digits(data.len() as u64, 16, out);
+    digits::<16>(data.len() as u64, out);
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(data);
     out.extend_from_slice(b"\r\n");
@@ -221,21 +245,21 @@ pub fn encode_last_chunk(out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n\r\n");
 }
 
-fn header(name: &str, value: &str, out: &mut Vec<u8>) {
-    debug_assert!(!value.bytes().any(|byte| byte.is_ascii_control()), "{name}: {value:?}");
-    for part in [name, ": ", value, "\r\n"] {
-        out.extend_from_slice(part.as_bytes());
-    }
+/// Whether a caller's lines are whole, and nothing else than lines.
+fn are_lines(lines: &str) -> bool {
+    let mut each = lines.split_terminator("\r\n");
+    each.all(|line| !line.bytes().any(|byte| byte.is_ascii_control()))
+        && (lines.is_empty() || lines.ends_with("\r\n"))
 }
 
 /// Appends a number. (`write!` would take ten times as long.)
-fn digits(mut number: u64, radix: u64, out: &mut Vec<u8>) {
+fn digits<const RADIX: u64>(mut number: u64, out: &mut Vec<u8>) {
     let mut text = [0; 20];
     let mut at = text.len();
     loop {
         at -= 1;
-        text[at] = b"0123456789abcdef"[(number % radix) as usize];
-        number /= radix;
+        text[at] = b"0123456789abcdef"[(number % RADIX) as usize];
+        number /= RADIX;
         if number == 0 {
             return out.extend_from_slice(&text[at..]);
         }

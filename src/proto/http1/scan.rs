@@ -4,16 +4,16 @@
 //! that ends the head was. It holds the limits of a head, and refuses what no later byte can mend.
 //!
 //! **Why this way.** It remembers its place between two reads in a few bytes, so a head that
-//! trickles in costs work linear in its length. Line endings are judged here because `httparse`
-//! does not: it takes a bare LF for one (RFC 9112 2.2 allows that, and others disagree, which is
-//! how requests are smuggled). One empty line before a request is ignored, for old clients send
-//! one behind a body; a second one is refused.
+//! trickles in costs work linear in its length. Only CRLF ends a line: RFC 9112 2.2 would allow a
+//! bare LF, and others disagree, which is how requests are smuggled. One empty line before a
+//! request is ignored, for old clients send one behind a body; a second one is refused.
 //!
 //! **Costs.** One `memchr2` over each byte; 12 bytes.
 //!
 //! **Read next.** `src/proto/http1/head.rs`, which reads what was found.
 
-use super::{Error, Limits, is_token_byte};
+use super::bytes::{TOKEN, is};
+use super::{Error, Limits};
 use memchr::memchr2;
 
 /// The first byte of a TLS ClientHello (RFC 8446 5.1), and of no method.
@@ -67,7 +67,7 @@ impl HeadScan {
             self.place = match (self.place, byte) {
                 (Place::Start, b'\r') => Place::EmptyLf,
                 (Place::EmptyLf, b'\n') => Place::RequestLine,
-                (Place::Start | Place::RequestLine, _) if is_token_byte(byte) => Place::Line,
+                (Place::Start | Place::RequestLine, _) if is(byte, TOKEN) => Place::Line,
                 (Place::Start, b'\n') | (Place::RequestLine, b'\r' | b'\n') => {
                     return Err(Error::LineEnding);
                 }
@@ -111,7 +111,7 @@ impl HeadScan {
 
     /// A space or tab would continue the line before (obs-fold, RFC 9112 5.2).
     fn begin_header(&self, first: u8, limits: &Limits) -> Result<Place, Error> {
-        if !is_token_byte(first) {
+        if !is(first, TOKEN) {
             return Err(Error::Header);
         }
         if self.lines as usize > limits.headers_max {

@@ -41,6 +41,20 @@ fn past_deadlines_are_due_at_once() {
 }
 
 #[test]
+fn by_a_time_at_the_latest() {
+    let mut wheel = TimerWheel::with_capacity(2);
+    for due_ms in [50, 70, 20, 30] {
+        wheel.arm_by(TimerKey(1), Time::from_ms(due_ms));
+    }
+    assert!(drain(&mut wheel, 19).is_empty());
+    assert_eq!(drain(&mut wheel, 20), [1], "the earliest of all");
+    assert!(wheel.is_empty());
+    wheel.arm_by(TimerKey(1), Time::from_ms(70));
+    assert!(drain(&mut wheel, 69).is_empty(), "what has fired is not in the way");
+    assert_eq!(drain(&mut wheel, 70), [1]);
+}
+
+#[test]
 fn budget_bounds_the_work_and_nothing_is_lost() {
     let mut wheel = TimerWheel::with_capacity(1_000);
     for key in 0..1_000 {

@@ -44,7 +44,7 @@ fn decode_naively(input: &[u8]) -> Fate {
         let Ok(line) = str::from_utf8(line) else { return Fate::Malformed };
         let (size, extension) = line.split_once(';').unwrap_or((line, ""));
         let is_size = (1..=16).contains(&size.len()) && size.bytes().all(|b| b.is_ascii_hexdigit());
-        if !is_size || !extension.bytes().all(is_text) {
+        if !is_size || !extension.bytes().all(|b| is(b, TEXT)) {
             return Fate::Malformed;
         }
         let size = u64::from_str_radix(size, 16).expect("16 digits fit");
@@ -73,9 +73,7 @@ fn decode_naively(input: &[u8]) -> Fate {
         }
         let colon = line.iter().position(|byte| *byte == b':').unwrap_or(0);
         let (name, value) = line.split_at(colon);
-        if colon == 0
-            || !name.iter().all(|b| is_token_byte(*b))
-            || !value.iter().all(|b| is_text(*b))
+        if colon == 0 || !name.iter().all(|b| is(*b, TOKEN)) || !value.iter().all(|b| is(*b, TEXT))
         {
             return Fate::Malformed;
         }

@@ -1,15 +1,15 @@
 use super::*;
 
-const KEPT: Exchange = Exchange { is_head: false, version: Version::Http11, keep_alive: true };
+const KEPT: Exchange = Exchange::PLAIN;
 
 /// RFC 9110 5.6.7 gives this second as its example.
 fn date() -> Date {
     Date::at(784_111_777)
 }
 
-fn whole(status: Status, headers: &[(&str, &str)], body: &str, exchange: Exchange) -> String {
+fn whole(status: Status, lines: &[&str], body: &str, exchange: Exchange) -> String {
     let mut out = b"before ".to_vec();
-    encode(status, headers, &[body.as_bytes()], exchange, &date(), &mut out);
+    encode(status, lines, &[body.as_bytes()], exchange, &date(), &mut out);
     let out = String::from_utf8(out).expect("ASCII in, ASCII out");
     let out = out.strip_prefix("before ").expect("it appends").to_owned();
     out.replace("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "[date]\r\n")
@@ -18,7 +18,7 @@ fn whole(status: Status, headers: &[(&str, &str)], body: &str, exchange: Exchang
 #[test]
 fn a_response_is_what_it_says() {
     assert_eq!(
-        whole(Status::Ok, &[("Content-Type", "text/plain")], "hello", KEPT),
+        whole(Status::Ok, &["Content-Type: text/plain\r\n"], "hello", KEPT),
         "HTTP/1.1 200 OK\r\n[date]\r\nContent-Length: 5\r\nContent-Type: text/plain\r\n\r\nhello"
     );
     assert_eq!(
@@ -38,7 +38,7 @@ fn head_has_the_length_and_no_body() {
 fn a_status_without_content_has_no_length() {
     let expected = "HTTP/1.1 204 No Content\r\n[date]\r\n\r\n";
     assert_eq!(whole(Status::NoContent, &[], "", KEPT), expected);
-    let upgrade = [("Upgrade", "websocket")];
+    let upgrade = ["Upgrade: websocket\r\n"];
     assert_eq!(
         whole(Status::SwitchingProtocols, &upgrade, "", KEPT),
         "HTTP/1.1 101 Switching Protocols\r\n[date]\r\nConnection: upgrade\r\n\
@@ -85,7 +85,7 @@ fn a_body_may_follow_in_parts() {
 #[test]
 fn a_plain_parser_reads_it() {
     let mut out = Vec::new();
-    encode(Status::HeadersTooLarge, &[("A", "b c")], &[b"x"], Exchange::BROKEN, &date(), &mut out);
+    encode(Status::HeadersTooLarge, &["A: b c\r\n"], &[b"x"], Exchange::BROKEN, &date(), &mut out);
     let mut headers = [httparse::EMPTY_HEADER; 8];
     let mut response = httparse::Response::new(&mut headers);
     assert_eq!(response.parse(&out), Ok(httparse::Status::Complete(out.len() - 1)));
@@ -120,20 +120,38 @@ fn a_status_line_begins_with_its_code() {
     ];
     for (status, code) in all {
         assert_eq!(status.code(), code);
-        assert!(status.line().starts_with(&format!("{code} ")), "{}", status.line());
+        let line = status.line();
+        assert!(line.starts_with(&format!("HTTP/1.1 {code} ")) && are_lines(line), "{line}");
     }
-    let line = format!("HTTP/1.1 {}\r\n\r\n", Status::Continue.line());
+    let line = format!("{}\r\n", Status::Continue.line());
     assert_eq!(line.as_bytes(), CONTINUE);
 }
 
 #[test]
 fn a_date_moves_and_has_an_end() {
     let mut date = date();
-    assert_eq!(date.text, "Sun, 06 Nov 1994 08:49:37 GMT");
+    assert_eq!(date.line, "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
     date.set(784_111_777);
     assert_eq!(date, Date::at(784_111_777));
     date.set(784_111_778);
-    assert_eq!(date.text, "Sun, 06 Nov 1994 08:49:38 GMT");
-    assert_eq!(Date::at(0).text, "Thu, 01 Jan 1970 00:00:00 GMT");
-    assert_eq!(Date::at(u64::MAX).text, "Fri, 31 Dec 9999 23:59:59 GMT");
+    assert_eq!(date.line, "Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n");
+    assert_eq!(Date::at(0).line, "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n");
+    assert_eq!(Date::at(u64::MAX).line, "Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n");
+}
+
+#[test]
+fn a_kept_response_is_written_once_a_second() {
+    let (mut kept, mut date, mut written) = (Kept::default(), Date::at(0), 0);
+    for unix_s in [0, 0, 0, 5, 5, 6] {
+        date.set(unix_s);
+        let mut out = b"before ".to_vec();
+        kept.append(&date, &mut out, |out| {
+            written += 1;
+            encode(Status::Ok, &[], &[b"hello"], KEPT, &date, out);
+        });
+        let mut fresh = b"before ".to_vec();
+        encode(Status::Ok, &[], &[b"hello"], KEPT, &date, &mut fresh);
+        assert_eq!(out, fresh, "second {unix_s}");
+    }
+    assert_eq!(written, 3);
 }

@@ -124,22 +124,25 @@ fn each_refusal_has_its_status() {
     }
 }
 
-/// A head that trickles in is looked at twice, as one that comes whole: the bytes that are given
-/// to the scan and the parser are counted, and neither keeps any to look at again.
+/// The parser looks at a head that comes whole once. One that trickles in is looked at by it when
+/// it begins and when it is whole, and by the scan in between: none keeps any to look at again.
 #[test]
 fn a_trickled_head_costs_linear_work() {
     let limits = Limits::default();
     for bytes in [1_000, 4_000, limits.head_bytes_max] {
         let head = head_of(bytes);
-        for size in [1, 7, bytes] {
+        for (size, taken) in [(1, 0), (7, 0), (bytes, bytes)] {
             let outcome = run_within(&limits, head.as_bytes().chunks(size));
             assert_eq!((outcome.error, outcome.seen.len()), (None, 1));
-            assert_eq!((outcome.scanned, outcome.parsed), (bytes, bytes), "by {size}");
+            let tried = if taken == 0 { size } else { 0 };
+            assert_eq!((outcome.taken, outcome.scanned), (taken, bytes - taken), "by {size}");
+            assert_eq!(outcome.parsed, bytes + tried, "by {size}");
         }
     }
 }
 
-/// 100 KB one byte at a time: refused at the limit, each byte scanned once and none parsed.
+/// 100 KB one byte at a time: refused at the limit, each byte scanned once and none parsed but the
+/// first.
 #[test]
 fn a_huge_trickled_head_is_refused_at_the_limit() {
     let limits = Limits::default();
@@ -151,7 +154,7 @@ fn a_huge_trickled_head_is_refused_at_the_limit() {
         driver.receive(byte, &limits).err()
     });
     assert_eq!((error, given), (Some(Error::HeadTooLarge), limits.head_bytes_max));
-    assert_eq!((driver.outcome.scanned, driver.outcome.parsed), (given - 1, 0));
+    assert_eq!((driver.outcome.scanned, driver.outcome.parsed), (given - 1, 1));
 }
 
 #[test]
