@@ -12,7 +12,7 @@
 //!
 //! **Read next.** `src/server/mail.rs`.
 
-use super::mail::Mailing;
+use super::mailing::Mailing;
 use crate::reactor::ConnId;
 use crate::service::{Framing, Mail, Service};
 use crate::session::Routes;

@@ -149,7 +149,8 @@ impl<S: Service> Worker<S> {
         self.metrics.count_close(reason);
         tracing::debug!(slot = id.slot, reason = reason.name(), "closed");
         if let Some(route) = conn.session.route() {
-            let Channel { members, service, .. } = &mut self.channels[route as usize];
+            let Channel { members, mailing, service, .. } = &mut self.channels[route as usize];
+            mailing.seal();
             members.swap_remove(conn.member as usize);
             if let Some(moved) = members.get(conn.member as usize).copied()
                 && let Some(moved) = self.conns.get(moved)

@@ -221,7 +221,7 @@ impl<S: Service> Worker<S> {
     fn greet(&mut self, cx: &mut Cx, id: ConnId, index: u16) -> Step {
         let channel = &mut self.channels[index as usize];
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        conn.join(id, &mut channel.members);
+        conn.join(id, channel);
         let encoding = channel.framing.into();
         let mut out = Outbound::new(encoding, &mut self.desk.write, &mut channel.mail);
         channel.service.connected(&mut conn.session.state, &mut out);

@@ -17,6 +17,7 @@ use crate::proto::ws::deflate;
 use crate::proto::{http1, ws};
 use crate::session::{Desk, SessionLimits};
 use std::fmt;
+use std::time::Duration;
 
 /// Bytes one read may bring. It is also the fairness budget of a connection in one turn: whoever
 /// sends more waits for the next turn. 64 KiB is where fewer, larger reads stop paying; the rest is
@@ -38,9 +39,23 @@ pub const BACKLOG_LOW_BYTES: usize = BACKLOG_HIGH_BYTES / 4;
 /// `epoll_wait`; not all, because those who are connected come first.
 pub const ACCEPTS_PER_TURN: usize = 64;
 
-/// Copies of broadcasts that a listener delivers in one turn; a larger audience is served over
-/// several. Each listener has its own, so that a busy one cannot starve another.
-pub const DELIVERIES_PER_TURN: usize = 1024;
+/// Copies of broadcasts that a listener delivers in one turn, at least; a larger audience takes
+/// several. Each listener has its own, so that a busy one cannot starve another. So many copies
+/// take a quarter of a millisecond, and what is said meanwhile waits; a turn takes 1 us.
+pub const DELIVERIES_PER_TURN: usize = 64;
+
+/// The same in a turn in which much else was done.
+pub const DELIVERIES_PER_TURN_MAX: usize = 1024;
+
+/// What a copy takes, about: the kernel's part of a small write.
+const DELIVERY_NS: usize = 4_000;
+
+/// Copies of broadcasts that a listener delivers in a turn that has taken so long until then: for
+/// as long again, or those who hear would wait for all who speak.
+pub(super) fn deliveries_in_turn(before: Duration) -> usize {
+    let alike = before.as_nanos() as usize / DELIVERY_NS;
+    alike.clamp(DELIVERIES_PER_TURN, DELIVERIES_PER_TURN_MAX)
+}
 
 /// Broadcasts that wait for delivery; a listener that has more is not read from until they are out.
 pub const MAIL_HIGH_BYTES: usize = 256 * 1024;

@@ -1,51 +1,31 @@
 //! Broadcasts: one message to everybody on a channel.
 //!
 //! **What.** Step 9 of the turn. Services put messages into their channel's [`Mail`]; here it
-//! becomes a [`Mailing`], which is delivered to all who were there when it began.
+//! becomes a [`Mailing`], or joins the one that is under way, and is delivered.
 //!
-//! **Why this way.** Messages are encoded once and all of a turn leave in one write a receiver;
+//! **Why this way.** Messages are encoded once and all that are due leave in one write a receiver;
 //! those who have agreed to compress share what was compressed once (`deflate::Editions`).
-//! The list of receivers is taken when a mailing begins, so that those who come and go meanwhile
-//! disturb nobody's order; delivery goes on over several turns if the audience is large. While a
-//! channel has too much mail its connections are not read from: the senders slow down, not the
-//! memory grows. Who has ended its side is a receiver until the mail of that moment is out: its own
-//! last line may be among it. Who does not read loses the connection when its backlog is over the
-//! limit.
+//! Delivery goes on over several turns if the audience is large, so that others need not wait for
+//! its end and what is said meanwhile can join it. While a channel has too much mail its
+//! connections are not read from: the senders slow down, not the memory grows. Who has ended its
+//! side is a receiver until the mail of that moment is out: its own last line may be among it. Who
+//! does not read loses the connection when its backlog is over the limit.
 //!
-//! **Costs.** One `send` a receiver and turn; 8 bytes a receiver for the list.
+//! **Costs.** One `send` a receiver, for all that is due; a reading of the clock a turn with mail.
 //!
-//! **Read next.** `src/service/outbound.rs`.
+//! **Read next.** `src/server/mailing.rs`, who is next; `src/service/outbound.rs`.
 
 use super::channel::Channel;
 use super::conn::Phase;
-use super::limits::{BACKLOG_HIGH_BYTES, DELIVERIES_PER_TURN, MAIL_HIGH_BYTES};
+use super::limits::{BACKLOG_HIGH_BYTES, deliveries_in_turn};
+use super::mailing::Visit;
 use super::pump::look_again;
 use super::worker::Worker;
 use crate::metrics::CloseReason;
 use crate::net::LinkIo;
-use crate::proto::ws::deflate::Editions;
-use crate::reactor::{ConnId, Cx};
-use crate::service::{Mail, Service};
+use crate::reactor::Cx;
+use crate::service::Service;
 use crate::session::Desk;
-
-/// Messages on their way to a list of receivers.
-#[derive(Debug, Default)]
-pub(super) struct Mailing {
-    mail: Mail,
-    /// The same, compressed, as far as somebody was to get it.
-    editions: Editions,
-    to: Vec<ConnId>,
-    /// Receivers before this one have been served.
-    next: usize,
-    /// Connections that end when it is out.
-    leavers: Vec<ConnId>,
-}
-
-impl Mailing {
-    fn is_under_way(&self) -> bool {
-        self.next < self.to.len()
-    }
-}
 
 impl<S> Channel<S> {
     /// Somebody is still to get something.
@@ -64,12 +44,15 @@ impl<S: Service> Worker<S> {
     #[inline(never)]
     pub(super) fn deliver_mail(&mut self, cx: &mut Cx) -> bool {
         self.mail_waits = false;
+        let mut budget_each = None;
         let mut left = self.crew.is_some() && self.exchange_mail();
         for index in 0..self.channels.len() {
             if self.channels[index].is_quiet() {
                 continue;
             }
-            let mut budget = DELIVERIES_PER_TURN;
+            self.join_mailing(index);
+            let before = || self.clock.now().since(cx.now);
+            let mut budget = *budget_each.get_or_insert_with(|| deliveries_in_turn(before()));
             while self.begin_mailing(cx, index) && budget > 0 {
                 budget -= 1;
                 self.deliver_one(cx, index);
@@ -96,22 +79,14 @@ impl<S: Service> Worker<S> {
         }
         self.end_leavers(cx, index);
         let channel = &mut self.channels[index];
-        let mailing = &mut channel.mailing;
-        if channel.mail.messages == 0 {
+        let (mail, mailing) = (&mut channel.mail, &mut channel.mailing);
+        if mail.messages == 0 {
             return false;
         }
-        std::mem::swap(&mut mailing.mail, &mut channel.mail);
-        std::mem::swap(&mut mailing.leavers, &mut channel.leavers);
-        mailing.editions.clear(MAIL_HIGH_BYTES);
-        channel.mail.bytes.clear();
-        channel.mail.bytes.shrink_to(MAIL_HIGH_BYTES);
-        channel.mail.messages = 0;
+        self.metrics.broadcasts += mail.messages;
+        self.metrics.deliveries += mail.messages * channel.members.len() as u64;
+        mailing.begin(mail, &mut channel.leavers, &channel.members);
         channel.relayed = (0, 0);
-        mailing.next = 0;
-        mailing.to.clear();
-        mailing.to.extend_from_slice(&channel.members);
-        self.metrics.broadcasts += mailing.mail.messages;
-        self.metrics.deliveries += mailing.mail.messages * mailing.to.len() as u64;
         // The mail is on its way: those who wrote too much of it may write again.
         for id in channel.held_by_mail.drain(..) {
             if let Some(conn) = self.conns.get(id) {
@@ -119,7 +94,18 @@ impl<S: Service> Worker<S> {
                 look_again(cx, id, conn);
             }
         }
-        !mailing.to.is_empty()
+        channel.mailing.is_under_way()
+    }
+
+    /// What was said while a mailing is under way joins it, if it may.
+    fn join_mailing(&mut self, index: usize) {
+        let Channel { mail, mailing, relayed, .. } = &mut self.channels[index];
+        let messages = mail.messages;
+        if messages > 0 && mailing.join(mail) {
+            *relayed = (0, 0);
+            self.metrics.broadcasts += messages;
+            self.metrics.deliveries += messages * mailing.audience();
+        }
     }
 
     /// A mailing is out: those who waited for it end, and so do all who wait if there is no other.
@@ -137,17 +123,17 @@ impl<S: Service> Worker<S> {
     }
 
     fn deliver_one(&mut self, cx: &mut Cx, index: usize) {
-        let Mailing { mail, editions, to, next, .. } = &mut self.channels[index].mailing;
-        let (id, messages) = (to[*next], mail.messages);
-        *next += 1;
+        let mailing = &mut self.channels[index].mailing;
+        let Some(Visit { to: id, from, messages }) = mailing.visit() else { return };
+        let plain = &mailing.mail.bytes[from..];
         let Some(conn) = self.conns.get(id).filter(|conn| conn.phase == Phase::Open) else {
             self.metrics.deliveries_dropped += messages;
             return;
         };
         let Desk { pool, deflate, .. } = &mut self.desk;
         let bytes = match conn.session.edition() {
-            None => &mail.bytes[..],
-            Some(window) => editions.of(window, &mail.bytes, &mut deflate.compressing),
+            None => plain,
+            Some(window) => mailing.editions.of(window, plain, &mut deflate.compressing),
         };
         let io = LinkIo { registry: cx.registry(), pool, tls: &mut self.tls };
         let sent = conn.send(id, bytes, cx.now, io, &mut self.metrics);
@@ -163,8 +149,6 @@ impl<S: Service> Worker<S> {
 
     /// Copies of broadcasts that are still to be delivered.
     pub(super) fn deliveries_queued(&self) -> u64 {
-        let queued =
-            |mailing: &Mailing| mailing.mail.messages * (mailing.to.len() - mailing.next) as u64;
-        self.channels.iter().map(|channel| queued(&channel.mailing)).sum()
+        self.channels.iter().map(|channel| channel.mailing.copies_left()).sum()
     }
 }

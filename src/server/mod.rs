@@ -24,6 +24,7 @@ mod gate;
 mod handover;
 mod limits;
 mod mail;
+mod mailing;
 mod page;
 mod peers;
 mod pump;

@@ -195,7 +195,7 @@ impl<S: Service> Worker<S> {
             let channel = &mut self.channels[route as usize];
             self.mail_waits |= channel.has_mail();
             if was_http {
-                conn.join(id, &mut channel.members);
+                conn.join(id, channel);
             }
         }
         if was_http {
@@ -321,6 +321,7 @@ impl<S: Service> Worker<S> {
         {
             conn.paused = true;
             channel.leavers.push(id);
+            channel.mailing.seal();
             return Ok(());
         }
         self.begin_close(cx, id, CloseReason::PeerClosed)
@@ -422,9 +423,10 @@ impl<T: Default> Conn<T> {
     }
 
     /// Makes a connection a member of a channel.
-    pub(super) fn join(&mut self, id: ConnId, members: &mut Vec<ConnId>) {
-        self.member = members.len() as u32;
-        members.push(id);
+    pub(super) fn join<S>(&mut self, id: ConnId, channel: &mut Channel<S>) {
+        self.member = channel.members.len() as u32;
+        channel.members.push(id);
+        channel.mailing.seal();
     }
 }
 

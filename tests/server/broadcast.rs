@@ -45,7 +45,7 @@ fn every_line_reaches_every_member_once_and_in_order() {
                     writeln!(writer, "line {i} {n}").unwrap();
                 }
             });
-            scope.spawn(move || assert_hears(client, CLIENTS, LINES));
+            scope.spawn(move || assert_hears(client, &[LINES; CLIENTS]));
         }
     });
     writeln!(elsewhere, "alone").unwrap();
@@ -58,11 +58,11 @@ fn every_line_reaches_every_member_once_and_in_order() {
     assert!(books.metrics.delivered >= lines * CLIENTS as u64);
 }
 
-/// Reads `lines` lines of each of `senders`, which must come in order.
-fn assert_hears(client: &TcpStream, senders: usize, lines: usize) {
-    let mut next = vec![0; senders];
+/// Reads so many `lines` of each sender, which must come in order.
+fn assert_hears(client: &TcpStream, lines: &[usize]) {
+    let mut next = vec![0; lines.len()];
     let mut reader = BufReader::new(client).lines();
-    while next.iter().sum::<usize>() < senders * lines {
+    while next != lines {
         let line = reader.next().expect("more lines are due").unwrap();
         let Some(rest) = line.strip_prefix("line ") else {
             assert!(line.ends_with(" is here"), "{line}");
@@ -258,6 +258,48 @@ fn an_audience_larger_than_a_turn_hears_every_line() {
     drop(clients);
     let books = server.finish();
     assert_eq!(books.metrics.delivered, (LINES * audience) as u64);
+}
+
+/// What is said while a mailing is under way joins it; but not once somebody has come, for who
+/// comes hears its own first line.
+#[test]
+fn lines_that_join_a_mailing_reach_all_once_and_in_order_while_others_come() {
+    const SENDERS: usize = 3;
+    const GUESTS: usize = 30;
+    const LINES_MAX: usize = 2_000;
+    let server = serve_broadcast(limits());
+    let audience = 4 * DELIVERIES_PER_TURN;
+    let mut clients: Vec<TcpStream> = (1..audience).map(|_| server.connect()).collect();
+    // Who connected before is a member by then.
+    clients.push(join(&server, 0, "last"));
+    let (senders, hears) = clients.split_at_mut(SENDERS);
+    let over = AtomicBool::new(false);
+    let talk = &|(i, client): (usize, &mut TcpStream)| {
+        let mut said = 0;
+        while !over.load(Ordering::Relaxed) && said < LINES_MAX {
+            writeln!(client, "line {i} {said}").unwrap();
+            while read_line(client) != format!("line {i} {said}") {}
+            said += 1;
+        }
+        said
+    };
+    let said: Vec<usize> = thread::scope(|scope| {
+        let talks: Vec<_> =
+            senders.iter_mut().enumerate().map(|it| scope.spawn(move || talk(it))).collect();
+        let come =
+            || (0..GUESTS).map(|i| join(&server, 0, &format!("guest {i}"))).collect::<Vec<_>>();
+        let guests = scope.spawn(come);
+        let all_heard_themselves = guests.join();
+        over.store(true, Ordering::Relaxed);
+        all_heard_themselves.unwrap();
+        talks.into_iter().map(|talk| talk.join().unwrap()).collect()
+    });
+    for client in hears {
+        assert_hears(client, &said);
+    }
+    drop(clients);
+    let books = server.finish();
+    assert_eq!(books.metrics.broadcasts, (said.iter().sum::<usize>() + GUESTS + 1) as u64);
 }
 
 /// A large audience that is talked to without pause takes all of a turn's deliveries, but not those

@@ -159,5 +159,10 @@ impl Editions {
     }
 
     /// There are none.
+    pub fn is_empty(&self) -> bool {
+        true
+    }
+
+    /// There are none.
     pub fn clear(&mut self, _spare_bytes_max: usize) {}
 }

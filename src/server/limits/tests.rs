@@ -23,3 +23,10 @@ fn the_defaults_hold_and_each_relation_is_checked_at_its_edge() {
     assert_eq!(with(|l| l.spin_us = SPIN_US_MAX + 1), Err("spin_us"));
     assert_eq!(with(|l| l.linger_ms = 0), Err("linger_ms"));
 }
+
+#[test]
+fn mail_has_as_much_of_a_turn_as_all_else() {
+    let of = |us| deliveries_in_turn(Duration::from_micros(us));
+    assert_eq!([of(0), of(100), of(1_000)], [DELIVERIES_PER_TURN, DELIVERIES_PER_TURN, 250]);
+    assert_eq!(of(1_000_000), DELIVERIES_PER_TURN_MAX);
+}

@@ -42,6 +42,11 @@ impl Editions {
         edition
     }
 
+    /// None is made.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(Vec::is_empty)
+    }
+
     /// Forgets them. Of each buffer at most `spare_bytes_max` are kept for the next.
     pub fn clear(&mut self, spare_bytes_max: usize) {
         for edition in &mut self.0 {
