@@ -1,10 +1,13 @@
 //! HTTP keep-alive, as little of it as a load generator notices: each empty line is a request,
-//! and each gets the same words. A request that is cut in two by a read has its empty line in one
-//! of the parts or, once in a long while, in neither; a floor does not care.
+//! and each gets the same words, as many as from a server that keeps the rules. A request that is
+//! cut in two by a read has its empty line in one of the parts or, once in a long while, in
+//! neither; a floor does not care.
 
 use crate::epoll::{Fd, Read, Socket};
 
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
+const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 3\r\n\
+    Content-Type: text/plain; charset=utf-8\r\n\r\nok\n";
 /// As many answers as fit into one write.
 const AT_ONCE: usize = 64;
 
