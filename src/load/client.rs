@@ -140,6 +140,11 @@ impl Words {
         if bytes.len() <= SPAN_BYTES {
             return *bytes == self.at(id, position)[..bytes.len()];
         }
+        self.matches_all(id, position, bytes)
+    }
+
+    #[inline(never)]
+    fn matches_all(&self, id: ConnId, position: u64, bytes: &[u8]) -> bool {
         let mut begin = position;
         bytes.chunks(SPAN_BYTES).all(|chunk| {
             let expected = &self.at(id, begin)[..chunk.len()];

@@ -32,17 +32,24 @@ impl Keys {
     }
 
     /// The next `N` bytes. A connection for which the kernel has none fails.
+    #[inline]
     pub(super) fn take<const N: usize>(&mut self) -> Life<[u8; N]> {
-        if self.bytes.len() - self.used < N {
-            if let Err(error) = getrandom::fill(&mut self.bytes) {
-                return Break(Fate::Failed(format!("no random bytes for a mask: {error}")));
+        loop {
+            if let Some(key) = self.bytes[self.used..].first_chunk() {
+                self.used += N;
+                return Continue(*key);
             }
-            self.used = 0;
+            self.draw()?;
         }
-        let mut key = [0; N];
-        key.copy_from_slice(&self.bytes[self.used..][..N]);
-        self.used += N;
-        Continue(key)
+    }
+
+    #[cold]
+    fn draw(&mut self) -> Life {
+        if let Err(error) = getrandom::fill(&mut self.bytes) {
+            return Break(Fate::Failed(format!("no random bytes for a mask: {error}")));
+        }
+        self.used = 0;
+        Continue(())
     }
 }
 

@@ -52,14 +52,21 @@ impl First {
 pub fn frame(first: First, payload: &[u8], key: Key, out: &mut Vec<u8>) {
     debug_assert!(!first.opcode.is_control() || payload.len() <= CONTROL_BYTES_MAX);
     out.reserve(HEADER_BYTES_MAX + payload.len());
-    let masked = if key.is_some() { MASKED } else { 0 };
-    match payload.len() {
-        len @ 0..=125 => out.extend_from_slice(&[first.bits(), masked | len as u8]),
-        len => long_header(first, masked, len, out),
+    match (payload.len(), key) {
+        (len @ 0..=125, None) => out.extend_from_slice(&[first.bits(), len as u8]),
+        (len @ 0..=125, Some([a, b, c, d])) => {
+            out.extend_from_slice(&[first.bits(), MASKED | len as u8, a, b, c, d]);
+        }
+        (len, None) => long_header(first, 0, len, out),
+        (len, Some(key)) => {
+            long_header(first, MASKED, len, out);
+            out.extend_from_slice(&key);
+        }
     }
-    let Some(key) = key else { return out.extend_from_slice(payload) };
-    out.extend_from_slice(&key);
-    Mask::new(key).append(payload, out);
+    match key {
+        None => out.extend_from_slice(payload),
+        Some(key) => Mask::new(key).append(payload, out),
+    }
 }
 
 #[inline(never)]
