@@ -15,7 +15,7 @@
 mod pieces;
 
 use libfuzzer_sys::fuzz_target;
-use oneloop::proto::http1::{Body, Error, Extent, HeadScan, Limits, Part, Request, Version};
+use oneloop::proto::http1::{Body, Error, Extent, HeadScan, Limits, Part, Request, Slots, Version};
 
 /// Small, so that the limits are found too.
 const LIMITS: Limits =
@@ -60,8 +60,9 @@ fn take(
             }
             continue;
         }
+        let mut slots = Slots::new();
         if scan.is_at_start()
-            && let Ok((request, end)) = Request::parse(rest, &LIMITS)
+            && let Ok((request, end)) = Request::parse(rest, &LIMITS, &mut slots)
         {
             let found = scan.feed(rest, &LIMITS);
             assert_eq!(found, Ok(Some(end)), "the scan and the parser agree on the end");
@@ -76,7 +77,8 @@ fn take(
         head.extend_from_slice(&rest[..end]);
         *rest = &rest[end..];
         let head = std::mem::take(head);
-        let (request, length) = Request::parse(&head, &LIMITS)?;
+        let mut slots = Slots::new();
+        let (request, length) = Request::parse(&head, &LIMITS, &mut slots)?;
         assert_eq!(length, head.len(), "the scan and the parser agree on the end");
         begin(&head, &request, seen, body)?;
     }

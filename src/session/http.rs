@@ -18,8 +18,8 @@ use super::{Desk, Expiry, Farewell, Flow, Routes, Session, SessionError, Session
 use crate::buf::{Carry, Pool};
 use crate::clock::Time;
 use crate::proto::http1::{
-    self, Body, CONTINUE, Date, Exchange, Extent, HeadScan, Method, Part, Request, Status, Version,
-    encode, encode_head, encode_last_chunk,
+    self, Body, CONTINUE, Date, Exchange, Extent, HeadScan, Method, Part, Request, Slots, Status,
+    Version, encode, encode_head, encode_last_chunk,
 };
 use crate::proto::ws::deflate::Params;
 use crate::service::{Encoding, Framing, Outbound, Service};
@@ -205,9 +205,10 @@ impl<T: Default> Session<T> {
             if let Stage::Idle = http.stage {
                 http.stage = Stage::Head(desk.now);
             }
-            let left = &fresh[at..];
+            let (left, mut slots) = (&fresh[at..], Slots::new());
             let flow = if http.scan.is_at_start()
-                && let Ok((mut request, length)) = Request::parse(left, &desk.limits.http)
+                && let Ok((mut request, length)) =
+                    Request::parse(left, &desk.limits.http, &mut slots)
             {
                 http.stage = Stage::Idle;
                 at += length;
@@ -246,7 +247,8 @@ impl<T: Default> Session<T> {
         http.stage = Stage::Idle;
         let mut carry = std::mem::take(&mut http.carry);
         let mut serve = |head: &[u8], desk: &mut Desk| {
-            let (mut request, _) = Request::parse(head, &desk.limits.http)?;
+            let mut slots = Slots::new();
+            let (mut request, _) = Request::parse(head, &desk.limits.http, &mut slots)?;
             self.serve_one(&mut request, behind, routes, desk)
         };
         if carry.is_empty() {

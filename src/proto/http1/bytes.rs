@@ -1,16 +1,12 @@
 //! Which bytes may stand where in a head.
 //!
-//! **What.** The classes of bytes that the grammar names, and how far they reach: [`span`] for
-//! words, [`text_span`] for field values.
+//! **What.** The classes of bytes that the grammar names, and how far they reach ([`span`]).
 //!
-//! **Why this way.** Every byte of every request is asked for here, so the answer is one load from
-//! a table, or, where values are long and nearly everything is allowed, a few operations on eight
-//! bytes at once. Plain integers do that in safe Rust and on every machine; longer vectors would
-//! win nothing on values of a few dozen bytes.
+//! **Why this way.** They overlap, so one table answers for all of them with one load.
 //!
-//! **Costs.** 256 bytes. About five instructions a byte of a word, two a byte of a value.
+//! **Costs.** 256 bytes. About five instructions a byte of a word.
 //!
-//! **Read next.** `src/proto/http1/head.rs`.
+//! **Read next.** `src/proto/http1/target.rs`.
 
 /// A set of classes, one bit each.
 pub(super) type Class = u8;
@@ -68,30 +64,6 @@ pub(super) fn is(byte: u8, class: Class) -> bool {
 /// How many bytes at the front of `bytes` are of one of these classes.
 pub(super) fn span(bytes: &[u8], class: Class) -> usize {
     bytes.iter().position(|byte| !is(*byte, class)).unwrap_or(bytes.len())
-}
-
-/// The same as `span(bytes, TEXT)`, for many bytes.
-pub(super) fn text_span(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(eight) = bytes[at..].first_chunk() {
-        let controls = controls(u64::from_le_bytes(*eight));
-        at += controls.trailing_zeros() as usize / 8;
-        if controls != 0 {
-            if bytes[at] != b'\t' {
-                return at;
-            }
-            at += 1;
-        }
-    }
-    at + span(&bytes[at..], TEXT)
-}
-
-/// The lowest bit that is set is that of the first control character among the eight bytes of
-/// `word`, and none is set if there is none. (A borrow makes bits above it mean nothing.)
-fn controls(word: u64) -> u64 {
-    const EACH: u64 = u64::from_le_bytes([1; 8]);
-    let below = |word: u64, least: u64| word.wrapping_sub(EACH * least) & !word;
-    (below(word, 0x20) | below(word ^ (EACH * 0x7f), 1)) & (EACH << 7)
 }
 
 #[cfg(test)]

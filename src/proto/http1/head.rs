@@ -3,28 +3,55 @@
 //! **What.** [`Request::parse`] makes a [`Request`] of the head that some bytes begin with.
 //! Everything in it is borrowed from them.
 //!
-//! **Why this way.** One pass finds the words, checks each byte and finds the end: nearly every
-//! head comes whole and is right, and then there is no other pass. It takes a head or refuses it;
-//! which of the two is for more bytes to decide, only a [`HeadScan`](super::HeadScan) knows.
-//! `httparse` did this, and is the other opinion in the tests: it takes more than we do (a bare LF,
-//! UTF-8 in a target), so its result had to be looked at again. RFC 9110 2.5 would let HTTP/1.2
-//! pass as 1.1; there is none, so it is refused like every other version. Methods are those that
-//! something could answer: CONNECT and TRACE are not among them, because no server that is no proxy
-//! has a use for them. The header lines are not kept apart: who asks for one goes over them again,
-//! and only an upgrade does.
+//! **Why this way.** `httparse` cuts the head into tokens, checks each byte of them and finds its
+//! end, so nearly every head, which comes whole and is right, needs no other pass. What the tokens
+//! may say is decided here and in the modules it calls, and so is what it takes and we do not: a
+//! bare LF, several empty lines before a request, UTF-8 in a target. This takes a head or refuses
+//! it; which of the two is for more bytes to decide, only a [`HeadScan`](super::HeadScan) knows. A
+//! parser of our own took 450 instructions a request where this takes 1,100, and is not here: what
+//! the world has tested is worth more than that. RFC 9110 2.5 would let HTTP/1.2 pass as 1.1; there
+//! is none, so it is refused like every other version. Methods are those that something could
+//! answer: CONNECT and TRACE are not among them, because no server that is no proxy has a use for
+//! them.
 //!
-//! **Costs.** One look at each byte; no list of headers.
+//! **Costs.** One look at each byte, and a count of the line endings. The list of headers lies
+//! on the stack, not initialised.
 //!
-//! **Read next.** `src/proto/http1/bytes.rs`, `src/proto/http1/fields.rs`,
-//! `src/proto/http1/target.rs`.
+//! **Read next.** `src/proto/http1/fields.rs`, `src/proto/http1/target.rs`.
 
-use super::bytes::{TOKEN, span, text_span};
+use super::bytes::{TOKEN, is};
 use super::fields::{Fields, elements};
 use super::target::Target;
 use super::{Error, Exchange, Extent, Limits};
+use httparse::{Header, Status};
+use memchr::memchr_iter;
+use std::mem::MaybeUninit;
 
 /// The most that [`Limits::headers_max`] can allow.
 pub const HEADERS_MAX: usize = 256;
+
+/// Room for the headers of one message. Make one on the stack for each: it is not initialised, so
+/// that costs nothing.
+#[derive(Debug)]
+pub struct Slots<'a>([MaybeUninit<Header<'a>>; HEADERS_MAX]);
+
+impl<'a> Slots<'a> {
+    /// Empty ones.
+    pub fn new() -> Self {
+        Slots([const { MaybeUninit::uninit() }; HEADERS_MAX])
+    }
+
+    /// As many of them as a message may have headers.
+    pub(super) fn first(&mut self, headers_max: usize) -> &mut [MaybeUninit<Header<'a>>] {
+        &mut self.0[..headers_max.min(HEADERS_MAX)]
+    }
+}
+
+impl Default for Slots<'_> {
+    fn default() -> Self {
+        Slots::new()
+    }
+}
 
 /// A request method (RFC 9110 9, RFC 5789). Names are case-sensitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,9 +89,8 @@ impl Method {
     }
 
     /// The method of that name, which is case-sensitive.
-    pub fn from_name(name: impl AsRef<[u8]>) -> Option<Method> {
-        let named = Method::NAMES.iter().find(|(known, _)| known.as_bytes() == name.as_ref());
-        named.map(|(_, method)| *method)
+    pub fn from_name(name: &str) -> Option<Method> {
+        Method::NAMES.iter().find(|(known, _)| *known == name).map(|(_, method)| *method)
     }
 }
 
@@ -99,8 +125,7 @@ pub struct Request<'a> {
     pub expects_continue: bool,
     /// Upgrade is there and meant for us (RFC 9110 7.8).
     pub is_upgrade: bool,
-    /// The header lines with their endings, all of them well-formed.
-    lines: &'a [u8],
+    headers: &'a [Header<'a>],
 }
 
 impl<'a> Request<'a> {
@@ -111,26 +136,40 @@ impl<'a> Request<'a> {
     /// It is malformed, could be read in two ways, or passes a limit; or it is not whole, which
     /// looks the same from here. Ask a [`HeadScan`](super::HeadScan): if it finds an end, this is
     /// what is wrong, and the connection must end.
-    pub fn parse(bytes: &'a [u8], limits: &Limits) -> Result<(Request<'a>, usize), Error> {
+    pub fn parse<'b: 'a>(
+        bytes: &'b [u8],
+        limits: &Limits,
+        slots: &'a mut Slots<'b>,
+    ) -> Result<(Request<'a>, usize), Error> {
         let window = &bytes[..bytes.len().min(limits.head_bytes_max)];
         let head = window.strip_prefix(b"\r\n").unwrap_or(window);
-        let mut rest = head;
-        let (method, target, version) =
-            request_line(&mut rest).ok_or_else(|| judge_request_line(head))?;
-        let lines = rest;
-        let mut fields = Fields::default();
-        let mut room = limits.headers_max.min(HEADERS_MAX);
-        let behind = loop {
-            if let Some(behind) = rest.strip_prefix(b"\r\n") {
-                break behind;
-            }
-            let (name, value) = header_line(&mut rest)?;
-            room = room.checked_sub(1).ok_or(Error::TooManyHeaders)?;
-            fields.add(name, value)?;
+        if !head.first().is_some_and(|byte| is(*byte, TOKEN)) {
+            return Err(Error::RequestLine);
+        }
+        let mut tokens = httparse::Request::new(&mut []);
+        let length = match tokens.parse_with_uninit_headers(head, slots.first(limits.headers_max)) {
+            Ok(Status::Complete(length)) => length,
+            Ok(Status::Partial) => return Err(Error::RequestLine),
+            Err(error) => return Err(judge(error, head)),
         };
-        let lines = &lines[..lines.len() - rest.len()];
-        let request = Request::new(method, version, target, fields, lines)?;
-        Ok((request, window.len() - behind.len()))
+        let (Some(method), Some(target), Some(minor)) =
+            (tokens.method, tokens.path, tokens.version)
+        else {
+            return Err(Error::RequestLine);
+        };
+        // A CR stands nowhere but before an LF, so there is one for each line, or an LF is bare.
+        if memchr_iter(b'\r', &head[..length]).count() != 2 + tokens.headers.len() {
+            return Err(Error::LineEnding);
+        }
+        let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
+        let method = Method::from_name(method).ok_or(Error::Method)?;
+        let target = Target::parse(target.as_bytes(), method).ok_or(Error::Target)?;
+        let mut fields = Fields::default();
+        for Header { name, value } in &*tokens.headers {
+            fields.add(name.as_bytes(), value)?;
+        }
+        let request = Request::new(method, version, target, fields, tokens.headers)?;
+        Ok((request, window.len() - head.len() + length))
     }
 
     fn new(
@@ -138,7 +177,7 @@ impl<'a> Request<'a> {
         version: Version,
         target: Target<'a>,
         fields: Fields<'a>,
-        lines: &'a [u8],
+        headers: &'a [Header<'a>],
     ) -> Result<Request<'a>, Error> {
         let is_http11 = version == Version::Http11;
         match (fields.host, target.authority) {
@@ -163,15 +202,14 @@ impl<'a> Request<'a> {
             keep_alive: fields.keep_alive(version),
             expects_continue: is_http11 && fields.expects_continue && has_body,
             is_upgrade: is_http11 && fields.has_upgrade && fields.connection_upgrade,
-            lines,
+            headers,
         })
     }
 
     /// All headers in the order in which they came: names as they were sent, values without the
     /// white space around them. A value may hold any byte but control characters.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + Clone + use<'a> {
-        let mut rest = self.lines;
-        std::iter::from_fn(move || next_header(&mut rest))
+        self.headers.iter().map(|header| (header.name, header.value))
     }
 
     /// The values of each header called `name`, in whatever case.
@@ -188,8 +226,8 @@ impl<'a> Request<'a> {
 
     /// The protocols that the client would rather speak, best first; none unless it asked properly.
     pub fn upgrades(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let lines = if self.is_upgrade { self.lines } else { &[] };
-        Request { lines, ..*self }.values("upgrade").flat_map(elements)
+        let is_upgrade = self.is_upgrade;
+        self.values("upgrade").filter(move |_| is_upgrade).flat_map(elements)
     }
 
     /// What the response must know of the request.
@@ -202,80 +240,23 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Takes the request line off the front of `rest`, and its ending.
-fn request_line<'a>(rest: &mut &'a [u8]) -> Option<(Method, Target<'a>, Version)> {
-    let (method, mut behind) = match rest.strip_prefix(b"GET ") {
-        // Nearly all are.
-        Some(behind) => (Method::Get, behind),
-        None => {
-            let (name, behind) = rest.split_at(span(rest, TOKEN));
-            (Method::from_name(name)?, behind.strip_prefix(b" ")?)
-        }
-    };
-    let target = Target::take(&mut behind, method)?;
-    let (version, behind) = behind.split_first_chunk()?;
-    *rest = behind;
-    // Compared as a whole, where a `match` would go byte by byte.
-    if version == b" HTTP/1.1\r\n" {
-        Some((method, target, Version::Http11))
-    } else {
-        (version == b" HTTP/1.0\r\n").then_some((method, target, Version::Http10))
-    }
-}
-
-/// What is wrong with the line that `head` begins with.
+/// What `httparse` did not like. It has one error for a wrong version and for none.
 #[cold]
-fn judge_request_line(head: &[u8]) -> Error {
-    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let mut words = line.splitn(3, |byte| *byte == b' ');
-    let (Some(name), Some(target), Some(version)) = (words.next(), words.next(), words.next())
-    else {
-        return Error::RequestLine;
-    };
-    let is_word = !target.is_empty() && !target.iter().any(u8::is_ascii_control);
-    if name.is_empty() || span(name, TOKEN) < name.len() || !is_word {
-        return Error::RequestLine;
-    }
-    match version {
-        b"HTTP/1.1" | b"HTTP/1.0" if Method::from_name(name).is_none() => Error::Method,
-        b"HTTP/1.1" | b"HTTP/1.0" => Error::Target,
-        // A version where it belongs, be it one that nobody speaks.
-        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Error::Version,
+fn judge(error: httparse::Error, head: &[u8]) -> Error {
+    match error {
+        httparse::Error::HeaderName | httparse::Error::HeaderValue => Error::Header,
+        httparse::Error::TooManyHeaders => Error::TooManyHeaders,
+        httparse::Error::Version if names_version(head) => Error::Version,
         _ => Error::RequestLine,
     }
 }
 
-/// The header at the front of `rest`, if there is one more.
-#[inline(never)]
-fn next_header<'a>(rest: &mut &'a [u8]) -> Option<(&'a str, &'a [u8])> {
-    let (name, value) = header_line(rest).ok()?;
-    Some((str::from_utf8(name).ok()?, value))
-}
-
-/// Takes a header line off the front of `rest`, and its ending: a name, and a value without the
-/// white space around it. None may stand before the colon (RFC 9112 5.1).
-#[inline(always)]
-fn header_line<'a>(rest: &mut &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Error> {
-    let (name, behind) = rest.split_at(span(rest, TOKEN));
-    let value = match behind {
-        [b':', b' ', value @ ..] | [b':', value @ ..] if !name.is_empty() => value,
-        _ => return Err(Error::Header),
-    };
-    let (value, behind) = value.split_at(text_span(value));
-    *rest = match behind {
-        [b'\r', b'\n', behind @ ..] => behind,
-        [b'\r' | b'\n', ..] => return Err(Error::LineEnding),
-        _ => return Err(Error::Header),
-    };
-    Ok((name, trim(value)))
-}
-
-/// Without the spaces and tabs around it.
-fn trim(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
+/// Whether the request line has a version where it belongs, be it one that nobody speaks.
+fn names_version(head: &[u8]) -> bool {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let version = line.splitn(3, |byte| *byte == b' ').nth(2);
+    matches!(version, Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
+        if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -11,9 +11,8 @@
 //! of them, so a message that could mean two things is refused, and the connection ends with it,
 //! for nobody knows where the next request would begin. Two passes that must agree are a risk too:
 //! the scan keeps its place between two reads and judges line endings, the parser keeps nothing and
-//! judges everything, and the tests and the fuzzer hold them against each other, and the parser
-//! against `httparse`. Responses are still cut into tokens by that: only a load generator reads
-//! them. A parser alone would begin anew with each byte of a head that trickles in.
+//! judges everything, and the tests and the fuzzer hold them against each other. A parser alone
+//! would begin anew with each byte of a head that trickles in.
 //!
 //! **Costs.** Each byte of a head that comes whole is looked at once; of one that comes in pieces
 //! at most three times, however many pieces there are. A body is borrowed where it lies. 12 bytes
@@ -34,8 +33,8 @@ mod target;
 
 pub use body::{Body, Extent, Part};
 pub use error::Error;
-pub use head::{HEADERS_MAX, Method, Request, Version};
-pub use reply::{Reply, ReplyError, ReplyPart, ReplyReader, Slots};
+pub use head::{HEADERS_MAX, Method, Request, Slots, Version};
+pub use reply::{Reply, ReplyError, ReplyPart, ReplyReader};
 pub use response::{CONTINUE, Date, Exchange, Kept, Status};
 pub use response::{encode, encode_chunk, encode_head, encode_last_chunk};
 pub use scan::HeadScan;

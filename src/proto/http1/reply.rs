@@ -15,32 +15,13 @@
 //! **Read next.** `src/proto/http1/body.rs`; `src/load/speech/http.rs`, which asks.
 
 use super::fields::Fields;
-use super::{Body, Error, Extent, HEADERS_MAX, HeadScan, Limits, Part, Version};
+use super::{Body, Error, Extent, HEADERS_MAX, HeadScan, Limits, Part, Slots, Version};
 use crate::buf::{Carry, Exhausted, Pool};
 use httparse::{Header, ParserConfig, Response, Status};
 use std::fmt;
-use std::mem::MaybeUninit;
 
 /// Interim responses (1xx) that may precede an answer.
 const INTERIM_MAX: u8 = 16;
-
-/// Room for the headers of one response. Make one on the stack for each: it is not initialised, so
-/// that costs nothing.
-#[derive(Debug)]
-pub struct Slots<'a>([MaybeUninit<Header<'a>>; HEADERS_MAX]);
-
-impl Slots<'_> {
-    /// Empty ones.
-    pub fn new() -> Self {
-        Slots([const { MaybeUninit::uninit() }; HEADERS_MAX])
-    }
-}
-
-impl Default for Slots<'_> {
-    fn default() -> Self {
-        Slots::new()
-    }
-}
 
 /// What is wrong with a response. The connection is of no use after any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -157,7 +138,8 @@ impl<'a> Reply<'a> {
     ) -> Result<Reply<'a>, ReplyError> {
         let mut tokens = Response::new(&mut []);
         let config = ParserConfig::default();
-        match config.parse_response_with_uninit_headers(&mut tokens, head, &mut slots.0) {
+        match config.parse_response_with_uninit_headers(&mut tokens, head, slots.first(HEADERS_MAX))
+        {
             // An empty line before a response has no excuse (RFC 9112 2.2 has one for requests).
             _ if head.starts_with(b"\r\n") => return Err(ReplyError::LineEnding),
             Ok(Status::Complete(length)) if length == head.len() => {}

@@ -1,6 +1,6 @@
 //! What a request is for: its target, and the authority in it or in Host.
 //!
-//! **What.** [`Target::take`] takes the forms that a server meets (RFC 9112 3.2): origin
+//! **What.** [`Target::parse`] reads the forms that a server meets (RFC 9112 3.2): origin
 //! (`/path?query`), absolute (`http://host/path`) and, for OPTIONS, `*`. [`is_authority`] judges
 //! `host[:port]`.
 //!
@@ -14,9 +14,9 @@
 //! **Read next.** `src/proto/http1/fields.rs`.
 
 use super::Method;
-use super::bytes::{HOST, PATH, TARGET, is, span};
+use super::bytes::{HOST, PATH, TARGET, span};
 use core::net::Ipv6Addr;
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// A request target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,40 +30,35 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Takes a target off the front of `rest`, as far as it may reach. `None` if it is none that
-    /// `method` may have.
-    pub(super) fn take(rest: &mut &'a [u8], method: Method) -> Option<Target<'a>> {
-        if rest.first() == Some(&b'/') {
-            return Some(Target::take_origin(rest, None));
+    /// Reads a target. `None` if it is none that `method` may have.
+    pub(super) fn parse(target: &'a [u8], method: Method) -> Option<Target<'a>> {
+        if target.first() == Some(&b'/') {
+            return Target::origin(target, None);
         }
-        let (target, behind) = rest.split_at(span(rest, TARGET));
         if target == b"*" {
-            *rest = behind;
             let target = Target { authority: None, path: target, query: None };
             return (method == Method::Options).then_some(target);
         }
-        let scheme = memchr(b':', target)?;
-        let (scheme, behind) = rest.split_at(scheme);
+        let (scheme, behind) = target.split_at(memchr(b':', target)?);
         if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
             return None;
         }
-        *rest = behind.strip_prefix(b"://")?;
-        let authority = rest.iter().position(|byte| !is(*byte, PATH) || *byte == b'/')?;
-        let (authority, behind) = rest.split_at(authority);
-        *rest = behind;
-        is_authority(authority).then(|| Target::take_origin(rest, Some(authority)))
+        let behind = behind.strip_prefix(b"://")?;
+        let end = memchr2(b'/', b'?', behind).unwrap_or(behind.len());
+        let (authority, behind) = behind.split_at(end);
+        is_authority(authority).then(|| Target::origin(behind, Some(authority)))?
     }
 
-    fn take_origin(rest: &mut &'a [u8], authority: Option<&'a [u8]>) -> Target<'a> {
-        let (path, behind) = rest.split_at(span(rest, PATH));
+    fn origin(target: &'a [u8], authority: Option<&'a [u8]>) -> Option<Target<'a>> {
+        let (path, behind) = target.split_at(span(target, PATH));
         let path = if path.is_empty() { b"/" } else { path };
-        let Some((b'?', behind)) = behind.split_first() else {
-            *rest = behind;
-            return Target { authority, path, query: None };
-        };
-        let (query, behind) = behind.split_at(span(behind, TARGET));
-        *rest = behind;
-        Target { authority, path, query: Some(query) }
+        match behind {
+            [] => Some(Target { authority, path, query: None }),
+            [b'?', query @ ..] if span(query, TARGET) == query.len() => {
+                Some(Target { authority, path, query: Some(query) })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -103,10 +98,13 @@ fn name_span(text: &[u8]) -> Option<usize> {
     (bytes > 0).then_some(bytes)
 }
 
-/// Rust's own parser would take a plus sign.
+/// Digits and nothing else, up to 16 bits; none is the port of the scheme.
 fn is_port(port: &[u8]) -> bool {
-    let digits = str::from_utf8(port).ok().filter(|port| port.bytes().all(|b| b.is_ascii_digit()));
-    digits.is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok())
+    let add = |number: u32, digit: &u8| {
+        let number = number * 10 + char::from(*digit).to_digit(10)?;
+        (number <= u32::from(u16::MAX)).then_some(number)
+    };
+    port.iter().try_fold(0, add).is_some()
 }
 
 #[cfg(test)]

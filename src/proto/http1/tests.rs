@@ -70,9 +70,10 @@ impl Driver {
                 }
                 continue;
             }
+            let mut slots = Slots::new();
             if self.scan.is_at_start() {
                 self.outcome.parsed += rest.len().min(limits.head_bytes_max);
-                if let Ok((request, length)) = Request::parse(rest, limits) {
+                if let Ok((request, length)) = Request::parse(rest, limits, &mut slots) {
                     self.outcome.parsed -= rest.len().min(limits.head_bytes_max) - length;
                     self.outcome.taken += length;
                     rest = &rest[length..];
@@ -92,7 +93,8 @@ impl Driver {
             assert!(self.scan.is_at_start());
             let head = std::mem::take(&mut self.carry);
             self.outcome.parsed += head.len();
-            let (request, length) = Request::parse(&head, limits)?;
+            let mut slots = Slots::new();
+            let (request, length) = Request::parse(&head, limits, &mut slots)?;
             assert_eq!(length, head.len(), "the scan and the parser agree on the end");
             self.begin(&request, limits)?;
         }
@@ -349,7 +351,7 @@ proptest! {
     /// The parser is safe also where no scan came before it.
     #[test]
     fn any_bytes_may_be_parsed(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Request::parse(&bytes, &Limits::default());
+        let _ = Request::parse(&bytes, &Limits::default(), &mut Slots::new());
     }
 }
 

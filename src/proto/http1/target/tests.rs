@@ -2,8 +2,7 @@ use super::*;
 
 /// The target that all of `text` is.
 fn whole(text: &str, method: Method) -> Option<Target<'_>> {
-    let mut rest = text.as_bytes();
-    Target::take(&mut rest, method).filter(|_| rest.is_empty())
+    Target::parse(text.as_bytes(), method)
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The other opinion on the grammar: `httparse` behind the scan, and plain words for what a target
-//! and a host may be. The parser takes what they take, and finds the same in it.
+//! The other opinion on the grammar: plain `httparse` behind the scan, and plain words for what a
+//! target and a host may be. The parser takes what they take, and finds the same in it.
 
 use super::*;
 
@@ -83,7 +83,8 @@ fn is_name(name: &str) -> bool {
 /// Both on the head that `bytes` begin with.
 fn compare(bytes: &[u8]) {
     let limits = Limits::default();
-    let (ours, shown) = (Request::parse(bytes, &limits), bytes.escape_ascii());
+    let (mut slots, shown) = (Slots::new(), bytes.escape_ascii());
+    let ours = Request::parse(bytes, &limits, &mut slots);
     let Ok(Some(end)) = HeadScan::default().feed(bytes, &limits) else {
         assert!(ours.is_err(), "taken, and the scan finds no end: {shown}");
         return;
