@@ -10,8 +10,9 @@
 //! heard the last word waits for the server to end the connection (7.1.1), and its fate is kept
 //! until then.
 //!
-//! **Costs.** A message is copied once and masked there; an answer that is one frame is compared
-//! where it lies, wherever reads cut it. 72 bytes a connection, and a box while it is upgraded.
+//! **Costs.** A message is copied once, and masked on its way; an answer that is one frame is
+//! compared where it lies, wherever reads cut it. 72 bytes a connection, and a box while it is
+//! upgraded.
 //!
 //! **Read next.** `src/load/speech/opening.rs`, `src/proto/ws/mod.rs`, `src/load/keys.rs`.
 
