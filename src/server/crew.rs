@@ -164,11 +164,14 @@ impl Crew {
     }
 
     /// Changes what siblings and supervisor know of us: the page first, which is seen at once.
-    fn take_part(&mut self, takes_part: bool) {
-        if std::mem::replace(&mut self.has_room[self.number], takes_part) != takes_part {
+    /// Whether that is news.
+    fn take_part(&mut self, takes_part: bool) -> bool {
+        let is_news = std::mem::replace(&mut self.has_room[self.number], takes_part) != takes_part;
+        if is_news {
             page::show_part(&self.pages, self.number, takes_part);
             self.tell(if takes_part { word::ROOM } else { word::FULL });
         }
+        is_news
     }
 
     /// Looks who takes part. The roster will say the same, later.
@@ -271,10 +274,15 @@ impl<S: Service> Worker<S> {
         let Some(crew) = self.crew.as_mut().filter(|_| self.draining.is_none()) else {
             return false;
         };
-        crew.take_part(false);
+        let is_news = crew.take_part(false);
         crew.ask_the_pages();
         if !crew.others_have_room() {
             return false;
+        }
+        if !is_news {
+            // All were full until now, so this socket was watched, and what waits there may have
+            // woken nobody else. The roster that follows makes them look.
+            crew.tell(word::FULL);
         }
         self.watch_listeners(cx);
         true
