@@ -8,7 +8,7 @@
 //! nobody knows where the next one would begin; so does a refused upgrade.
 //!
 //! **Costs.** 56 bytes a connection, and a box while a body comes in. A head that comes whole is
-//! read where it lies, in one pass. What `/healthz` answers is written once a second and copied.
+//! read where it lies. What `/healthz` answers is written once a second and copied.
 //!
 //! **Read next.** `src/proto/http1/mod.rs`, `src/session/http/upgrade.rs`.
 

@@ -14,8 +14,9 @@
 //! judges everything, and the tests and the fuzzer hold them against each other. A parser alone
 //! would begin anew with each byte of a head that trickles in.
 //!
-//! **Costs.** Each byte of a head that comes whole is looked at once; of one that comes in pieces
-//! at most three times, however many pieces there are. A body is borrowed where it lies. 12 bytes
+//! **Costs.** A head that comes whole is parsed once, and its line endings are counted; of one that
+//! comes in pieces each byte is scanned once and parsed at most twice, however many pieces there
+//! are. A body is borrowed where it lies. 12 bytes
 //! of state for a head, 24 for a body; no allocation.
 //!
 //! **Read next.** `src/proto/http1/scan.rs`, `src/proto/http1/head.rs`, `src/proto/http1/body.rs`,
