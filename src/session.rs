@@ -29,10 +29,14 @@ use crate::service::{Framing, Mail, Service};
 use http::Http;
 use websocket::{Controls, WebSocket};
 
-/// Why a session cannot go on, be it the peer's doing or the memory limit's. The peer has been told
-/// in the protocol's own words: they are in the write scratch.
+/// Why a session goes on no more. What it has to say of that, in the protocol's own words, is on
+/// the desk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionError {
+pub enum End {
+    /// It has said its last word: the service wanted that, or the protocol does.
+    Closes,
+    /// So has the peer, before it: nothing more is to come.
+    Parted,
     /// A line is longer than the limit.
     LineTooLong,
     /// No block is left to carry the message in.
@@ -43,21 +47,10 @@ pub enum SessionError {
     WebSocket(WsError),
 }
 
-impl From<Exhausted> for SessionError {
+impl From<Exhausted> for End {
     fn from(_: Exhausted) -> Self {
-        SessionError::Exhausted
+        End::Exhausted
     }
-}
-
-/// Whether a session goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// It does.
-    Open,
-    /// It has said its last word: the service wanted that, or the protocol does.
-    Closes,
-    /// So has the peer, before it: nothing more is to come.
-    Parted,
 }
 
 /// What sessions may use up, and how long they may take. A time of 0 is no limit.
@@ -186,21 +179,21 @@ impl<T: Default> Session<T> {
     /// Handles `fresh` bytes. It may unmask them in place, and leave answers there.
     ///
     /// # Errors
-    /// See [`SessionError`]; answers to earlier messages are among the desk's all the same.
+    /// See [`End`]; answers to earlier messages are on the desk all the same.
     pub fn receive<R: Routes<Service: Service<State = T>>>(
         &mut self,
         fresh: &mut [u8],
         routes: &mut R,
         desk: &mut Desk,
-    ) -> Result<Flow, SessionError> {
+    ) -> Result<(), End> {
         match (&self.speech, self.route) {
-            (Speech::Handshake(_), _) => Ok(Flow::Open),
+            (Speech::Handshake(_), _) => Ok(()),
             (Speech::Http(_), _) => self.receive_http(fresh, routes, desk),
             (_, Some(route)) => {
                 let (service, mail) = routes.service(route);
                 self.receive_joined(fresh, service, mail, desk)
             }
-            (_, None) => Ok(Flow::Closes),
+            (_, None) => Err(End::Closes),
         }
     }
 
@@ -215,12 +208,12 @@ impl<T: Default> Session<T> {
         service: &mut S,
         mail: &mut Mail,
         desk: &mut Desk,
-    ) -> Result<Flow, SessionError> {
+    ) -> Result<(), End> {
         // One after the other: a `match` on three of five looks the place up in a table.
         if let Speech::WebSocket(_) = &self.speech {
             self.receive_frames(fresh, service, mail, desk)
         } else if let Speech::Bytes = &self.speech {
-            Ok(self.receive_bytes(fresh, service, mail, desk))
+            self.receive_bytes(fresh, service, mail, desk)
         } else {
             self.receive_lines(fresh, service, mail, desk)
         }

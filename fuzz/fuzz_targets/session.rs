@@ -20,7 +20,7 @@ use oneloop::clock::Time;
 use oneloop::proto::http1::{self, Date};
 use oneloop::proto::ws::{self, deflate};
 use oneloop::service::{Framing, Mail, Outbound, Service};
-use oneloop::session::{Desk, Flow, Routes, Session, SessionError, SessionLimits};
+use oneloop::session::{Desk, End, Routes, Session, SessionLimits};
 
 const OPENING: &[u8] = b"GET /lines HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
@@ -108,7 +108,7 @@ fn limits() -> SessionLimits {
 /// What came of an input.
 #[derive(Debug, PartialEq)]
 struct Outcome {
-    end: Result<bool, SessionError>,
+    end: Result<(), End>,
     said: Vec<u8>,
     mail: [Vec<u8>; 2],
     heard: Vec<u8>,
@@ -122,20 +122,23 @@ fn run<'a>(mut session: Session<()>, pieces: impl Iterator<Item = &'a [u8]>) -> 
     desk.now = Time::from_ms(500);
     let trials = [Trial::Lines, Trial::Sink(Vec::new())];
     let mut paths = Paths(trials.map(|trial| (trial, Mail::default())));
-    let (mut end, mut said) = (Ok(true), Vec::new());
+    let (mut end, mut said) = (Ok(()), Vec::new());
     for piece in pieces {
         let mut read = piece.to_vec();
-        let flow = session.receive(&mut read, &mut paths, &mut desk);
+        let outcome = session.receive(&mut read, &mut paths, &mut desk);
         // As the server does after each read, or no answer would ever be left where it lies.
         said.extend_from_slice(desk.answers(&read).0);
         desk.clear_answers();
         // Whether more stands behind a peer's last word hangs on the split.
-        end = flow.map(|flow| flow == Flow::Open);
-        if end != Ok(true) {
+        end = match outcome {
+            Err(End::Parted) => Err(End::Closes),
+            outcome => outcome,
+        };
+        if end.is_err() {
             break;
         }
     }
-    if end == Ok(true) {
+    if end.is_ok() {
         session.receive_end(&mut paths, &mut desk);
         said.append(&mut desk.write);
     }

@@ -24,82 +24,68 @@ pub use timer::{TimerKey, TimerWheel};
 pub use token::{ConnId, Source};
 
 use crate::clock::{Clock, Time};
-use mio::event::Event;
-use mio::{Events, Poll, Registry};
+use crate::sys::epoll::{self, ERR, HUP, IN, OUT, RDHUP};
+use mio::{Poll, Registry, Token};
 use spin::Spin;
 use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 /// Events taken from the kernel in one turn; more wait for the next.
 const EVENTS_MAX: usize = 1024;
-/// The longest wait: what `epoll_wait` takes, 24 days.
+/// The longest wait but one: what `epoll_wait` takes, 24 days.
 const WAIT_MS_MAX: u64 = i32::MAX as u64;
+/// The longest.
+const FOR_EVER: i32 = -1;
 /// Timers handled in one turn; more wait for the next.
 const TIMERS_PER_TURN: u32 = 4096;
 
-/// What the kernel said of a socket: a set of facts in one byte.
+/// What the kernel said of a socket, in its own bits (`epoll_ctl(2)`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Readiness(u8);
+pub struct Readiness(u32);
 
 impl Readiness {
+    /// A bit that the kernel does not report.
+    const LOOK: u32 = 1 << 31;
     /// There is something to read, or the stream ended, and that is all.
-    pub const READABLE: Readiness = Readiness(1);
+    pub const READABLE: Readiness = Readiness(IN);
     /// "Look again": the handler asked for it through the again-queue.
-    pub const AGAIN: Readiness = Readiness(1 | 16);
-
-    #[inline]
-    fn of(event: &Event) -> Readiness {
-        // A side that is closed for writing shows in one of these.
-        let is_more = event.is_writable() | event.is_read_closed() | event.is_error();
-        if event.is_readable() & !is_more {
-            // Nearly always.
-            return Readiness::READABLE;
-        }
-        let is_broken = event.is_error() || event.is_write_closed();
-        Readiness(
-            u8::from(event.is_readable())
-                | u8::from(event.is_writable()) << 1
-                | u8::from(event.is_read_closed()) << 2
-                | u8::from(is_broken) << 3,
-        )
-    }
+    pub const AGAIN: Readiness = Readiness(IN | Readiness::LOOK);
 
     /// There is something to read, or the stream ended.
     #[inline]
     pub fn is_readable(self) -> bool {
-        self.0 & 1 != 0
+        self.0 & IN != 0
     }
 
     /// There is something to read, or the stream ended, and at most room to write beside it.
     #[inline]
     pub fn is_just_open(self) -> bool {
-        self.0 & !2 == 1
+        self.0 & !OUT == IN
     }
 
     /// There is room to write again.
     #[inline]
     pub fn is_writable(self) -> bool {
-        self.0 & 2 != 0
+        self.0 & OUT != 0
     }
 
-    /// The peer sent its FIN (RDHUP): a short read is the last one.
+    /// The peer sent its FIN: a short read is the last one.
     #[inline]
     pub fn is_peer_finished(self) -> bool {
-        self.0 & 4 != 0
+        self.0 & (RDHUP | HUP) != 0
     }
 
     /// Both directions are down or an error is pending. What was received can still be read.
     #[inline]
     pub fn is_broken(self) -> bool {
-        self.0 & 8 != 0
+        self.0 & (HUP | ERR) != 0
     }
 
     /// Not the kernel's word: the source was on the again-queue, and now it is not.
     #[inline]
     pub fn is_again(self) -> bool {
-        self.0 & 16 != 0
+        self.0 & Readiness::LOOK != 0
     }
 }
 
@@ -149,7 +135,8 @@ pub trait Handler {
 /// One epoll instance with its timers and its again-queue.
 pub struct Reactor {
     cx: Cx,
-    events: Events,
+    /// What the last wait brought; its capacity is what a wait may bring.
+    events: Vec<epoll::Event>,
     clock: Clock,
     /// For how long to look before it sleeps.
     spin: Spin,
@@ -157,8 +144,6 @@ pub struct Reactor {
     accepts: Vec<u16>,
     /// Step 9 did not finish: do not sleep.
     mail_left: bool,
-    /// The time in whole milliseconds, for the wheel.
-    now_ms: u64,
 }
 
 impl Reactor {
@@ -174,25 +159,18 @@ impl Reactor {
                 timers: TimerWheel::with_capacity(timers_max),
                 again: VecDeque::new(),
             },
-            events: Events::with_capacity(EVENTS_MAX),
+            events: Vec::with_capacity(EVENTS_MAX),
             clock: Clock::start(),
             spin: Spin::default(),
             accepts: Vec::new(),
             mail_left: false,
-            now_ms: 0,
         })
     }
 
     /// The context outside a turn: to register sockets and arm timers before the loop runs.
     pub fn cx(&mut self) -> &mut Cx {
-        self.read_clock();
-        &mut self.cx
-    }
-
-    #[inline(always)]
-    fn read_clock(&mut self) {
         self.cx.now = self.clock.now();
-        self.now_ms = self.cx.now.as_ms();
+        &mut self.cx
     }
 
     /// Looks for up to `spin_us` microseconds before it sleeps, if there is reason to hope; 0 is
@@ -224,17 +202,18 @@ impl Reactor {
         if self.spin.is_on() {
             self.look_and_wait(handler)?;
         } else {
-            self.wait(self.timeout())?;
+            self.wait(self.timeout_ms())?;
         }
         let again_now = self.cx.again.len();
-        self.read_clock();
         let cx = &mut self.cx;
+        cx.now = self.clock.now();
 
         // 4., 5. Whatever is ready, in the order in which it became so; but listeners wait.
         for event in &self.events {
-            match Source::of(event.token()) {
-                Source::Conn(id) => handler.ready(cx, id, Readiness::of(event)),
-                Source::Datagram(index) => handler.datagram(cx, index, Readiness::of(event)),
+            let readiness = Readiness(event.events);
+            match Source::of(Token(event.u64 as usize)) {
+                Source::Conn(id) => handler.ready(cx, id, readiness),
+                Source::Datagram(index) => handler.datagram(cx, index, readiness),
                 Source::Listener(index) => self.accepts.push(index),
                 Source::Control(index) => handler.control(cx, index),
             }
@@ -250,22 +229,17 @@ impl Reactor {
             }
         }
         // 8. Expired timers.
-        let mut budget = TIMERS_PER_TURN;
-        while let Some(key) = cx.timers.pop_expired(self.now_ms, &mut budget) {
-            handler.timer(cx, key);
+        if cx.timers.advance(cx.now) {
+            expire(handler, cx);
         }
         // 9. Mail.  10. The end.
         self.mail_left = handler.mail(cx);
         Ok(handler.turn_end(cx))
     }
 
-    /// Waits for events until `timeout` is over, or a signal comes.
     #[inline]
-    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        match self.cx.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-            _ => Ok(()),
-        }
+    fn wait(&mut self, timeout_ms: i32) -> io::Result<()> {
+        epoll::wait(&self.cx.poll, &mut self.events, timeout_ms)
     }
 
     /// The same of a loop that spins: before it sleeps it looks for as long as the spin says, but
@@ -273,16 +247,15 @@ impl Reactor {
     #[cold]
     #[inline(never)]
     fn look_and_wait<H: Handler>(&mut self, handler: &mut H) -> io::Result<()> {
-        let timeout = self.timeout();
-        if timeout == Some(Duration::ZERO) {
-            return self.wait(timeout);
+        if self.timeout_ms() == 0 {
+            return self.wait(0);
         }
         let began = self.clock.now();
         self.cx.now = began;
         let until = self.spin.until(began);
-        let due = self.cx.timers.next_due_ms().map(Time::from_ms);
+        let due = self.cx.timers.next_due();
         while self.cx.now < until && due.is_none_or(|due| self.cx.now < due) {
-            self.wait(Some(Duration::ZERO))?;
+            self.wait(0)?;
             if !self.events.is_empty() {
                 self.spin.found();
                 handler.spun(true);
@@ -295,8 +268,7 @@ impl Reactor {
             handler.spun(false);
         }
         // The look was a part of the time, so what is left of it is asked for anew.
-        self.now_ms = self.cx.now.as_ms();
-        self.wait(self.timeout())?;
+        self.wait(self.timeout_ms())?;
         if !self.events.is_empty() {
             self.spin.slept(self.clock.now().since(began));
         }
@@ -306,14 +278,13 @@ impl Reactor {
     /// Zero if work is left, else until the next timer, else for ever: an idle loop sleeps.
     /// Counted from the beginning of the turn that ends now, so a timer may be late by the length
     /// of a turn, as it is anyway if it expires during one.
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout_ms(&self) -> i32 {
         if self.mail_left || !self.cx.again.is_empty() {
-            return Some(Duration::ZERO);
+            return 0;
         }
-        // In whole milliseconds, as the kernel counts them too.
-        let due_ms = self.cx.timers.next_due_ms()?;
-        let wait_ms = due_ms.saturating_sub(self.now_ms).min(WAIT_MS_MAX);
-        Some(Duration::from_millis(wait_ms))
+        let Some(due) = self.cx.timers.next_due() else { return FOR_EVER };
+        let wait_ns = due.as_ns().saturating_sub(self.cx.now.as_ns());
+        wait_ns.div_ceil(1_000_000).min(WAIT_MS_MAX) as i32
     }
 }
 
@@ -329,6 +300,15 @@ fn look_again<H: Handler>(handler: &mut H, cx: &mut Cx, count: usize, accepts: &
             Some(Source::Listener(index)) => accepts.push(index),
             Some(Source::Control(_)) | None => {}
         }
+    }
+}
+
+/// Handles the timers whose time has come, as many as a turn may.
+#[inline(never)]
+fn expire<H: Handler>(handler: &mut H, cx: &mut Cx) {
+    let mut budget = TIMERS_PER_TURN;
+    while let Some(key) = cx.timers.pop_expired(&mut budget) {
+        handler.timer(cx, key);
     }
 }
 

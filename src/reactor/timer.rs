@@ -31,7 +31,7 @@ const LEVELS: usize = 7;
 const AHEAD_MS_MAX: u64 = 1 << 40;
 
 /// Nothing is armed.
-const NEVER: u64 = u64::MAX;
+const NEVER: Time = Time::from_ns(u64::MAX);
 /// End of a list.
 const NIL: u32 = u32::MAX;
 /// A node that is on no list.
@@ -58,9 +58,12 @@ pub struct TimerWheel {
     occupied: [u64; LEVELS],
     /// Every deadline at or before this millisecond is on the due list or gone.
     elapsed_ms: u64,
+    /// To where the wheel has been advanced. `elapsed_ms` follows when a timer is armed or expires,
+    /// and not each turn, for that would be a division a turn.
+    now: Time,
     /// When the wheel next has work: the time of the first occupied slot begins, or a timer is due.
     /// [`NEVER`] if none is armed. Kept, because it is asked for twice a turn and seldom changes.
-    work_at_ms: u64,
+    work_at: Time,
     armed: usize,
 }
 
@@ -72,7 +75,8 @@ impl TimerWheel {
             heads: [NIL; LEVELS * SLOTS + 1],
             occupied: [0; LEVELS],
             elapsed_ms: 0,
-            work_at_ms: NEVER,
+            now: Time::ZERO,
+            work_at: NEVER,
             armed: 0,
         }
     }
@@ -91,6 +95,9 @@ impl TimerWheel {
     /// after `due`.
     pub fn arm(&mut self, key: TimerKey, due: Time) {
         self.disarm(key);
+        if self.now < self.work_at {
+            self.elapsed_ms = self.now.as_ms();
+        }
         let index = key.0 as usize;
         if index >= self.nodes.len() {
             let empty = Node { due_ms: 0, prev: NIL, next: NIL, list: UNARMED };
@@ -101,7 +108,7 @@ impl TimerWheel {
         let list = self.list_for(due_ms);
         self.link(key.0, list);
         self.armed += 1;
-        self.work_at_ms = self.work_at_ms.min(self.begins_ms(list));
+        self.work_at = self.work_at.min(Time::from_ms(self.begins_ms(list)));
     }
 
     /// Sees to it that `key` fires at `due` at the latest: an earlier deadline stays. For those who
@@ -119,7 +126,7 @@ impl TimerWheel {
         if self.nodes.get(key.0 as usize).is_some_and(|node| node.list != UNARMED) {
             self.unlink(key.0);
             self.armed -= 1;
-            self.work_at_ms = self.first_work_ms();
+            self.work_at = self.first_work();
         }
     }
 
@@ -128,22 +135,24 @@ impl TimerWheel {
         self.nodes.get(key.0 as usize).is_some_and(|node| node.list != UNARMED)
     }
 
-    /// The millisecond in which the wheel next wants [`pop_expired`](TimerWheel::pop_expired) to be
-    /// called; never later than the earliest deadline.
-    pub fn next_due_ms(&self) -> Option<u64> {
-        (self.work_at_ms != NEVER).then_some(self.work_at_ms)
+    /// When the wheel next has work: a whole millisecond, never later than the earliest deadline.
+    pub fn next_due(&self) -> Option<Time> {
+        (self.work_at != NEVER).then_some(self.work_at)
     }
 
-    /// Takes one timer whose deadline is at or before `now_ms`. Every timer that is touched costs
-    /// one of `budget`; `None` means that nothing is due or that the budget is spent.
+    /// It is `now`. Whether there is work for [`pop_expired`](TimerWheel::pop_expired).
     #[inline]
-    pub fn pop_expired(&mut self, now_ms: u64, budget: &mut u32) -> Option<TimerKey> {
-        if now_ms < self.work_at_ms {
-            self.elapsed_ms = now_ms;
-            return None;
-        }
-        let expired = self.pop_due(now_ms, budget);
-        self.work_at_ms = self.first_work_ms();
+    pub fn advance(&mut self, now: Time) -> bool {
+        self.now = now;
+        self.work_at <= now
+    }
+
+    /// Takes one timer whose deadline is at or before the millisecond to which the wheel was
+    /// [advanced](TimerWheel::advance). Every timer that is touched costs one of `budget`; `None`
+    /// means that nothing is due or that the budget is spent.
+    pub fn pop_expired(&mut self, budget: &mut u32) -> Option<TimerKey> {
+        let expired = self.pop_due(self.now.as_ms(), budget);
+        self.work_at = self.first_work();
         expired
     }
 
@@ -204,11 +213,11 @@ impl TimerWheel {
         above + ((list as u64 % SLOTS as u64) << shift)
     }
 
-    fn first_work_ms(&self) -> u64 {
+    fn first_work(&self) -> Time {
         if self.heads[DUE as usize] != NIL {
-            return self.elapsed_ms;
+            return Time::from_ms(self.elapsed_ms);
         }
-        self.first_slot().map_or(NEVER, |list| self.begins_ms(list))
+        self.first_slot().map_or(NEVER, |list| Time::from_ms(self.begins_ms(list)))
     }
 
     fn link(&mut self, key: u32, list: u16) {

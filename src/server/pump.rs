@@ -28,7 +28,7 @@ use crate::proto::http1;
 use crate::proto::ws::WsError;
 use crate::reactor::{ConnId, Cx, Readiness, Source};
 use crate::service::Service;
-use crate::session::{Expiry, Farewell, Flow, SessionError, SessionLimits};
+use crate::session::{End, Expiry, Farewell, SessionLimits};
 
 /// What is to be done with a connection after a step, or why it ends now.
 pub(super) type Step = Result<(), CloseReason>;
@@ -56,18 +56,17 @@ impl From<ReceiveError> for CloseReason {
     }
 }
 
-impl From<SessionError> for CloseReason {
-    fn from(error: SessionError) -> Self {
-        match error {
-            SessionError::LineTooLong => CloseReason::LineTooLong,
-            SessionError::Exhausted | SessionError::WebSocket(WsError::Exhausted) => {
-                CloseReason::BuffersExhausted
-            }
-            SessionError::Http(http1::Error::BodyTooLarge) => CloseReason::BodyTooLarge,
-            SessionError::Http(http1::Error::Tls) => CloseReason::TlsOnPlain,
-            SessionError::Http(_) => CloseReason::BadRequest,
-            SessionError::WebSocket(WsError::TooManyControlFrames) => CloseReason::ControlFlood,
-            SessionError::WebSocket(_) => CloseReason::BadFrame,
+impl From<End> for CloseReason {
+    fn from(end: End) -> Self {
+        match end {
+            End::Closes | End::Parted => CloseReason::ServiceClosed,
+            End::LineTooLong => CloseReason::LineTooLong,
+            End::Exhausted | End::WebSocket(WsError::Exhausted) => CloseReason::BuffersExhausted,
+            End::Http(http1::Error::BodyTooLarge) => CloseReason::BodyTooLarge,
+            End::Http(http1::Error::Tls) => CloseReason::TlsOnPlain,
+            End::Http(_) => CloseReason::BadRequest,
+            End::WebSocket(WsError::TooManyControlFrames) => CloseReason::ControlFlood,
+            End::WebSocket(_) => CloseReason::BadFrame,
         }
     }
 }
@@ -95,8 +94,7 @@ impl<S: Service> Worker<S> {
         else {
             return self.step_with_care(cx, id, readiness);
         };
-        let Channel { service, mail, .. } = &mut self.channels[route as usize];
-        if mail.bytes.len() > MAIL_HIGH_BYTES {
+        if self.mail_waits && self.channels[route as usize].mail.bytes.len() > MAIL_HIGH_BYTES {
             return self.step_with_care(cx, id, readiness);
         }
         let len = match conn.link.receive_raw(&mut self.read[..]) {
@@ -106,10 +104,15 @@ impl<S: Service> Worker<S> {
         conn.last_active = cx.now;
         self.metrics.bytes_in += len as u64;
         self.desk.now = cx.now;
+        let Channel { service, mail, .. } = &mut self.channels[route as usize];
         let fresh = &mut self.read[..len];
-        let flow = conn.session.receive_joined(fresh, service, mail, &mut self.desk);
+        let outcome = conn.session.receive_joined(fresh, service, mail, &mut self.desk);
         if mail.messages > 0 {
             self.mail_waits = true;
+        }
+        if outcome.is_err() {
+            self.send_written(cx, id)?;
+            return self.go_on(cx, id, outcome, false);
         }
         let (answers, _) = self.desk.answers(&self.read[..]);
         if !answers.is_empty() {
@@ -118,16 +121,13 @@ impl<S: Service> Worker<S> {
             self.metrics.bytes_out += taken as u64;
             if sent.is_ok() && taken < len {
                 self.stall(cx, id, taken)?;
-                return self.go_on(cx, id, flow, false);
+                return self.go_on(cx, id, Ok(()), false);
             }
             // Also if it ends now: left on the desk, the next connection would get it.
             self.desk.clear_answers();
             sent?;
         }
-        match flow {
-            Ok(Flow::Open) => Ok(()),
-            ended => self.session_ended(cx, id, ended, false),
-        }
+        Ok(())
     }
 
     /// Sees what an event is about, and reads once.
@@ -186,9 +186,9 @@ impl<S: Service> Worker<S> {
         }
         let doors = &self.listeners[conn.listener as usize].doors;
         let mut rooms = Rooms { doors, channels: &mut self.channels };
-        let flow = match len {
+        let outcome = match len {
             // Of TLS it was nothing but its own.
-            0 => Ok(Flow::Open),
+            0 => Ok(()),
             _ => conn.session.receive(&mut self.read[..len], &mut rooms, &mut self.desk),
         };
         if let Some(route) = conn.session.route() {
@@ -204,7 +204,7 @@ impl<S: Service> Worker<S> {
             conn.arm_expiry(id, cx, &self.desk.limits);
         }
         self.send_written(cx, id)?;
-        self.go_on(cx, id, flow, more)
+        self.go_on(cx, id, outcome, more)
     }
 
     /// The socket took only the first `taken` bytes of the answers: the rest waits.
@@ -222,15 +222,9 @@ impl<S: Service> Worker<S> {
 
     /// The answers are out, or wait: sees what is left to be done. `more` may wait unread.
     #[inline(never)]
-    fn go_on(
-        &mut self,
-        cx: &mut Cx,
-        id: ConnId,
-        flow: Result<Flow, SessionError>,
-        more: bool,
-    ) -> Step {
-        if flow != Ok(Flow::Open) {
-            return self.session_ended(cx, id, flow, more);
+    fn go_on(&mut self, cx: &mut Cx, id: ConnId, outcome: Result<(), End>, more: bool) -> Step {
+        if let Err(end) = outcome {
+            return self.session_ended(cx, id, end, more);
         }
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
         conn.paused = conn.link.backlog_bytes() > BACKLOG_HIGH_BYTES;
@@ -248,18 +242,11 @@ impl<S: Service> Worker<S> {
 
     /// The session has said its last word. `more` may wait unread.
     #[cold]
-    fn session_ended(
-        &mut self,
-        cx: &mut Cx,
-        id: ConnId,
-        outcome: Result<Flow, SessionError>,
-        more: bool,
-    ) -> Step {
-        match outcome {
-            Ok(Flow::Parted) if !more => self.part(cx, id, CloseReason::ServiceClosed),
-            Ok(_) => self.begin_close(cx, id, CloseReason::ServiceClosed),
-            Err(SessionError::Exhausted) => Err(CloseReason::BuffersExhausted),
-            Err(error) => self.begin_close(cx, id, error.into()),
+    fn session_ended(&mut self, cx: &mut Cx, id: ConnId, end: End, more: bool) -> Step {
+        match end {
+            End::Parted if !more => self.part(cx, id, end.into()),
+            End::Exhausted => Err(CloseReason::BuffersExhausted),
+            _ => self.begin_close(cx, id, end.into()),
         }
     }
 
@@ -349,10 +336,11 @@ impl<S: Service> Worker<S> {
 }
 
 impl<T: Default> Conn<T> {
-    /// The service that it is joined to, if it is that and nothing else: see `Worker::step`.
+    /// The service that it is joined to, if it is that and nothing else: see `Worker::step`. A
+    /// peer that has finished need not be asked for: the kernel says so with each event.
     #[inline(always)]
     fn plain_route(&self) -> Option<u16> {
-        let is_special = self.paused | self.peer_finished | self.inflates;
+        let is_special = self.paused | self.inflates;
         let is_plain = self.phase == Phase::Open && !is_special && self.link.is_bare();
         self.session.route().filter(|_| is_plain)
     }

@@ -14,7 +14,7 @@
 
 mod upgrade;
 
-use super::{Desk, Expiry, Farewell, Flow, Routes, Session, SessionError, SessionLimits, Speech};
+use super::{Desk, End, Expiry, Farewell, Routes, Session, SessionLimits, Speech};
 use crate::buf::{Carry, Pool};
 use crate::clock::Time;
 use crate::proto::http1::{
@@ -158,14 +158,14 @@ impl<T: Default> Session<T> {
         fresh: &mut [u8],
         routes: &mut R,
         desk: &mut Desk,
-    ) -> Result<Flow, SessionError> {
+    ) -> Result<(), End> {
         let outcome = self.serve_requests(fresh, routes, desk);
         // A second response would be taken for a part of the first.
         let is_answered = match &self.speech {
             Speech::Http(Http { stage: Stage::Body(incoming), .. }) => incoming.is_answered,
             _ => false,
         };
-        if let Err(SessionError::Http(error)) = outcome
+        if let Err(End::Http(error)) = outcome
             && !is_answered
         {
             let status = error.status();
@@ -186,45 +186,40 @@ impl<T: Default> Session<T> {
         fresh: &mut [u8],
         routes: &mut R,
         desk: &mut Desk,
-    ) -> Result<Flow, SessionError> {
+    ) -> Result<(), End> {
         let mut at = 0;
         while let Speech::Http(http) = &mut self.speech {
             if let Stage::Body(incoming) = &mut http.stage {
                 let mut rest = &fresh[at..];
-                let part = take_body(incoming, &mut self.state, &mut rest, routes, desk)?;
-                at = fresh.len() - rest.len();
-                match part {
-                    None => return Ok(Flow::Open),
-                    Some(Flow::Open) => http.stage = Stage::Idle,
-                    Some(ends) => return Ok(ends),
+                if !take_body(incoming, &mut self.state, &mut rest, routes, desk)? {
+                    return Ok(());
                 }
+                at = fresh.len() - rest.len();
+                http.stage = Stage::Idle;
             }
             if at == fresh.len() {
-                return Ok(Flow::Open);
+                return Ok(());
             }
             if let Stage::Idle = http.stage {
                 http.stage = Stage::Head(desk.now);
             }
             let (left, mut slots) = (&fresh[at..], Slots::new());
-            let flow = if http.scan.is_at_start()
+            if http.scan.is_at_start()
                 && let Ok((mut request, length)) =
                     Request::parse(left, &desk.limits.http, &mut slots)
             {
                 http.stage = Stage::Idle;
                 at += length;
-                self.serve_one(&mut request, fresh.len() - at, routes, desk)?
+                self.serve_one(&mut request, fresh.len() - at, routes, desk)?;
             } else if let Some(length) = http.scan.feed(left, &desk.limits.http)? {
                 at += length;
-                self.serve_carried(&left[..length], fresh.len() - at, routes, desk)?
+                self.serve_carried(&left[..length], fresh.len() - at, routes, desk)?;
             } else {
                 http.carry.append(left, &mut desk.pool)?;
-                return Ok(Flow::Open);
-            };
-            if flow == Flow::Closes {
-                return Ok(Flow::Closes);
+                return Ok(());
             }
         }
-        let Some(route) = self.route else { return Ok(Flow::Closes) };
+        let Some(route) = self.route else { return Err(End::Closes) };
         let (service, mail) = routes.service(route);
         let outcome = self.receive_frames(&mut fresh[at..], service, mail, desk);
         if let Speech::WebSocket(websocket) = &mut self.speech {
@@ -242,8 +237,8 @@ impl<T: Default> Session<T> {
         behind: usize,
         routes: &mut R,
         desk: &mut Desk,
-    ) -> Result<Flow, SessionError> {
-        let Speech::Http(http) = &mut self.speech else { return Ok(Flow::Open) };
+    ) -> Result<(), End> {
+        let Speech::Http(http) = &mut self.speech else { return Ok(()) };
         http.stage = Stage::Idle;
         let mut carry = std::mem::take(&mut http.carry);
         let mut serve = |head: &[u8], desk: &mut Desk| {
@@ -254,12 +249,12 @@ impl<T: Default> Session<T> {
         if carry.is_empty() {
             return serve(last, desk);
         }
-        let flow = match carry.append(last, &mut desk.pool) {
+        let outcome = match carry.append(last, &mut desk.pool) {
             Ok(()) => serve(carry.bytes(), desk),
             Err(exhausted) => Err(exhausted.into()),
         };
         carry.clear(&mut desk.pool);
-        flow
+        outcome
     }
 
     /// Answers one request, or sees to it that its body is. `behind` its head so many bytes have
@@ -270,27 +265,27 @@ impl<T: Default> Session<T> {
         behind: usize,
         routes: &mut R,
         desk: &mut Desk,
-    ) -> Result<Flow, SessionError> {
+    ) -> Result<(), End> {
         // Requests that have come already are answered too: it is said with the last of them.
         request.keep_alive &= !(desk.is_ending && is_last(request.extent, behind));
         // Before anything is answered: its length may be over the limit.
-        let body = Body::new(request.extent, &desk.limits.http).map_err(SessionError::Http)?;
+        let body = Body::new(request.extent, &desk.limits.http).map_err(End::Http)?;
         let (route, exchange) = match answer(request, routes, desk) {
             Next::Upgraded(route, subprotocol, agreed) => {
-                return Ok(self.begin_websocket(route, subprotocol, agreed, routes, desk));
+                return self.begin_websocket(route, subprotocol, agreed, routes, desk);
             }
             Next::Posted(route, exchange) => (Some(route), exchange),
             Next::Answered(exchange) => (None, exchange),
         };
         if route.is_none() && (request.extent.is_empty() || !exchange.keep_alive) {
-            return Ok(flow(exchange));
+            return goes_on(exchange);
         }
         if let Speech::Http(http) = &mut self.speech {
             let (since, is_answered) = (desk.now, route.is_none());
             let incoming = Incoming { body, exchange, route, since, bytes: 0, is_answered };
             http.stage = Stage::Body(Box::new(incoming));
         }
-        Ok(Flow::Open)
+        Ok(())
     }
 }
 
@@ -303,15 +298,14 @@ fn is_last(extent: Extent, behind: usize) -> bool {
     }
 }
 
-/// Takes what is there of a body. `None`: there is more to come; else whether the connection goes
-/// on.
+/// Takes what is there of a body; whether that was the end of it.
 fn take_body<R: Routes>(
     incoming: &mut Incoming,
     state: &mut <R::Service as Service>::State,
     rest: &mut &[u8],
     routes: &mut R,
     desk: &mut Desk,
-) -> Result<Option<Flow>, http1::Error> {
+) -> Result<bool, End> {
     let chunks = incoming.exchange.version == Version::Http11;
     let mut closes = false;
     loop {
@@ -324,7 +318,7 @@ fn take_body<R: Routes>(
             incoming.bytes += data.len() as u64;
         }
         match (part, incoming.route) {
-            (Part::More, _) => return Ok(None),
+            (Part::More, _) => return Ok(false),
             (Part::Data(_), None) => {}
             (Part::Data(data), Some(route)) => {
                 let (service, mail) = routes.service(route);
@@ -338,14 +332,15 @@ fn take_body<R: Routes>(
                 if route.is_some() && chunks {
                     encode_last_chunk(&mut desk.write);
                 }
-                return Ok(Some(if closes { Flow::Closes } else { flow(incoming.exchange) }));
+                let exchange = incoming.exchange;
+                return if closes { Err(End::Closes) } else { goes_on(exchange).map(|()| true) };
             }
         }
     }
 }
 
-fn flow(exchange: Exchange) -> Flow {
-    if exchange.keep_alive { Flow::Open } else { Flow::Closes }
+fn goes_on(exchange: Exchange) -> Result<(), End> {
+    if exchange.keep_alive { Ok(()) } else { Err(End::Closes) }
 }
 
 /// Decides over a request and writes the response, as far as there is one already.
@@ -430,9 +425,9 @@ fn page<R: Routes>(routes: &mut R) -> String {
     text
 }
 
-impl From<http1::Error> for SessionError {
+impl From<http1::Error> for End {
     fn from(error: http1::Error) -> Self {
-        SessionError::Http(error)
+        End::Http(error)
     }
 }
 

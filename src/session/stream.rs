@@ -11,7 +11,7 @@
 //!
 //! **Read next.** `src/proto/line.rs`, `src/session/http.rs`.
 
-use super::{Desk, Flow, Session, SessionError, Speech};
+use super::{Desk, End, Session, Speech};
 use crate::proto::line;
 use crate::service::{Encoding, Mail, Outbound, Service};
 
@@ -23,15 +23,15 @@ impl<T: Default> Session<T> {
         service: &mut S,
         mail: &mut Mail,
         desk: &mut Desk,
-    ) -> Flow {
+    ) -> Result<(), End> {
         let mut out = Outbound::new(Encoding::Bytes, &mut desk.write, mail).in_place_of(fresh);
         service.message(&mut self.state, fresh, &mut out);
         desk.messages += 1;
-        let (flow, is_in_place) = (flow(&out), out.is_in_place());
+        let (outcome, is_in_place) = (goes_on(&out), out.is_in_place());
         if is_in_place {
             desk.in_place = 0..fresh.len();
         }
-        flow
+        outcome
     }
 
     #[inline(never)]
@@ -41,9 +41,9 @@ impl<T: Default> Session<T> {
         service: &mut S,
         mail: &mut Mail,
         desk: &mut Desk,
-    ) -> Result<Flow, SessionError> {
+    ) -> Result<(), End> {
         let outcome = self.cut_lines(fresh, service, mail, desk);
-        if outcome == Err(SessionError::LineTooLong) {
+        if outcome == Err(End::LineTooLong) {
             let notice = format!("-ERR line longer than {} bytes\n", desk.limits.line_bytes_max);
             desk.write.extend_from_slice(notice.as_bytes());
         }
@@ -56,8 +56,8 @@ impl<T: Default> Session<T> {
         service: &mut S,
         mail: &mut Mail,
         desk: &mut Desk,
-    ) -> Result<Flow, SessionError> {
-        let Speech::Lines(carry) = &mut self.speech else { return Ok(Flow::Closes) };
+    ) -> Result<(), End> {
+        let Speech::Lines(carry) = &mut self.speech else { return Err(End::Closes) };
         let mut out = Outbound::new(Encoding::Lines, &mut desk.write, mail);
         let max = desk.limits.line_bytes_max;
         let mut rest = fresh;
@@ -65,13 +65,13 @@ impl<T: Default> Session<T> {
             let Some((line, behind)) = line::split(rest) else {
                 // The ending is still to come, so at the limit itself the line is already too long.
                 if carry.bytes().len() + rest.len() >= max {
-                    return Err(SessionError::LineTooLong);
+                    return Err(End::LineTooLong);
                 }
                 carry.append(rest, &mut desk.pool)?;
                 break;
             };
             if carry.bytes().len() + line.len() > max {
-                return Err(SessionError::LineTooLong);
+                return Err(End::LineTooLong);
             }
             if carry.is_empty() {
                 service.message(&mut self.state, line::trim(line), &mut out);
@@ -83,7 +83,7 @@ impl<T: Default> Session<T> {
             desk.messages += 1;
             rest = behind;
         }
-        Ok(flow(&out))
+        goes_on(&out)
     }
 
     pub(super) fn receive_last_line<S: Service<State = T>>(
@@ -101,8 +101,8 @@ impl<T: Default> Session<T> {
 }
 
 /// Whether the service wants to go on.
-pub(super) fn flow(out: &Outbound<'_>) -> Flow {
-    if out.is_closed() { Flow::Closes } else { Flow::Open }
+pub(super) fn goes_on(out: &Outbound<'_>) -> Result<(), End> {
+    if out.is_closed() { Err(End::Closes) } else { Ok(()) }
 }
 
 #[cfg(test)]

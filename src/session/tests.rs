@@ -133,11 +133,7 @@ impl Bench {
     }
 
     /// Lets `session` read `bytes`.
-    pub(super) fn receive(
-        &mut self,
-        session: &mut Session<()>,
-        bytes: &[u8],
-    ) -> Result<Flow, SessionError> {
+    pub(super) fn receive(&mut self, session: &mut Session<()>, bytes: &[u8]) -> Result<(), End> {
         let mut read = bytes.to_vec();
         let mut said = std::mem::take(&mut self.desk.write);
         let outcome = session.receive(&mut read, &mut self.paths, &mut self.desk);
@@ -180,7 +176,7 @@ pub(super) fn opening(path: &str, host: &str, more: &str) -> String {
 /// What came of an input.
 #[derive(Debug, PartialEq)]
 pub(super) struct Outcome {
-    pub(super) flow: Result<Flow, SessionError>,
+    pub(super) flow: Result<(), End>,
     pub(super) said: Vec<u8>,
     /// What went to all of the room.
     pub(super) mail: Vec<u8>,
@@ -200,19 +196,19 @@ pub(super) fn run<'a>(
     parts: impl IntoIterator<Item = &'a [u8]>,
 ) -> Outcome {
     let mut bench = Bench::new(limits());
-    let mut flow = Ok(Flow::Open);
+    let mut flow = Ok(());
     for part in parts {
         flow = bench.receive(&mut session, part);
-        if flow != Ok(Flow::Open) {
+        if flow != Ok(()) {
             break;
         }
     }
-    if flow == Ok(Flow::Open) {
+    if flow == Ok(()) {
         bench.receive_end(&mut session);
     }
-    if flow == Ok(Flow::Parted) {
+    if flow == Err(End::Parted) {
         // Whether something stands behind the peer's last word hangs on where the input was split.
-        flow = Ok(Flow::Closes);
+        flow = Err(End::Closes);
     }
     let route = session.route();
     bench.end(session);

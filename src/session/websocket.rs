@@ -12,8 +12,8 @@
 //!
 //! **Read next.** `src/proto/ws/mod.rs`, `src/proto/ws/deflate/mod.rs`.
 
-use super::stream::flow;
-use super::{Desk, Expiry, Farewell, Flow, Session, SessionError, SessionLimits, Speech};
+use super::stream::goes_on;
+use super::{Desk, End, Expiry, Farewell, Session, SessionLimits, Speech};
 use crate::clock::Time;
 use crate::proto::ws::deflate::{self, Codec, Compressing};
 use crate::proto::ws::{
@@ -142,8 +142,8 @@ impl<T: Default> Session<T> {
         service: &mut S,
         mail: &mut Mail,
         desk: &mut Desk,
-    ) -> Result<Flow, SessionError> {
-        let Speech::WebSocket(websocket) = &self.speech else { return Ok(Flow::Closes) };
+    ) -> Result<(), End> {
+        let Speech::WebSocket(websocket) = &self.speech else { return Err(End::Closes) };
         let Some(bytes_max) = websocket.whole_bytes_max(desk) else {
             return self.hear(fresh, service, mail, desk);
         };
@@ -151,20 +151,18 @@ impl<T: Default> Session<T> {
         loop {
             while let Some(whole) = open_short(fresh, at, answers.end, bytes_max) {
                 at = whole.end;
-                match self.serve(whole, fresh, &mut answers, service, mail, desk) {
-                    Ok(Flow::Open) => {}
-                    last => return end(last, &fresh[answers], desk),
+                if let Err(last) = self.serve(whole, fresh, &mut answers, service, mail, desk) {
+                    return end(last, &fresh[answers], desk);
                 }
             }
             if at == fresh.len() {
                 desk.in_place = answers;
-                return Ok(Flow::Open);
+                return Ok(());
             }
-            let Some(whole) = open_long(fresh, at, bytes_max) else { break };
+            let Some(whole) = open_long(fresh, at, answers.end, bytes_max) else { break };
             at = whole.end;
-            match self.serve(whole, fresh, &mut answers, service, mail, desk) {
-                Ok(Flow::Open) => {}
-                last => return end(last, &fresh[answers], desk),
+            if let Err(last) = self.serve(whole, fresh, &mut answers, service, mail, desk) {
+                return end(last, &fresh[answers], desk);
             }
         }
         desk.write_first(&fresh[answers]);
@@ -182,24 +180,26 @@ impl<T: Default> Session<T> {
         service: &mut S,
         mail: &mut Mail,
         desk: &mut Desk,
-    ) -> Result<Flow, WsError> {
+    ) -> Result<(), End> {
         if !whole.is_valid(fresh) {
-            return Err(WsError::InvalidUtf8);
+            return Err(End::WebSocket(WsError::InvalidUtf8));
         }
         let Whole { kind, payload, .. } = whole;
         let message = &fresh[payload.clone()];
         let out = Outbound::new(Encoding::WebSocket(kind), &mut desk.write, mail);
         let mut out = out.in_place_of(message);
         service.message(&mut self.state, message, &mut out);
-        let (flow, is_in_place) = (flow(&out), out.is_in_place());
+        let (outcome, is_in_place) = (goes_on(&out), out.is_in_place());
         desk.messages += 1;
         if is_in_place {
+            // It was opened where it follows the answers before it.
             let answer = encode::message_in_place(kind, payload, fresh);
-            pack(answers, answer, fresh);
+            let start = if answers.end == 0 { answer.start } else { answers.start };
+            *answers = start..answer.end;
         } else if !desk.write.is_empty() {
             desk.write_first(&fresh[std::mem::take(answers)]);
         }
-        Ok(flow)
+        outcome
     }
 
     #[inline(never)]
@@ -209,17 +209,17 @@ impl<T: Default> Session<T> {
         service: &mut S,
         mail: &mut Mail,
         desk: &mut Desk,
-    ) -> Result<Flow, SessionError> {
-        let Speech::WebSocket(websocket) = &mut self.speech else { return Ok(Flow::Closes) };
+    ) -> Result<(), End> {
+        let Speech::WebSocket(websocket) = &mut self.speech else { return Err(End::Closes) };
         let was_pinged = websocket.pinged_at.take().is_some();
         loop {
             let event = websocket.decoder.next(&mut rest, &mut desk.assembly, &mut desk.pool);
             let (kind, message) = match event {
-                Ok(None) => return Ok(Flow::Open),
+                Ok(None) => return Ok(()),
                 Ok(Some(Event::Message(kind, message))) => (kind, message),
                 Ok(Some(Event::Compressed(kind, payload))) => {
                     // Only a decoder that was told so expects them.
-                    let Some(codec) = &mut websocket.codec else { return Ok(Flow::Closes) };
+                    let Some(codec) = &mut websocket.codec else { return Err(End::Closes) };
                     let bytes_max = desk.limits.ws.message_bytes_max;
                     match codec.decode(kind, payload, bytes_max, &mut desk.deflate.inflating) {
                         Ok(message) => (kind, message),
@@ -241,7 +241,7 @@ impl<T: Default> Session<T> {
                     encode::close(code, "", None, &mut desk.write);
                     // A peer that goes on after its close, or owes a pong, may still send.
                     let is_last = rest.is_empty() && !was_pinged;
-                    return Ok(if is_last { Flow::Parted } else { Flow::Closes });
+                    return Err(if is_last { End::Parted } else { End::Closes });
                 }
                 Err(error) => return refuse(error, &mut desk.write),
             };
@@ -249,48 +249,34 @@ impl<T: Default> Session<T> {
             let mut out = Outbound::new(encoding, &mut desk.write, mail);
             service.message(&mut self.state, message, &mut out);
             desk.messages += 1;
-            if flow(&out) == Flow::Closes {
-                return Ok(part_with_service(&mut desk.write));
+            if out.is_closed() {
+                return part_with_service(&mut desk.write);
             }
         }
     }
 }
 
-/// Puts the next answer behind those that there are.
-#[inline(always)]
-fn pack(answers: &mut Range<usize>, next: Range<usize>, read: &mut [u8]) {
-    if answers.end == 0 {
-        *answers = next;
-    } else {
-        let end = answers.end + (next.end - next.start);
-        if next.start != answers.end {
-            read.copy_within(next, answers.end);
-        }
-        answers.end = end;
-    }
-}
-
 /// Puts the last word behind `answers`: the service wants no more, or the peer did something wrong.
 #[cold]
-fn end(last: Result<Flow, WsError>, answers: &[u8], desk: &mut Desk) -> Result<Flow, SessionError> {
+fn end(last: End, answers: &[u8], desk: &mut Desk) -> Result<(), End> {
     desk.write_first(answers);
     match last {
-        Ok(_) => Ok(part_with_service(&mut desk.write)),
-        Err(error) => refuse(error, &mut desk.write),
+        End::WebSocket(error) => refuse(error, &mut desk.write),
+        _ => part_with_service(&mut desk.write),
     }
 }
 
 /// The service wants no more.
 #[cold]
-fn part_with_service(write: &mut Vec<u8>) -> Flow {
+fn part_with_service(write: &mut Vec<u8>) -> Result<(), End> {
     encode::close(Some(CloseCode::NORMAL), "", None, write);
-    Flow::Closes
+    Err(End::Closes)
 }
 
 /// Tells the peer what it did wrong: the session's last word.
-fn refuse(error: WsError, write: &mut Vec<u8>) -> Result<Flow, SessionError> {
+fn refuse(error: WsError, write: &mut Vec<u8>) -> Result<(), End> {
     encode::close(Some(error.close_code()), error.reason(), None, write);
-    Err(SessionError::WebSocket(error))
+    Err(End::WebSocket(error))
 }
 
 #[cfg(test)]

@@ -1,21 +1,64 @@
-//! What mio cannot ask of epoll: one listener watched by several workers.
+//! What mio does not ask of epoll, or asks at a price.
 //!
-//! **What.** [`watch_shared`] adds a descriptor with `EPOLLEXCLUSIVE` to an epoll instance of
-//! mio's; [`unwatch`] takes it out.
+//! **What.** [`wait`] waits for events on an epoll instance of mio's. [`watch_shared`] adds a
+//! descriptor to one with `EPOLLEXCLUSIVE`; [`unwatch`] takes it out.
 //!
-//! **Why this way.** A socket that several processes watch wakes all of them for each connection,
+//! **Why this way.** mio registers sockets, and its own wait would do; but it takes the timeout as
+//! a `Duration` and shows each event through a portable lens, which is 25 instructions a turn with
+//! a timer armed and 10 an event: more than the rest of the turn. This one is told milliseconds
+//! and brings what the kernel wrote.
+//!
+//! A socket that several processes watch wakes all of them for each connection,
 //! and all but one wake in vain. With `EPOLLEXCLUSIVE` the kernel wakes one, or a few. mio has no
 //! name for the flag, but lends its descriptor, and what is added there arrives among its events.
 //! Taking out must be done by hand: epoll watches the open file, not the descriptor, and the file
 //! stays open as long as any process holds it.
 //!
-//! **Costs.** One `epoll_ctl` each.
+//! **Costs.** One `epoll_wait`; one `epoll_ctl` each.
 //!
 //! **Read next.** `src/server/crew.rs`.
 
 use super::check;
 use std::io;
 use std::os::fd::AsRawFd;
+
+/// What became of a socket, and the token that it is registered with (`u64`).
+pub use libc::epoll_event as Event;
+
+/// There is something to read, or the stream has ended.
+pub const IN: u32 = libc::EPOLLIN.cast_unsigned();
+/// There is room to write.
+pub const OUT: u32 = libc::EPOLLOUT.cast_unsigned();
+/// An error is pending.
+pub const ERR: u32 = libc::EPOLLERR.cast_unsigned();
+/// Both directions are down.
+pub const HUP: u32 = libc::EPOLLHUP.cast_unsigned();
+/// The peer will send no more.
+pub const RDHUP: u32 = libc::EPOLLRDHUP.cast_unsigned();
+
+/// Waits until something is ready, a signal comes, or `timeout_ms` are over; -1 is never, 0 is a
+/// look. Puts up to as many events as there is room for into `events`, in place of those before.
+///
+/// # Errors
+/// `epoll_wait(2)`, for another reason than a signal.
+#[inline]
+pub fn wait(epoll: &impl AsRawFd, events: &mut Vec<Event>, timeout_ms: i32) -> io::Result<()> {
+    events.clear();
+    let (epoll, room) = (epoll.as_raw_fd(), events.capacity() as i32);
+    // SAFETY: the kernel writes `count` events, at most `room`, where there is room for so many.
+    let count = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), room, timeout_ms) };
+    match usize::try_from(count) {
+        // SAFETY: so many have been written.
+        Ok(count) => unsafe { events.set_len(count) },
+        Err(_) => ignore_signals(io::Error::last_os_error())?,
+    }
+    Ok(())
+}
+
+#[cold]
+fn ignore_signals(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
+}
 
 /// Watches `fd` for input, edge-triggered, without waking others that watch it so too.
 ///

@@ -53,7 +53,7 @@ impl Mask {
         out.extend(rest.iter().zip(self.0).map(|(byte, key)| byte ^ key));
     }
 
-    /// Masks or unmasks a whole short payload, which is all of `window` but the first `gap` bytes,
+    /// Masks or unmasks a whole payload, which is all of `window` but the first `gap` bytes,
     /// while moving it to the front. The two places may overlap, hence the cells.
     #[inline(always)]
     pub fn apply_moving(self, window: &mut [u8], gap: usize) {

@@ -228,17 +228,23 @@ pub fn open_short(input: &mut [u8], at: usize, packed: usize, bytes_max: usize) 
     Some(Whole { kind, payload: to..to + len, end: from + len })
 }
 
-/// The same of a message that has its length behind the second byte. It stays where it is.
+/// The same of a message that has its length behind the second byte.
 #[inline(never)]
-pub fn open_long(input: &mut [u8], at: usize, bytes_max: usize) -> Option<Whole> {
-    let frame = input.get_mut(at..)?;
+pub fn open_long(input: &mut [u8], at: usize, packed: usize, bytes_max: usize) -> Option<Whole> {
+    let frame = input.get(at..)?;
     let (kind, header_bytes, key, len) = long_header(frame)?;
     if len > bytes_max || len > frame.len() - header_bytes {
         return None;
     }
-    Mask::new(key).apply(&mut frame[header_bytes..header_bytes + len]);
     let from = at + header_bytes;
-    Some(Whole { kind, payload: from..from + len, end: from + len })
+    if packed == 0 {
+        Mask::new(key).apply(&mut input[from..from + len]);
+        return Some(Whole { kind, payload: from..from + len, end: from + len });
+    }
+    // A server's header has no mask.
+    let to = packed + header_bytes - 4;
+    Mask::new(key).apply_moving(&mut input[to..from + len], from - to);
+    Some(Whole { kind, payload: to..to + len, end: from + len })
 }
 
 /// What a header says that has its length behind the second byte: the kind of message, the length

@@ -69,14 +69,14 @@ fn dechunk(mut rest: &str) -> (String, &str) {
 }
 
 /// How it ended and what was answered, the same at every split.
-fn ask(input: &str) -> (Result<Flow, SessionError>, Vec<Response>) {
+fn ask(input: &str) -> (Result<(), End>, Vec<Response>) {
     run_every_way(http, input.as_bytes(), |outcome| (outcome.flow, responses(outcome.text())))
 }
 
 /// The same in short.
 fn short(input: &str) -> (bool, Vec<String>) {
     let (flow, responses) = ask(input);
-    (flow == Ok(Flow::Open), responses.iter().map(Response::short).collect())
+    (flow == Ok(()), responses.iter().map(Response::short).collect())
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn the_connection_goes_on_as_the_client_wants() {
     for (request, option) in cases {
         let (flow, responses) = ask(&[request, next].concat());
         let closes = option == Some("close");
-        assert_eq!(flow, Ok(if closes { Flow::Closes } else { Flow::Open }), "{request}");
+        assert_eq!(flow, if closes { Err(End::Closes) } else { Ok(()) }, "{request}");
         assert_eq!(responses.len(), if closes { 1 } else { 2 }, "{request}");
         let line = option.map(|option| format!("Connection: {option}"));
         let said = responses[0].head.split("\r\n").find(|line| line.starts_with("Connection"));
@@ -183,7 +183,7 @@ fn every_refusal_has_its_status_and_says_whether_it_ends_the_connection() {
         let (flow, responses) = ask(&input);
         assert_eq!(responses.len(), 1, "{input}: {responses:?}");
         assert_eq!(responses[0].status, status, "{input}");
-        assert_eq!(flow != Ok(Flow::Open), closes, "{input}: {flow:?}");
+        assert_eq!(flow != Ok(()), closes, "{input}: {flow:?}");
         assert_eq!(responses[0].has("Connection: close"), closes, "{input}: {responses:?}");
         assert!(!responses[0].body.is_empty(), "{input}: the reason is in the body");
     }
@@ -228,7 +228,7 @@ fn who_expects_it_is_told_to_continue() {
     let input = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\
                  Expect: 100-continue\r\n\r\nhi";
     let (flow, responses) = ask(input);
-    assert_eq!(flow, Ok(Flow::Open));
+    assert_eq!(flow, Ok(()));
     let statuses: Vec<u16> = responses.iter().map(|response| response.status).collect();
     assert_eq!((&statuses[..], &responses[1].body[..]), (&[100, 200][..], "hi"));
 }
@@ -241,7 +241,7 @@ fn who_expects_to_continue_and_is_refused_is_closed() {
             "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
         );
         let (flow, responses) = ask(&input);
-        assert_eq!(flow, Ok(Flow::Closes), "{path}");
+        assert_eq!(flow, Err(End::Closes), "{path}");
         assert_eq!((responses.len(), responses[0].status), (1, status), "{path}");
         assert!(responses[0].has("Connection: close"), "{path}");
     }
@@ -253,7 +253,7 @@ fn an_old_client_is_echoed_to_without_chunks() {
     let input = b"POST /echo HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello";
     let outcome = run_every_way(http, input, |outcome| (outcome.flow, outcome.said));
     let said = String::from_utf8(outcome.1).expect("text");
-    assert_eq!(outcome.0, Ok(Flow::Closes));
+    assert_eq!(outcome.0, Err(End::Closes));
     assert!(
         said.contains("\r\nConnection: close\r\n") && said.ends_with("\r\n\r\nhello"),
         "{said}"
@@ -272,7 +272,7 @@ fn a_body_that_breaks_cuts_its_answer_off() {
         ("2\r\nhi\r\n1;aaaaaaaaaaaaaaaaaa\r\n", http1::Error::ChunkExtra),
     ] {
         let (flow, responses) = ask(&[head, body].concat());
-        assert_eq!(flow, Err(SessionError::Http(error)));
+        assert_eq!(flow, Err(End::Http(error)));
         assert_eq!((responses.len(), responses[0].status), (1, 200));
         assert_eq!(responses[0].body, "hi (cut off)");
     }
@@ -283,14 +283,14 @@ fn a_body_that_breaks_cuts_its_answer_off() {
         ("1;aaaaaaaaaaaaaaaaaa\r\n", http1::Error::ChunkExtra, 413),
     ] {
         let (flow, responses) = ask(&[head, body].concat());
-        assert_eq!(flow, Err(SessionError::Http(error)));
+        assert_eq!(flow, Err(End::Http(error)));
         assert_eq!((responses.len(), responses[0].status), (1, status), "{body:?}");
         assert!(responses[0].has("Connection: close"), "{body:?}");
     }
     // And where the body was only read away, its request has been answered already.
     let head = "POST /nope HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
     let (flow, responses) = ask(&[head, "xx\r\n"].concat());
-    assert_eq!(flow, Err(SessionError::Http(http1::Error::Chunk)));
+    assert_eq!(flow, Err(End::Http(http1::Error::Chunk)));
     assert_eq!((responses.len(), responses[0].status), (1, 404));
 }
 
@@ -299,18 +299,18 @@ fn a_service_may_close_after_a_body() {
     let input = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nquit!!";
     let (head, body) = input.split_at(input.len() - 6);
     let outcome = run(http(), [head, &body[..4], &body[4..]]);
-    assert_eq!(outcome.flow, Ok(Flow::Closes));
+    assert_eq!(outcome.flow, Err(End::Closes));
     assert_eq!(responses(outcome.text())[0].short(), "200 quit", "and the answer is whole");
 }
 
 /// Those who hear it speak WebSocket, whatever the one who said it speaks.
 #[test]
 fn what_is_posted_for_all_reaches_them_in_frames() {
-    for version in ["1.0", "1.1"] {
+    for (version, goes_on) in [("1.0", Err(End::Closes)), ("1.1", Ok(()))] {
         let input =
             format!("POST /echo HTTP/{version}\r\nHost: h\r\nContent-Length: 5\r\n\r\nshout");
         let (mut bench, mut session) = (Bench::new(limits()), http());
-        assert!(bench.receive(&mut session, input.as_bytes()).is_ok());
+        assert_eq!(bench.receive(&mut session, input.as_bytes()), goes_on);
         assert_eq!(bench.mail(ECHO).bytes, b"\x82\x05heard");
         assert!(
             responses(std::str::from_utf8(&bench.desk.write).expect("text"))[0].body.is_empty()
@@ -329,18 +329,18 @@ fn the_deadline_of_a_head_is_not_moved_by_bytes() {
     assert_eq!(due(&session, &bench), late(205), "from the connection on");
     for (ms, byte) in (10..).step_by(10).zip("GET /healthz HTTP/1.1\r\nHost: h\r\n\r".bytes()) {
         bench.desk.now = Time::from_ms(ms);
-        assert_eq!(bench.receive(&mut session, &[byte]), Ok(Flow::Open));
+        assert_eq!(bench.receive(&mut session, &[byte]), Ok(()));
         assert_eq!(due(&session, &bench), late(205), "after {ms} ms");
     }
     bench.desk.now = Time::from_ms(1_000);
-    assert_eq!(bench.receive(&mut session, b"\n"), Ok(Flow::Open));
+    assert_eq!(bench.receive(&mut session, b"\n"), Ok(()));
     assert_eq!(due(&session, &bench), Some((Time::from_ms(1_300), Expiry::Idle)), "keep-alive");
     bench.desk.now = Time::from_ms(1_200);
-    assert_eq!(bench.receive(&mut session, b"POST /echo HTTP/1.1\r\n"), Ok(Flow::Open));
+    assert_eq!(bench.receive(&mut session, b"POST /echo HTTP/1.1\r\n"), Ok(()));
     bench.desk.now = Time::from_ms(1_250);
-    assert_eq!(bench.receive(&mut session, b"Host: h\r\n"), Ok(Flow::Open));
+    assert_eq!(bench.receive(&mut session, b"Host: h\r\n"), Ok(()));
     assert_eq!(due(&session, &bench), late(1_400), "of the next one from its first byte on");
-    assert_eq!(bench.receive(&mut session, b"Content-Length: 2\r\n\r\n"), Ok(Flow::Open));
+    assert_eq!(bench.receive(&mut session, b"Content-Length: 2\r\n\r\n"), Ok(()));
     assert_eq!(due(&session, &bench), late(1_450), "a body has so long from byte to byte");
     bench.desk.limits.head_timeout_ms = 0;
     assert_eq!(due(&session, &bench), None);
@@ -358,16 +358,16 @@ fn a_body_has_the_time_that_its_bytes_are_worth() {
     };
     let head = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 30\r\n\r\n";
     bench.desk.now = Time::from_ms(1_000);
-    assert_eq!(bench.receive(&mut session, head), Ok(Flow::Open));
+    assert_eq!(bench.receive(&mut session, head), Ok(()));
     assert_eq!(due(&session, &bench), Some((1_200, Expiry::RequestLate)));
     // Ten bytes a second are asked for, so one is worth 100 ms; it came after 180.
     for (ms, until) in [(1_180, 1_300), (1_299, 1_400), (1_390, 1_500)] {
         bench.desk.now = Time::from_ms(ms);
-        assert_eq!(bench.receive(&mut session, b"x"), Ok(Flow::Open));
+        assert_eq!(bench.receive(&mut session, b"x"), Ok(()));
         assert_eq!(due(&session, &bench), Some((until, Expiry::RequestLate)), "at {ms}");
     }
     // Twenty at once are worth two seconds, but nobody may pause for so long.
-    assert_eq!(bench.receive(&mut session, &[b'x'; 20]), Ok(Flow::Open));
+    assert_eq!(bench.receive(&mut session, &[b'x'; 20]), Ok(()));
     assert_eq!(due(&session, &bench), Some((1_590, Expiry::RequestLate)));
     bench.desk.limits.body_bytes_per_s_min = 0;
     bench.desk.now = Time::from_ms(60_000);
@@ -379,7 +379,7 @@ fn a_body_has_the_time_that_its_bytes_are_worth() {
 fn only_who_has_begun_a_request_is_told_that_it_is_late() {
     let farewell = |input: &str, why| {
         let (mut bench, mut session) = (Bench::new(limits()), http());
-        assert_eq!(bench.receive(&mut session, input.as_bytes()), Ok(Flow::Open));
+        assert_eq!(bench.receive(&mut session, input.as_bytes()), Ok(()));
         let mut said = Vec::new();
         session.farewell(why, "late", &bench.desk.date, &mut said);
         bench.end(session);
@@ -415,7 +415,7 @@ fn between_requests_a_connection_is_expendable() {
         ("\r\n", false),
     ];
     for (bytes, expendable) in steps {
-        assert_eq!(bench.receive(&mut session, bytes.as_bytes()), Ok(Flow::Open));
+        assert_eq!(bench.receive(&mut session, bytes.as_bytes()), Ok(()));
         assert_eq!(session.is_expendable(), expendable, "after {bytes:?}");
     }
     bench.end(session);

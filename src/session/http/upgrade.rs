@@ -16,7 +16,7 @@ use crate::proto::ws::deflate::{Codec, Params};
 use crate::proto::ws::{Kind, Role, handshake};
 use crate::service::{Outbound, Service};
 use crate::session::websocket::WebSocket;
-use crate::session::{Desk, Flow, Routes, Session, Speech, stream};
+use crate::session::{Desk, End, Routes, Session, Speech, stream};
 
 impl<T: Default> Session<T> {
     /// Joins the session to a service, now that the handshake is answered.
@@ -28,7 +28,7 @@ impl<T: Default> Session<T> {
         agreed: Option<Params>,
         routes: &mut R,
         desk: &mut Desk,
-    ) -> Flow {
+    ) -> Result<(), End> {
         let codec = agreed.map(|agreed| Codec::new(agreed, Role::Server, &mut desk.deflate));
         let mut websocket = WebSocket::new(codec);
         let (service, mail) = routes.service(route);
@@ -38,9 +38,9 @@ impl<T: Default> Session<T> {
         let encoding = websocket.encoding(Kind::Text, &mut desk.deflate.compressing);
         let mut out = Outbound::new(encoding, &mut desk.write, mail);
         service.connected(&mut self.state, &mut out);
-        let flow = stream::flow(&out);
+        let outcome = stream::goes_on(&out);
         (self.speech, self.route) = (Speech::WebSocket(websocket), Some(route));
-        flow
+        outcome
     }
 }
 

@@ -9,12 +9,15 @@ fn lines() -> Session<()> {
     Session::stream(Framing::Lines, BRACKET)
 }
 
-/// What came of lines, or why they ended.
-fn outcome(outcome: Outcome) -> Result<String, SessionError> {
-    outcome.flow.map(|_| outcome.text().to_owned())
+/// What came of lines, or what was wrong with them.
+fn outcome(outcome: Outcome) -> Result<String, End> {
+    match outcome.flow {
+        Ok(()) | Err(End::Closes) => Ok(outcome.text().to_owned()),
+        Err(end) => Err(end),
+    }
 }
 
-fn run_lines(input: &str) -> Result<String, SessionError> {
+fn run_lines(input: &str) -> Result<String, End> {
     run_every_way(lines, input.as_bytes(), outcome)
 }
 
@@ -33,9 +36,9 @@ fn nothing_is_heard_after_the_service_closed() {
 #[test]
 fn a_line_at_the_limit_passes_and_one_past_it_is_refused() {
     assert_eq!(run_lines("1234567\n"), Ok("[1234567]\n".into()));
-    assert_eq!(run_lines("12345678\n"), Err(SessionError::LineTooLong));
-    assert_eq!(run_lines("12345678"), Err(SessionError::LineTooLong));
-    assert_eq!(run_lines("a\n12345678\n"), Err(SessionError::LineTooLong));
+    assert_eq!(run_lines("12345678\n"), Err(End::LineTooLong));
+    assert_eq!(run_lines("12345678"), Err(End::LineTooLong));
+    assert_eq!(run_lines("a\n12345678\n"), Err(End::LineTooLong));
     let said = run_every_way(lines, b"a\n12345678\n", |outcome| outcome.said);
     assert_eq!(said, b"[a]\n-ERR line longer than 8 bytes\n");
 }
@@ -47,7 +50,7 @@ fn without_a_block_a_half_line_ends_the_session() {
     assert!(bench.desk.pool.take().is_ok(), "a pool has one block at least");
     let outcome = bench.receive(&mut lines(), b"a\nb");
     assert_eq!(bench.desk.messages, 1);
-    assert_eq!(outcome, Err(SessionError::Exhausted));
+    assert_eq!(outcome, Err(End::Exhausted));
     assert_eq!(bench.desk.write, b"[a]\n", "the whole line before it was answered");
 }
 
@@ -56,7 +59,7 @@ fn bytes_are_messages_as_they_come() {
     let echo = || Session::stream(Framing::Bytes, ECHO);
     let said = run_every_way(echo, b"GET / HTTP/1.1\r\n\r\n\x81\x00", |outcome| outcome.said);
     assert_eq!(said, b"GET / HTTP/1.1\r\n\r\n\x81\x00", "no protocol is seen in it");
-    assert_eq!(run(echo(), [&b"quit"[..]]).flow, Ok(Flow::Closes));
+    assert_eq!(run(echo(), [&b"quit"[..]]).flow, Err(End::Closes));
 }
 
 #[test]
@@ -89,7 +92,7 @@ fn farewells_are_lines_and_a_drain_has_none() {
 fn half_a_line_is_not_expendable() {
     let (mut bench, mut session) = (Bench::new(limits()), lines());
     for (bytes, expendable) in [("", true), ("a", false), ("\n", true)] {
-        assert_eq!(bench.receive(&mut session, bytes.as_bytes()), Ok(Flow::Open));
+        assert_eq!(bench.receive(&mut session, bytes.as_bytes()), Ok(()));
         assert_eq!(session.is_expendable(), expendable, "after {bytes:?}");
     }
     bench.end(session);

@@ -18,13 +18,13 @@ const KEY: Option<[u8; 4]> = Some([0x37, 0xfa, 0x21, 0x3d]);
 fn joined(bench: &mut Bench, path: &str) -> Session<()> {
     let mut session = Session::http(bench.desk.now);
     let flow = bench.receive(&mut session, opening(path, "h", "").as_bytes());
-    assert_eq!(flow, Ok(Flow::Open));
+    assert_eq!(flow, Ok(()));
     bench.desk.write.clear();
     session
 }
 
 /// What came of `frames` on `path` behind an upgrade, the same at every split: flow, answers, mail.
-fn ask(path: &str, frames: &[u8]) -> (Result<Flow, SessionError>, Vec<u8>, Vec<u8>) {
+fn ask(path: &str, frames: &[u8]) -> (Result<(), End>, Vec<u8>, Vec<u8>) {
     let session = || {
         let mut bench = Bench::new(limits());
         joined(&mut bench, path)
@@ -71,7 +71,7 @@ fn answers_come_in_order_whether_they_lie_in_the_read_or_are_written() {
                 said => [(), answer(said)],
             };
         }
-        assert_eq!(ask("/echo", &frames), (Ok(Flow::Open), answers.clone(), vec![]));
+        assert_eq!(ask("/echo", &frames), (Ok(()), answers.clone(), vec![]));
         let bad = [frames, fragment(true, OpCode::Text, b"\xff")].concat();
         let told = [&answers[..], &closed(1007, WsError::InvalidUtf8.reason())].concat();
         assert_eq!(ask("/echo", &bad).1, told, "and the reason of an end comes last");
@@ -86,7 +86,7 @@ fn messages_are_answered_in_kind() {
     frames.extend(fragment(false, OpCode::Text, b"Hel"));
     frames.extend(fragment(true, OpCode::Continuation, b"lo"));
     let (flow, said, mail) = ask("/echo", &frames);
-    assert_eq!(flow, Ok(Flow::Open));
+    assert_eq!(flow, Ok(()));
     assert_eq!(said, b"\x81\x05Hello\x82\x02\xff\0\x81\x00\x81\x05Hello");
     assert_eq!(mail, b"");
 }
@@ -118,7 +118,7 @@ fn a_message_for_all_is_mail_in_its_own_kind() {
         (&mut elsewhere, text("to none")),
         (&mut other, fragment(true, OpCode::Binary, b"\xff")),
     ] {
-        assert_eq!(bench.receive(session, &bytes), Ok(Flow::Open));
+        assert_eq!(bench.receive(session, &bytes), Ok(()));
     }
     let Mail { bytes, messages } = bench.mail(ROOM);
     assert_eq!((&bytes[..], *messages), (&b"\x81\x08from one\x82\x01\xff"[..], 2));
@@ -145,7 +145,7 @@ fn a_close_is_answered_with_its_code_and_is_the_last() {
     for (payload, answer) in cases {
         let frames = [close(payload), text("more"), close(b"")].concat();
         let (flow, said, _) = ask("/echo", &frames);
-        assert_eq!((flow, &said[..]), (Ok(Flow::Closes), answer), "{payload:?}");
+        assert_eq!((flow, &said[..]), (Err(End::Closes), answer), "{payload:?}");
     }
 }
 
@@ -164,10 +164,10 @@ fn a_close_parts_both_unless_more_may_come() {
         flow
     };
     let close = close(b"\x03\xe8");
-    assert_eq!(flow_of(false, &close), Ok(Flow::Parted));
-    assert_eq!(flow_of(false, &[text("last words"), close.clone()].concat()), Ok(Flow::Parted));
-    assert_eq!(flow_of(false, &[close.clone(), b"\x81".to_vec()].concat()), Ok(Flow::Closes));
-    assert_eq!(flow_of(true, &close), Ok(Flow::Closes));
+    assert_eq!(flow_of(false, &close), Err(End::Parted));
+    assert_eq!(flow_of(false, &[text("last words"), close.clone()].concat()), Err(End::Parted));
+    assert_eq!(flow_of(false, &[close.clone(), b"\x81".to_vec()].concat()), Err(End::Closes));
+    assert_eq!(flow_of(true, &close), Err(End::Closes));
 }
 
 #[test]
@@ -181,9 +181,9 @@ fn control_frames_are_counted_by_the_second() {
     let told = closed(1008, "too many control frames in a second");
 
     let (flow, said, _) = ask("/echo", &[controls(max), text("good")].concat());
-    assert_eq!((flow, said), (Ok(Flow::Open), [&pongs[..], b"\x81\x04good"].concat()));
+    assert_eq!((flow, said), (Ok(()), [&pongs[..], b"\x81\x04good"].concat()));
     let (flow, said, _) = ask("/echo", &[controls(max + 1), text("not heard")].concat());
-    assert_eq!(flow, Err(SessionError::WebSocket(WsError::TooManyControlFrames)));
+    assert_eq!(flow, Err(End::WebSocket(WsError::TooManyControlFrames)));
     assert_eq!(said, [&pongs[..], &told].concat());
 
     let mut bench = Bench::new(limits());
@@ -199,7 +199,7 @@ fn control_frames_are_counted_by_the_second() {
 
     bench.desk.limits.control_frames_per_s_max = 0;
     let mut unlimited = joined(&mut bench, "/echo");
-    assert_eq!(bench.receive(&mut unlimited, &controls(70_000)), Ok(Flow::Open));
+    assert_eq!(bench.receive(&mut unlimited, &controls(70_000)), Ok(()));
     bench.end(unlimited);
 }
 
@@ -207,7 +207,7 @@ fn control_frames_are_counted_by_the_second() {
 fn a_service_that_closes_does_so_normally() {
     let frames = [text("quit"), text("more"), close(b"")].concat();
     let (flow, said, _) = ask("/echo", &frames);
-    assert_eq!(flow, Ok(Flow::Closes));
+    assert_eq!(flow, Err(End::Closes));
     assert_eq!(said, [&b"\x81\x04quit"[..], &closed(1000, "")].concat());
 }
 
@@ -243,7 +243,7 @@ fn every_error_has_its_code_and_its_reason_in_the_close_frame() {
     for (bad, code, error) in cases {
         let frames = [text("good"), bad, text("not heard")].concat();
         let (flow, said, _) = ask("/echo", &frames);
-        assert_eq!(flow, Err(SessionError::WebSocket(error)));
+        assert_eq!(flow, Err(End::WebSocket(error)));
         let expected = [&b"\x81\x04good"[..], &closed(code, error.reason())].concat();
         assert_eq!(said, expected, "{error}");
     }
@@ -259,7 +259,7 @@ fn without_a_block_the_peer_is_told_to_come_again() {
     let frames = fragment(false, OpCode::Text, &[b'a'; 900]);
     let flow = frames.chunks(300).map(|part| bench.receive(&mut session, part));
     let flow = flow.collect::<Result<Vec<_>, _>>();
-    assert_eq!(flow, Err(SessionError::WebSocket(WsError::Exhausted)));
+    assert_eq!(flow, Err(End::WebSocket(WsError::Exhausted)));
     assert_eq!(bench.desk.write, closed(1013, WsError::Exhausted.reason()));
 }
 
@@ -277,7 +277,7 @@ fn silence_is_asked_and_no_answer_is_the_end() {
     // Whatever comes is an answer, be it not even a whole frame.
     for bytes in [fragment(true, OpCode::Pong, b""), text("a"), b"\x81".to_vec()] {
         session.ping(Time::from_ms(410), &mut bench.desk.write);
-        assert_eq!(bench.receive(&mut session, &bytes), Ok(Flow::Open));
+        assert_eq!(bench.receive(&mut session, &bytes), Ok(()));
         assert_eq!(expiry(&session, 420), at(820, Expiry::Ping), "{bytes:?}");
     }
     let mut never = limits();

@@ -11,7 +11,7 @@ fn the_handshake_of_the_rfc_to_the_byte() {
     let input = opening("/echo", "server.example.com", "");
     let outcome = run_every_way(http, input.as_bytes(), |outcome| outcome);
     assert_eq!(outcome.text(), SWITCHED);
-    assert_eq!((outcome.flow, outcome.route), (Ok(Flow::Open), Some(ECHO)));
+    assert_eq!((outcome.flow, outcome.route), (Ok(()), Some(ECHO)));
     // A subprotocol that nobody here speaks and extensions that nobody knows are declined.
     let more = "Sec-WebSocket-Protocol: chat, superchat\r\n\
                 Sec-WebSocket-Extensions: x-other, permessage-bzip2\r\n";
@@ -35,7 +35,7 @@ fn requests_an_upgrade_and_frames_in_one_go() {
     .concat();
     // The answer to the post is in as many chunks as reads brought it, so look behind it.
     let said = run_every_way(http, &input, |outcome| {
-        assert_eq!((outcome.flow, outcome.route), (Ok(Flow::Closes), Some(ECHO)));
+        assert_eq!((outcome.flow, outcome.route), (Err(End::Closes), Some(ECHO)));
         let at = outcome.said.windows(14).position(|it| it == &SWITCHED.as_bytes()[..14]);
         let (before, behind) = outcome.said.split_at(at.expect("it was upgraded"));
         let before = std::str::from_utf8(before).expect("text");
@@ -97,7 +97,7 @@ fn a_failed_upgrade_closes() {
         let (flow, responses) = ask(&[&input, behind].concat());
         assert_eq!(responses[0].status, status, "{input}");
         assert_eq!(responses.len(), 1, "{input}: {responses:?}");
-        assert_ne!(flow, Ok(Flow::Open), "{input}");
+        assert_ne!(flow, Ok(()), "{input}");
         assert!(responses[0].has("Connection: close") || status == 426, "{responses:?}");
         if status == 426 {
             for line in ["Connection: upgrade, close", "Upgrade: websocket", VERSION] {
@@ -113,14 +113,14 @@ const VERSION: &str = "Sec-WebSocket-Version: 13";
 fn who_did_not_ask_for_an_upgrade_is_told_how_and_goes_on() {
     let next = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
     let (flow, responses) = ask(&["GET /echo HTTP/1.1\r\nHost: h\r\n\r\n", next].concat());
-    assert_eq!((flow, responses.len()), (Ok(Flow::Open), 2));
+    assert_eq!((flow, responses.len()), (Ok(()), 2));
     for line in ["Connection: upgrade", "Upgrade: websocket", VERSION] {
         assert!(responses[0].has(line), "{line}: {responses:?}");
     }
     // HTTP/1.0 knows no Upgrade: it is not even looked at (RFC 9110 7.8).
     let old = opening("/echo", "h", "").replace("HTTP/1.1", "HTTP/1.0");
     let (flow, responses) = ask(&old);
-    assert_eq!((flow, responses[0].status), (Ok(Flow::Closes), 400));
+    assert_eq!((flow, responses[0].status), (Err(End::Closes), 400));
 }
 
 /// The status of an upgrade on `host` by a page of `origin`.
@@ -129,7 +129,7 @@ fn judged(host: &str, origin: &str, allow: &[&str]) -> u16 {
     limits.allow_origin = allow.iter().map(|origin| (*origin).to_owned()).collect();
     let (mut bench, mut session) = (Bench::new(limits), http());
     let flow = bench.receive(&mut session, opening("/echo", host, origin).as_bytes());
-    assert_eq!(flow == Ok(Flow::Open), session.route().is_some());
+    assert_eq!(flow == Ok(()), session.route().is_some());
     bench.end(session);
     let said = String::from_utf8(bench.desk.write).expect("text");
     said["HTTP/1.1 ".len()..][..3].parse().expect("a status")

@@ -13,8 +13,8 @@ fn asks(offer: &str) -> String {
     opening("/echo", "h", &format!("Sec-WebSocket-Extensions: {offer}\r\n"))
 }
 
-/// Flow, the extensions in the response, and what was said behind it.
-type Told = (Result<Flow, SessionError>, String, Vec<u8>);
+/// What came of it, the extensions in the response, and what was said behind it.
+type Told = (Result<(), End>, String, Vec<u8>);
 
 /// Feeds `parts` behind an upgrade. One connection may take context over.
 fn tell<'a>(offer: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Told {
@@ -26,7 +26,7 @@ fn tell<'a>(offer: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Told {
     let mut lines = head.split("\r\n");
     let agreed = lines.find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
     for part in parts {
-        if flow == Ok(Flow::Open) {
+        if flow == Ok(()) {
             flow = bench.receive(&mut session, part);
         }
     }
@@ -103,17 +103,16 @@ fn an_offer_is_accepted_or_declined() {
         assert_eq!(agreed(declined), "");
     }
     let (flow, _, said) = ask("x-other", &pressed(b"a"));
-    assert_eq!(flow, Err(SessionError::WebSocket(WsError::ReservedBit)));
+    assert_eq!(flow, Err(End::WebSocket(WsError::ReservedBit)));
     assert_eq!(said, closed(1002, WsError::ReservedBit.reason()));
 }
 
 /// Before the answer nobody can know that it may be compressed. Plain frames are nothing new.
 #[test]
 fn what_comes_with_the_request_is_not_compressed() {
-    for (frames, flow) in [
-        (text("a"), Ok(Flow::Open)),
-        (pressed(b"a"), Err(SessionError::WebSocket(WsError::ReservedBit))),
-    ] {
+    for (frames, flow) in
+        [(text("a"), Ok(())), (pressed(b"a"), Err(End::WebSocket(WsError::ReservedBit)))]
+    {
         let mut bench = Bench::new(limits());
         let mut session = Session::http(bench.desk.now);
         let input = [asks(ALONE).as_bytes(), &frames].concat();
@@ -127,7 +126,7 @@ fn a_server_may_be_told_to_decline() {
     let mut bench = Bench::new(limits());
     bench.desk.deflate = Shared::serving(false, 9, 0);
     let mut session = Session::http(bench.desk.now);
-    assert_eq!(bench.receive(&mut session, asks(ALONE).as_bytes()), Ok(Flow::Open));
+    assert_eq!(bench.receive(&mut session, asks(ALONE).as_bytes()), Ok(()));
     assert_eq!(bench.desk.write, SWITCHED.as_bytes());
     bench.end(session);
 }
@@ -146,7 +145,7 @@ fn compressed_messages_are_answered_compressed_if_that_pays() {
     frames.extend(text(&long));
     frames.extend(pressed(b""));
     let (flow, _, said) = ask(ALONE, &frames);
-    assert_eq!(flow, Ok(Flow::Open));
+    assert_eq!(flow, Ok(()));
     let long = long.into_bytes();
     let expected = [
         (0xc1, long.clone()),
@@ -180,7 +179,7 @@ fn with_takeover_a_message_refers_to_those_before() {
     }
     client.clear(&mut shared);
     let (flow, _, said) = ask(TAKEOVER, &frames);
-    assert_eq!(flow, Ok(Flow::Open));
+    assert_eq!(flow, Ok(()));
     assert_eq!(hear(&said, true), vec![(0xc1, once.into_bytes()); 3]);
 }
 
@@ -202,7 +201,7 @@ fn every_error_of_a_compressed_message_has_its_code() {
         for (bad, code, error) in &cases {
             let frames = [pressed(&[b'a'; 2_000]), bad.clone(), text("not heard")].concat();
             let (flow, _, said) = ask(offer, &frames);
-            assert_eq!(flow, Err(SessionError::WebSocket(*error)));
+            assert_eq!(flow, Err(End::WebSocket(*error)));
             let end = closed(*code, error.reason());
             let (good, last) = said.split_at(said.len() - end.len());
             assert_eq!(last, end, "{error}");
@@ -217,7 +216,7 @@ fn a_bomb_is_refused() {
     let bomb = compress_to_vec(&vec![b'a'; 900_000], 9);
     assert!(bomb.len() <= 1_000, "{} bytes", bomb.len());
     let (flow, _, said) = ask(ALONE, &marked(true, OpCode::Text, &bomb));
-    assert_eq!(flow, Err(SessionError::WebSocket(WsError::MessageTooLong)));
+    assert_eq!(flow, Err(End::WebSocket(WsError::MessageTooLong)));
     assert_eq!(said, closed(1009, WsError::MessageTooLong.reason()));
 }
 
@@ -228,7 +227,7 @@ fn takeover_is_for_as_many_as_the_limit_says() {
     let open = |bench: &mut Bench| {
         let mut session = Session::http(bench.desk.now);
         bench.desk.write.clear();
-        assert_eq!(bench.receive(&mut session, asks(TAKEOVER).as_bytes()), Ok(Flow::Open));
+        assert_eq!(bench.receive(&mut session, asks(TAKEOVER).as_bytes()), Ok(()));
         let head = std::str::from_utf8(&bench.desk.write).expect("text");
         let takes_over = head.contains("\r\nSec-WebSocket-Extensions: permessage-deflate\r\n");
         (session, takes_over)
@@ -252,8 +251,8 @@ fn what_is_for_all_is_mail_as_it_is() {
     let mut session = Session::http(bench.desk.now);
     let more = format!("Sec-WebSocket-Extensions: {ALONE}\r\n");
     let opening = opening("/room", "h", &more);
-    assert_eq!(bench.receive(&mut session, opening.as_bytes()), Ok(Flow::Open));
-    assert_eq!(bench.receive(&mut session, &pressed(&[b'a'; 300])), Ok(Flow::Open));
+    assert_eq!(bench.receive(&mut session, opening.as_bytes()), Ok(()));
+    assert_eq!(bench.receive(&mut session, &pressed(&[b'a'; 300])), Ok(()));
     assert!(bench.desk.write.ends_with(b"\r\n\r\n\x81\x07welcome"), "a greeting is short");
     let mail = bench.mail(ROOM);
     assert_eq!(mail.bytes[..4], *b"\x81\x7e\x01\x2c");
