@@ -5,9 +5,10 @@
 //! have in common.
 //!
 //! **Why this way.** Two counters and a ring: what a message is, where its bytes are and how its
-//! answer is recognised is the speech's matter.
+//! answer is recognised is the speech's matter. Messages that began together share a place: they
+//! are asked and booked together, however many they are.
 //!
-//! **Costs.** 16 bytes a message in flight, allocated when the connection is opened. Numbers become
+//! **Costs.** 24 bytes a message in flight, allocated when the connection is opened. Numbers become
 //! places by a mask: a division takes longer than all the rest.
 //!
 //! **Read next.** `src/load/speech.rs`.
@@ -30,10 +31,22 @@ impl Stamp {
     }
 }
 
+/// Messages that began together.
+#[derive(Clone, Copy, Default)]
+struct Run {
+    stamp: Stamp,
+    /// How many were asked until its last, that included.
+    end: u64,
+}
+
 /// The messages of one connection.
 pub(super) struct InFlight {
-    /// When each began, a ring by number. As many as a power of two.
-    stamps: Box<[Stamp]>,
+    /// A ring by number. As many as a power of two.
+    runs: Box<[Run]>,
+    /// Runs that have begun, modulo 2^32.
+    runs_asked: u32,
+    /// Those of them that were answered to the end.
+    runs_answered: u32,
     /// Messages sent, or about to be.
     asked: u64,
     /// Those of them that were answered, rightly or not.
@@ -43,13 +56,13 @@ pub(super) struct InFlight {
 impl InFlight {
     /// Room for `depth` messages, none of them sent.
     pub(super) fn new(depth: u64) -> InFlight {
-        let stamps = vec![Stamp::default(); depth.next_power_of_two() as usize];
-        InFlight { stamps: stamps.into_boxed_slice(), asked: 0, answered: 0 }
+        let runs = vec![Run::default(); depth.next_power_of_two() as usize].into_boxed_slice();
+        InFlight { runs, runs_asked: 0, runs_answered: 0, asked: 0, answered: 0 }
     }
 
-    /// Where message `number` has its stamp.
-    fn place(&self, number: u64) -> usize {
-        number as usize & (self.stamps.len() - 1)
+    fn run(&mut self, number: u32) -> &mut Run {
+        let mask = self.runs.len() - 1;
+        &mut self.runs[number as usize & mask]
     }
 
     /// Messages that are not answered yet.
@@ -67,21 +80,35 @@ impl InFlight {
         self.answered
     }
 
-    /// One more is sent. There is room for it.
-    pub(super) fn ask(&mut self, stamp: Stamp) {
-        let place = self.place(self.asked);
-        self.stamps[place] = stamp;
-        self.asked += 1;
+    /// So many more are sent, one at least. There is room for them.
+    #[inline]
+    pub(super) fn ask(&mut self, stamp: Stamp, count: u64) {
+        self.asked += count;
+        let end = self.asked;
+        if self.runs_answered != self.runs_asked {
+            let last = self.run(self.runs_asked.wrapping_sub(1));
+            if last.stamp == stamp {
+                last.end = end;
+                return;
+            }
+        }
+        *self.run(self.runs_asked) = Run { stamp, end };
+        self.runs_asked = self.runs_asked.wrapping_add(1);
     }
 
     /// The oldest is answered, and of the `most` oldest all others that began with it: when that
     /// was, and how many they are. So many are in flight.
     #[inline]
     pub(super) fn answer(&mut self, most: u64) -> (Stamp, u64) {
-        let stamp = self.stamps[self.place(self.answered)];
-        let is_alike = |&next: &u64| self.stamps[self.place(self.answered + next)] == stamp;
-        let count = 1 + (1..most).take_while(is_alike).count() as u64;
+        let Run { stamp, end } = *self.run(self.runs_answered);
+        let count = most.min(end - self.answered);
         self.answered += count;
+        if self.answered == end {
+            self.runs_answered = self.runs_answered.wrapping_add(1);
+        }
         (stamp, count)
     }
 }
+
+#[cfg(test)]
+mod tests;

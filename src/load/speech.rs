@@ -47,7 +47,7 @@ pub(super) struct Desk<'a> {
 impl Desk<'_> {
     /// Another message is to be sent.
     fn ask(&mut self) {
-        self.in_flight.ask(Stamp::on_time(self.now));
+        self.in_flight.ask(Stamp::on_time(self.now), 1);
         self.shared.tally.messages.sent += 1;
     }
 

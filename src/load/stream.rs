@@ -64,6 +64,8 @@ pub(super) struct StreamClient {
     is_queued: bool,
 }
 
+// With debug assertions mio's sockets remember their selector, and are larger for it.
+#[cfg(not(debug_assertions))]
 const _: () = assert!(size_of::<StreamClient>() <= 192);
 
 impl Client for StreamClient {
@@ -129,7 +131,7 @@ impl Client for StreamClient {
         }
         for _ in 0..share.messages.min(self.room(id, shared)) {
             let Some(due_at) = shared.take_due(now, share.free_since) else { break };
-            self.in_flight.ask(Stamp { due_at, sent_at: now });
+            self.in_flight.ask(Stamp { due_at, sent_at: now }, 1);
             shared.tally.messages.sent += 1;
         }
         self.send(id, shared, cx)
@@ -156,7 +158,7 @@ impl Client for StreamClient {
         if self.in_flight.len() == 0 {
             self.quiet_since = stamp.sent_at;
         }
-        self.in_flight.ask(stamp);
+        self.in_flight.ask(stamp, 1);
     }
 
     fn announce(

@@ -177,9 +177,10 @@ impl StreamClient {
         if !shared.sends || !self.speech.is_open() || !self.is_established() {
             return;
         }
-        for _ in 0..self.room(id, shared) {
-            self.in_flight.ask(Stamp::on_time(now));
-            shared.tally.messages.sent += 1;
+        let room = self.room(id, shared);
+        if room > 0 {
+            self.in_flight.ask(Stamp::on_time(now), room);
+            shared.tally.messages.sent += room;
         }
     }
 

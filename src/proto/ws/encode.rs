@@ -48,14 +48,19 @@ impl First {
 }
 
 /// Appends a frame. The payload of a control frame has at most 125 bytes.
-#[inline(never)]
+#[inline]
 pub fn frame(first: First, payload: &[u8], key: Key, out: &mut Vec<u8>) {
     debug_assert!(!first.opcode.is_control() || payload.len() <= CONTROL_BYTES_MAX);
+    append(first.bits(), payload, key, out);
+}
+
+#[inline(never)]
+fn append(first: u8, payload: &[u8], key: Key, out: &mut Vec<u8>) {
     out.reserve(HEADER_BYTES_MAX + payload.len());
     match (payload.len(), key) {
-        (len @ 0..=125, None) => out.extend_from_slice(&[first.bits(), len as u8]),
+        (len @ 0..=125, None) => out.extend_from_slice(&[first, len as u8]),
         (len @ 0..=125, Some([a, b, c, d])) => {
-            out.extend_from_slice(&[first.bits(), MASKED | len as u8, a, b, c, d]);
+            out.extend_from_slice(&[first, MASKED | len as u8, a, b, c, d]);
         }
         (len, None) => long_header(first, 0, len, out),
         (len, Some(key)) => {
@@ -70,12 +75,12 @@ pub fn frame(first: First, payload: &[u8], key: Key, out: &mut Vec<u8>) {
 }
 
 #[inline(never)]
-fn long_header(first: First, masked: u8, len: usize, out: &mut Vec<u8>) {
+fn long_header(first: u8, masked: u8, len: usize, out: &mut Vec<u8>) {
     if let Ok(len) = u16::try_from(len) {
         let [high, low] = len.to_be_bytes();
-        out.extend_from_slice(&[first.bits(), masked | 126, high, low]);
+        out.extend_from_slice(&[first, masked | 126, high, low]);
     } else {
-        out.extend_from_slice(&[first.bits(), masked | 127]);
+        out.extend_from_slice(&[first, masked | 127]);
         out.extend_from_slice(&(len as u64).to_be_bytes());
     }
 }

@@ -47,10 +47,23 @@ impl Mask {
     #[inline(always)]
     pub fn append(self, payload: &[u8], out: &mut Vec<u8>) {
         let word = u32::from_ne_bytes(self.0);
-        let (words, rest) = payload.as_chunks::<4>();
-        let masked = |bytes: &[u8; 4]| (u32::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
-        out.extend(words.iter().flat_map(masked));
-        out.extend(rest.iter().zip(self.0).map(|(byte, key)| byte ^ key));
+        let (chunks, rest) = payload.as_chunks::<WIDE>();
+        out.extend(chunks.iter().flat_map(|chunk| {
+            let mut chunk = *chunk;
+            apply_to(&mut chunk, word);
+            chunk
+        }));
+        if !rest.is_empty() {
+            self.append_rest(rest, out);
+        }
+    }
+
+    /// The same of less than [`WIDE`] bytes.
+    #[inline(never)]
+    fn append_rest(mut self, payload: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(payload);
+        self.apply(&mut out[start..]);
     }
 
     /// Masks or unmasks a whole payload, which is all of `window` but the first `gap` bytes,
