@@ -98,7 +98,7 @@ impl Echo {
     }
 
     /// Moves on by `n` bytes that were right, or by wrong ones within one message.
-    #[inline]
+    #[inline(always)]
     fn advance(&mut self, n: usize, right: bool, desk: &mut Desk<'_>) {
         self.received += n as u64;
         self.is_damaged |= !right;

@@ -144,7 +144,7 @@ impl WebSocket {
         let is_plain = self.codec.is_none() && !self.is_mirror && idle.is_none() && fan.is_none();
         let may_begin = is_plain && self.decoder.is_between() && self.is_open();
         let (id, words, first) = (desk.id, &desk.shared.words, desk.in_flight.answered());
-        let (mut rest, mut right) = (fresh, 0);
+        let (mut rest, mut right, mut expected) = (fresh, 0, &[][..]);
         loop {
             let number = first + right;
             let size = words.sizes.size(id, number);
@@ -156,8 +156,12 @@ impl WebSocket {
                 self.coming = size;
             }
             let (piece, after) = rest.split_at(rest.len().min(self.coming as usize));
-            let from = words.begin(id, number) + size - self.coming;
-            self.is_damaged |= !words.matches(id, from, piece);
+            if expected.len() < piece.len() {
+                expected = words.at(id, words.begin(id, number) + size - self.coming);
+            }
+            let (twin, more) = expected.split_at(piece.len());
+            self.is_damaged |= piece != twin;
+            expected = more;
             self.coming -= piece.len() as u64;
             rest = after;
             if self.coming > 0 || self.is_damaged {
@@ -298,21 +302,26 @@ impl WebSocket {
             return Continue(());
         }
         let Shared { words, keys, out, deflate, .. } = shared;
+        let mut stretch = &[][..];
         while self.said < in_flight.asked() && out.len() < SPAN_BYTES {
             let (size, within) = (words.sizes.size(id, self.said), self.within);
-            let stretch = words.at(id, words.begin(id, self.said) + within);
             let n = (size - within).min(FRAGMENT_BYTES);
+            if stretch.len() < n as usize {
+                stretch = words.at(id, words.begin(id, self.said) + within);
+            }
+            let (payload, more) = stretch.split_at(n as usize);
+            stretch = more;
             let is_end = within + n == size;
             (self.said, self.within) =
                 if is_end { (self.said + 1, 0) } else { (self.said, within + n) };
             if let Some(codec) = self.codec.as_mut().filter(|_| n == size) {
-                let (key, message) = (Some(keys.take()?), &stretch[..n as usize]);
-                codec.encode(Kind::Binary, message, key, &mut deflate.compressing, out);
+                let key = Some(keys.take()?);
+                codec.encode(Kind::Binary, payload, key, &mut deflate.compressing, out);
                 continue;
             }
             let opcode = if within == 0 { OpCode::Binary } else { OpCode::Continuation };
             let first = First { fin: is_end, rsv1: false, opcode };
-            encode::frame(first, &stretch[..n as usize], Some(keys.take()?), out);
+            encode::frame(first, payload, Some(keys.take()?), out);
         }
         Continue(())
     }
