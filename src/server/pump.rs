@@ -9,8 +9,8 @@
 //! answers too slowly is not read from: its own sender is what it slows down.
 //!
 //! **Costs.** 1 `recv` + 1 `send` a ready connection; the first stall adds one `epoll_ctl`. About
-//! 135 instructions a read, for nearly every event is plain and `step` is all of its way: going
-//! the way of everything (`step_with_care`, `received`, `go_on`) would be 245
+//! 120 instructions a read, for nearly every event is plain and `step` is all of its way: going
+//! the way of everything (`step_with_care`, `received`, `go_on`) would be twice that
 //! (`scripts/instructions.sh` counts the whole).
 //!
 //! **Read next.** `src/server/ending.rs`; for the two halves `src/net/link.rs`, `src/session.rs`.

@@ -1,12 +1,12 @@
 //! The syscalls that no safe crate offers.
 //!
 //! **What.** Thin functions named as the man pages are: resource limits, signalfd, child processes
-//! and what they inherit, shared memory, `EPOLLEXCLUSIVE`, `recvmmsg` and `sendmmsg`, a few socket
-//! options, the clock, a fine timer.
+//! and what they inherit, shared memory, `epoll_wait`, `EPOLLEXCLUSIVE`, `recvmmsg` and
+//! `sendmmsg`, a few socket options, the clock, a fine timer.
 //!
 //! **Why this way.** Every `unsafe` line of the crate is in this folder, each with the reason why
 //! it is sound, so that a reader can check all of them in one sitting. What mio, socket2 or std
-//! offer is not repeated here.
+//! offer is repeated only where a count says what it gains.
 //!
 //! **Costs.** One syscall each, as named.
 //!
