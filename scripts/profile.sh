@@ -4,6 +4,7 @@
 #
 #   scripts/profile.sh                          a WebSocket echo of 64 bytes
 #   scripts/profile.sh 'tcp 64 x16' 'http 0 x1' 'ws 65536 x1'      kind, bytes, how many at once
+#   scripts/profile.sh --flame docs/flame.svg 'ws 64 x1'           the CPU of one as a flame graph
 #
 # Needs perf (as root: apt-get install linux-perf), valgrind and python3.
 set -euo pipefail
@@ -16,6 +17,10 @@ for tool in perf valgrind python3; do
     }
 done
 (($#)) || set -- 'ws 64 x1'
+[[ $1 != --flame || $# -eq 3 ]] || {
+    echo "error: --flame takes a file and one case: --flame docs/flame.svg 'ws 64 x1'" >&2
+    exit 2
+}
 cargo build --locked --release --quiet --bin oneloop
 target=${CARGO_TARGET_DIR:-target}
 exec python3 scripts/bench/profile.py "$target/release/oneloop" "$target/profile" "$@"

@@ -19,8 +19,8 @@ usage: scripts/test.sh [STEP...]     no STEP: all of them, in this order
   lean     no warnings in the library and the examples without the default features
   doc      the documentation builds without warnings
   test     unit, integration and documentation tests
-  instructions  no message costs the server more instructions than it did
-  bench    the floor and the peers build without warnings, and scripts/bench.sh runs
+  instructions  no message, and no part, costs more instructions than it did
+  bench    what is in benches/ builds without warnings, and scripts/bench.sh runs
   clients  curl, Python, node and a browser talk to the server
   ssh      a load from two hosts of ssh's is added up (scripts/load-ssh.sh)
   fuzz     a minute of libFuzzer for each decoder
@@ -82,12 +82,19 @@ step_tools() {
         echo "installing cargo-deny; it is built here, which takes some minutes"
         cargo install --locked cargo-deny || echo "cargo-deny could not be installed" >&2
     fi
+    local runner
+    runner=$(cargo pkgid --locked --manifest-path benches/parts/Cargo.toml gungraun)
+    if [[ $(gungraun-runner --version 2>/dev/null) != "gungraun-runner ${runner##*@}" ]]; then
+        echo "installing gungraun-runner; it is built here, which takes some minutes"
+        cargo install --locked --version "${runner##*@}" gungraun-runner ||
+            echo "gungraun-runner could not be installed" >&2
+    fi
 }
 
 step_fmt() {
     cargo fmt --check
     local package
-    for package in fuzz benches/floor benches/peers; do
+    for package in fuzz benches/floor benches/peers benches/parts; do
         cargo fmt --check --manifest-path "$package/Cargo.toml"
     done
 }
@@ -107,15 +114,15 @@ step_instructions() {
     have valgrind || apt_install valgrind || true
     have python3 || apt_install python3 || true
     scripts/instructions.sh || status=$?
-    ((status != 2)) || skip_here "the count of instructions: valgrind or python3 is not installed"
+    ((status != 2)) || skip_here "the count of instructions: valgrind, python3 or gungraun-runner is not installed"
     return $((status == 2 ? 0 : status))
 }
 
 # A smoke test, for which a debug build will do. The load compares every byte that the floor sends.
 step_bench() {
     local target=${CARGO_TARGET_DIR:-target} package
-    for package in floor peers; do
-        cargo clippy --locked --quiet --manifest-path "benches/$package/Cargo.toml" \
+    for package in floor peers parts; do
+        cargo clippy --locked --quiet --all-targets --manifest-path "benches/$package/Cargo.toml" \
             --target-dir "$target/benches" -- -D warnings
     done
     if ! have python3 && ! apt_install python3; then

@@ -1,8 +1,10 @@
 """
-count.py PROGRAM OUTDIR EXPECTED [--expect]: instructions of `PROGRAM serve` a message.
+count.py PROGRAM OUTDIR EXPECTED [--expect]: instructions of `PROGRAM serve` a message, and those
+of the parts, which gungraun has counted and written to OUTDIR/parts.json.
 
 Exit status 0: no case costs more than it may; 1: some do; 2: nothing could be counted.
 """
+import json
 import os
 import platform
 import re
@@ -110,38 +112,79 @@ def count(program, outdir, case):
     return spent / (many - few) / case[2]
 
 
-def compiler():
-    version = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=True)
-    return "# %s, %s" % (version.stdout.strip(), platform.machine())
+def messages(program, outdir):
+    """Case and instructions a message, of the whole server."""
+    for case in CASES:
+        yield "%s %d x%d" % case, count(program, outdir, case)
+
+
+def parts(path):
+    """Case and instructions, of what gungraun has counted: a line of JSON for each."""
+    with open(path, encoding="utf-8") as file:
+        for case in map(json.loads, file):
+            name = "::".join([case["group"], case["function_name"], case["id"]])
+            spent = case["profiles"][0]["data"]["total"]["metrics"]["Ir"]["values"]["new"]
+            yield name, float(spent)
+
+
+def counted_with():
+    """What the counts belong to: the compiler, the machine's kind and libc, which copies."""
+    rustc = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=True)
+    libc = "-".join(platform.libc_ver())
+    return "# %s, %s, %s" % (rustc.stdout.strip(), platform.machine(), libc)
+
+
+def against(expected, counted):
+    if expected is None:
+        return ""
+    return ", expected %.1f: %+.1f %%" % (expected, 100 * (counted / expected - 1))
+
+
+def failures(counted, expected):
+    """What is wrong with the numbers; nothing is expected of other tools than ours."""
+    for name, most in AT_MOST.items():
+        if counted[name] > most:
+            yield "%s: %.1f, at most %d" % (name, counted[name], most)
+    for name, before in expected.items():
+        now = counted.get(name)
+        if now is None:
+            yield name + ": expected, and not counted any more"
+        elif now > before * (1 + TOLERANCE):
+            change = 100 * (now / before - 1)
+            yield "%s: %.1f instructions, before %.1f (%+.1f %%)" % (name, now, before, change)
+    for name in counted:
+        if expected and name not in expected and name not in AT_MOST:
+            yield name + ": counted, and no number is expected of it"
 
 
 def main(program, outdir, path, *arguments):
     with open(path, encoding="utf-8") as file:
-        expected = dict(line.rsplit(" ", 1) for line in file.read().splitlines())
-    is_known = compiler().rsplit(" ", 1)[0] in expected
-    lines, status = [compiler()], 0
-    for case in CASES:
-        name = "%s %d x%d" % case
-        counted = count(program, outdir, case)
-        if name not in AT_MOST:
-            lines.append("%s %.1f" % (name, counted))
-        verdict = ""
-        if name in AT_MOST:
-            verdict = ", at most %d" % AT_MOST[name]
-            status |= counted > AT_MOST[name]
-        elif is_known and name in expected:
-            change = counted / float(expected[name]) - 1
-            verdict = ", expected %s: %+.1f %%" % (expected[name], 100 * change)
-            if change > TOLERANCE and not arguments:
-                verdict += ", which is more than a change may cost"
-                status = 1
-        print("%-13s %7.0f instructions a message%s" % (name, counted, verdict), flush=True)
+        tools, *lines = file.read().splitlines()
+    expected = {name: float(number) for name, number in (line.rsplit(" ", 1) for line in lines)}
+    is_known = tools == counted_with()
+    if not is_known:
+        expected = {}
+        print("no number is expected: they were counted with" + tools.lstrip("#"))
+    counted = {}
+    of_parts = parts(os.path.join(outdir, "parts.json"))
+    for what, cases in [("a message", messages(program, outdir)), ("of the parts", of_parts)]:
+        print("instructions %s:" % what)
+        for name, number in cases:
+            counted[name] = number
+            verdict = against(expected.get(name), number)
+            print("  %-42s %9.1f%s" % (name, number, verdict), flush=True)
     if arguments:
+        kept = ["%s %.1f" % case for case in counted.items() if case[0] not in AT_MOST]
         with open(path, "w", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
-    elif not is_known:
-        print("not judged: what is expected was counted with another compiler")
-    return int(status)
+            file.write("\n".join([counted_with(), *kept]) + "\n")
+        return 0
+    failed = list(failures(counted, expected))
+    if failed:
+        most = 100 * TOLERANCE
+        print("\nerror: over %d %% dearer than before, or not counted as before:" % most)
+        print("\n".join("  " + line for line in failed))
+        print("If that is meant: scripts/instructions.sh --expect, and say in the commit what for.")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":
