@@ -8,7 +8,7 @@ use oneloop::clock::Time;
 use oneloop::proto::http1::{self, Date};
 use oneloop::proto::ws::{self, Kind, deflate, encode};
 use oneloop::service::{Builtin, Mail, Service};
-use oneloop::session::{Desk, Flow, Routes, Session, SessionLimits};
+use oneloop::session::{Desk, Routes, Session, SessionLimits};
 
 /// The limits that the server has by default.
 fn limits() -> SessionLimits {
@@ -80,8 +80,7 @@ impl Worker {
     /// Handles the read as `src/server/pump.rs` does.
     fn receive(&mut self) {
         let Worker { session, desk, only, read, answer_bytes } = self;
-        let flow = session.receive(read, only, desk);
-        assert_eq!(flow, Ok(Flow::Open));
+        assert_eq!(session.receive(read, only, desk), Ok(()));
         *answer_bytes = desk.answers(read).0.len();
         desk.clear_answers();
     }

@@ -95,10 +95,21 @@ fn open_and_pack(mut input: Vec<u8>) -> Vec<u8> {
 }
 
 #[library_benchmark]
+#[bench::x16_1k(buffer(&frame(1 << 10).repeat(16)))]
+fn open_long_and_pack(mut input: Vec<u8>) -> Vec<u8> {
+    let (mut at, mut packed) = (0, 0);
+    while let Some(whole) = open_long(&mut input, at, packed, LONGEST) {
+        (at, packed) = (whole.end, whole.payload.end);
+    }
+    assert_eq!(at, input.len());
+    input
+}
+
+#[library_benchmark]
 #[bench::whole_1k(frame(1 << 10))]
 #[bench::whole_64k(frame(1 << 16))]
 fn open(mut input: Vec<u8>) -> Vec<u8> {
-    let whole = open_long(&mut input, 0, LONGEST).expect("it is whole");
+    let whole = open_long(&mut input, 0, 0, LONGEST).expect("it is whole");
     black_box(whole);
     input
 }
@@ -157,5 +168,15 @@ fn accept(key: &[u8]) -> Accept {
 
 library_benchmark_group!(
     name = ws,
-    benchmarks = [decode, open_and_pack, open, mask, utf8, encode_server, encode_client, accept]
+    benchmarks = [
+        decode,
+        open_and_pack,
+        open_long_and_pack,
+        open,
+        mask,
+        utf8,
+        encode_server,
+        encode_client,
+        accept
+    ]
 );
