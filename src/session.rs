@@ -256,6 +256,21 @@ impl<T: Default> Session<T> {
         }
     }
 
+    /// When a peer that has ended its side, but still takes what it is owed, has taken nothing for
+    /// too long. Never if silence is not limited.
+    pub fn patience(&self, last_active: Time, limits: &SessionLimits) -> Option<Time> {
+        let SessionLimits { ping_interval_ms, pong_timeout_ms, .. } = *limits;
+        let ms = match &self.speech {
+            Speech::Handshake(_) => limits.handshake_timeout_ms,
+            Speech::Bytes | Speech::Lines(_) => limits.idle_timeout_ms,
+            Speech::Http(_) => limits.keep_alive_ms,
+            // Who is never pinged, or need not answer, may be silent for ever.
+            Speech::WebSocket(_) if ping_interval_ms == 0 || pong_timeout_ms == 0 => 0,
+            Speech::WebSocket(_) => ping_interval_ms.saturating_add(pong_timeout_ms),
+        };
+        after(last_active, ms)
+    }
+
     /// A ping is due: appends it.
     pub fn ping(&mut self, now: Time, write: &mut Vec<u8>) {
         if let Speech::WebSocket(websocket) = &mut self.speech {

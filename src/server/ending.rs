@@ -34,10 +34,11 @@ impl<S: Service> Worker<S> {
             return Ok(());
         }
         conn.phase = Phase::Flushing(reason);
+        let timer = timers::conn(id.slot);
         if reason != CloseReason::PeerClosed {
-            // A peer that ended by itself has the idle timeout's time, if there is one.
-            let due = cx.now.plus_ms(self.limits.linger_ms);
-            cx.timers.arm(timers::conn(id.slot), due);
+            cx.timers.arm(timer, cx.now.plus_ms(self.limits.linger_ms));
+        } else if let Some(due) = conn.session.patience(conn.last_active, &self.desk.limits) {
+            cx.timers.arm_by(timer, due);
         }
         let (pool, tls) = (&mut self.desk.pool, &mut self.tls);
         conn.link.end(id.token(), LinkIo { registry: cx.registry(), pool, tls })?;
@@ -103,10 +104,15 @@ impl<S: Service> Worker<S> {
     /// Something is due on a connection from which nothing came.
     pub(super) fn expire(&mut self, cx: &mut Cx, id: ConnId, expiry: Expiry) {
         let Some(conn) = self.conns.get(id) else { return };
-        let Limits { idle_timeout_ms, pong_timeout_ms, .. } = self.limits;
-        let taken_until = conn.last_active.plus_ms(pong_timeout_ms);
-        if expiry == Expiry::PongMissing && conn.paused && taken_until > cx.now {
-            // It is not read from, so its pong cannot be known; what it takes shows that it is
+        let Limits { idle_timeout_ms, pong_timeout_ms, head_timeout_ms, .. } = self.limits;
+        let may_stall_ms = match expiry {
+            Expiry::PongMissing => pong_timeout_ms,
+            Expiry::RequestLate => head_timeout_ms,
+            Expiry::Ping | Expiry::Idle | Expiry::HandshakeLate => 0,
+        };
+        let taken_until = conn.last_active.plus_ms(may_stall_ms);
+        if (conn.paused || conn.queued) && taken_until > cx.now {
+            // It is not read from, so what it says cannot be known; what it takes shows that it is
             // there.
             return arm_for(cx, id.slot, taken_until, expiry, &self.desk.limits);
         }

@@ -7,6 +7,7 @@
 //!
 //! **Read next.** `websocket.rs`.
 
+use crate::services::read_slowly;
 use crate::support::*;
 use crate::ws::*;
 use oneloop::metrics::{CloseReason, RefuseReason};
@@ -202,6 +203,51 @@ fn a_long_head_that_comes_byte_by_byte_is_refused_at_the_limit() {
     // What came behind the limit was read away, and is not counted; one read may reach beyond it.
     let least = books.metrics.bytes_in.min(16 * 1024);
     assert_eq!(least, 16 * 1024, "{}", books.metrics.bytes_in);
+}
+
+/// It is the server who does not read on then: what it has not read is not late.
+#[test]
+fn who_takes_many_answers_slowly_is_not_late_with_the_next_request() {
+    const COUNT: usize = 3_000;
+    let limits = Limits { head_timeout_ms: 800, ..limits() };
+    let server = run(bind_site("?sndbuf=16k&rcvbuf=16k", limits));
+    let mut client = connect_narrow(server.at(0));
+    let mut writer = client.try_clone().unwrap();
+    let last = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let requests = [&get("/").repeat(COUNT)[..], last].concat();
+    let answers = thread::scope(|scope| {
+        scope.spawn(move || writer.write_all(requests.as_bytes()).unwrap());
+        read_slowly(&mut client, 20_000)
+    });
+    let whole = String::from_utf8(answers).unwrap().matches("HTTP/1.1 200 OK\r\n").count();
+    assert_eq!(whole, COUNT + 1);
+    drop(client);
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::RequestLate), 0);
+}
+
+/// Its FIN does not free it from taking what it has asked for.
+#[test]
+fn a_half_closed_client_that_never_reads_is_ended_like_any_silent_one() {
+    // Answers of 80 KB: more than the kernel takes, and too few to be paused for.
+    let frames = frame(BINARY, &[7; 40_000]).repeat(2);
+    let requests = get("/").repeat(370).into_bytes();
+    for bytes in [requests, [opening("/echo").as_bytes(), &frames].concat()] {
+        let (max_connections, keep_alive_ms) = (1, 200);
+        let (ping_interval_ms, pong_timeout_ms) = (100, 100);
+        let times = Limits { keep_alive_ms, ping_interval_ms, pong_timeout_ms, ..limits() };
+        let server = run(bind_site("?sndbuf=16k", Limits { max_connections, ..times }));
+        let mut client = connect_narrow(server.at(0));
+        client.write_all(&bytes).unwrap();
+        half_close(&client);
+        until("there is room for another", || {
+            let mut other = server.connect();
+            let _ = other.write_all(get("/healthz").as_bytes());
+            read_response(&mut other).1 == "ok\n"
+        });
+        let books = server.finish();
+        assert_eq!(closed(&books, CloseReason::IdleTimeout), 1);
+    }
 }
 
 #[test]
