@@ -37,6 +37,8 @@ pub enum SessionError {
     LineTooLong,
     /// No block is left to carry the message in.
     Exhausted,
+    /// A page that may not asked for a WebSocket.
+    OriginForbidden,
     /// A request that is malformed or over a limit.
     Http(http1::Error),
     /// Frames that are malformed or over a limit.

@@ -21,9 +21,38 @@ use super::pump::{Step, arm_for, look_again};
 use super::worker::{Worker, timers};
 use crate::metrics::CloseReason;
 use crate::net::{LinkIo, Received};
+use crate::proto::http1::{self, Status};
+use crate::proto::ws::WsError;
 use crate::reactor::{ConnId, Cx};
 use crate::service::Service;
 use crate::session::{Expiry, Farewell};
+
+impl From<http1::Error> for CloseReason {
+    fn from(error: http1::Error) -> Self {
+        match (error, error.status()) {
+            (http1::Error::Tls, _) => CloseReason::TlsOnPlain,
+            (http1::Error::TooManyHeaders, _) => CloseReason::TooManyHeaders,
+            (_, Status::UriTooLong | Status::HeadersTooLarge) => CloseReason::HeadTooLarge,
+            (_, Status::ContentTooLarge) => CloseReason::BodyTooLarge,
+            (_, Status::BadRequest) => CloseReason::BadRequest,
+            _ => CloseReason::UnsupportedRequest,
+        }
+    }
+}
+
+impl From<WsError> for CloseReason {
+    fn from(error: WsError) -> Self {
+        match error {
+            WsError::FrameTooLong => CloseReason::FrameTooLong,
+            WsError::MessageTooLong => CloseReason::MessageTooLong,
+            WsError::TooManyFragments => CloseReason::TooManyFragments,
+            WsError::TooManyControlFrames => CloseReason::ControlFlood,
+            WsError::InvalidUtf8 | WsError::Deflate => CloseReason::BadMessage,
+            WsError::Exhausted => CloseReason::BuffersExhausted,
+            _ => CloseReason::BadFrame,
+        }
+    }
+}
 
 impl<S: Service> Worker<S> {
     /// Begins the end of a connection: the backlog first, then our FIN, then the peer's.

@@ -24,8 +24,6 @@ use super::worker::{Worker, timers};
 use crate::clock::Time;
 use crate::metrics::{CloseReason, Metrics};
 use crate::net::{LinkIo, ReceiveError, Received, SendError, Sent};
-use crate::proto::http1;
-use crate::proto::ws::WsError;
 use crate::reactor::{ConnId, Cx, Readiness, Source};
 use crate::service::Service;
 use crate::session::{Expiry, Farewell, Flow, SessionError, SessionLimits};
@@ -60,14 +58,10 @@ impl From<SessionError> for CloseReason {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::LineTooLong => CloseReason::LineTooLong,
-            SessionError::Exhausted | SessionError::WebSocket(WsError::Exhausted) => {
-                CloseReason::BuffersExhausted
-            }
-            SessionError::Http(http1::Error::BodyTooLarge) => CloseReason::BodyTooLarge,
-            SessionError::Http(http1::Error::Tls) => CloseReason::TlsOnPlain,
-            SessionError::Http(_) => CloseReason::BadRequest,
-            SessionError::WebSocket(WsError::TooManyControlFrames) => CloseReason::ControlFlood,
-            SessionError::WebSocket(_) => CloseReason::BadFrame,
+            SessionError::Exhausted => CloseReason::BuffersExhausted,
+            SessionError::OriginForbidden => CloseReason::OriginForbidden,
+            SessionError::Http(error) => error.into(),
+            SessionError::WebSocket(error) => error.into(),
         }
     }
 }

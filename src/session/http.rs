@@ -147,6 +147,8 @@ enum Next {
     Answered(Exchange),
     /// Its body goes to a service.
     Posted(u16, Exchange),
+    /// It was told that it may not: the connection ends.
+    Forbidden,
     /// The connection speaks WebSocket from here on, perhaps with a subprotocol, and compressed if
     /// that was agreed on.
     Upgraded(u16, Option<&'static str>, Option<Params>),
@@ -279,6 +281,7 @@ impl<T: Default> Session<T> {
             Next::Upgraded(route, subprotocol, agreed) => {
                 return Ok(self.begin_websocket(route, subprotocol, agreed, routes, desk));
             }
+            Next::Forbidden => return Err(SessionError::OriginForbidden),
             Next::Posted(route, exchange) => (Some(route), exchange),
             Next::Answered(exchange) => (None, exchange),
         };

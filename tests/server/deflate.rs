@@ -161,7 +161,8 @@ fn a_bomb_and_a_bad_text_are_told() {
         }
     }
     let books = server.finish();
-    assert_eq!(closed(&books, CloseReason::BadFrame), 6);
+    assert_eq!(closed(&books, CloseReason::MessageTooLong), 2);
+    assert_eq!(closed(&books, CloseReason::BadMessage), 4);
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn a_long_head_that_comes_byte_by_byte_is_refused_at_the_limit() {
     assert_eq!(last_words(&mut client), "");
     drop(client);
     let books = server.finish();
-    assert_eq!(closed(&books, CloseReason::BadRequest), 1);
+    assert_eq!(closed(&books, CloseReason::HeadTooLarge), 1);
     // What came behind the limit was read away, and is not counted; one read may reach beyond it.
     let least = books.metrics.bytes_in.min(16 * 1024);
     assert_eq!(least, 16 * 1024, "{}", books.metrics.bytes_in);

@@ -53,7 +53,6 @@ fn who_joins_is_greeted_in_the_new_protocol() {
     assert_eq!(outcome.said, [SWITCHED.as_bytes(), b"\x81\x07welcome"].concat());
 }
 
-/// What is behind a failed upgrade may be frames, and must not be taken for requests.
 /// The client's order decides, over all its lines (RFC 6455 4.1); no match is no refusal (4.2.2).
 #[test]
 fn the_first_subprotocol_of_the_client_that_the_service_speaks_is_agreed_on() {
@@ -80,6 +79,7 @@ fn the_first_subprotocol_of_the_client_that_the_service_speaks_is_agreed_on() {
     }
 }
 
+/// What is behind a failed upgrade may be frames, and must not be taken for requests.
 #[test]
 fn a_failed_upgrade_closes() {
     let good = opening("/echo", "h", "");
@@ -87,6 +87,7 @@ fn a_failed_upgrade_closes() {
         (good.replace("Version: 13", "Version: 12"), 426),
         (good.replace("dGhl", "dGh"), 400),
         (good.replace("Sec-WebSocket-Key", "X"), 400),
+        (good.replace("Connection", "X"), 400),
         (opening("/echo", "h", "Origin: http://elsewhere\r\n"), 403),
         (opening("/nope", "h", ""), 404),
         (good.replace("GET", "PUT"), 405),
