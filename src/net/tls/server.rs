@@ -25,6 +25,11 @@ use rustls::{Error, InconsistentKeys, ServerConfig};
 use std::path::Path;
 use std::sync::Arc;
 
+/// What a client gets for which there is no room: a record of version 1.2, as all have to call
+/// themselves, with a fatal alert, `internal_error` (RFC 8446 5.1, 6.2). Of the alerts that are a
+/// server's before it knows anything of its client, it is the one that does not blame the client.
+const NO_ROOM: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
+
 /// A certificate chain and its key.
 pub(super) struct Identity {
     pub(super) chain: Vec<CertificateDer<'static>>,
@@ -103,6 +108,11 @@ impl TlsServer {
         self.config = configure(identity, &self.alpn, &self.tickets)?;
         self.fingerprint = fingerprint;
         Ok(())
+    }
+
+    /// All that can be told to somebody who gets no handshake. It is ciphertext already.
+    pub fn refusal(&self) -> &'static [u8] {
+        &NO_ROOM
     }
 
     /// The filter of a new connection. `None` if rustls refuses, which it has no reason to.
