@@ -124,6 +124,8 @@ pub struct Deflated {
     pub compressed: u64,
     /// Bytes by which they became shorter.
     pub bytes_saved: u64,
+    /// Connections that take no context over because `deflate_takeover_max` others do.
+    pub takeovers_full: u64,
 }
 
 reasons! {
@@ -260,7 +262,7 @@ impl Metrics {
 
     /// The counters that are not counted by reason.
     #[inline]
-    fn plain(&self) -> [(&'static str, u64); 30] {
+    fn plain(&self) -> [(&'static str, u64); 31] {
         [
             ("accepted", self.accepted),
             ("accept_failures", self.accept_failures),
@@ -272,6 +274,7 @@ impl Metrics {
             ("messages_inflated", self.deflated.inflated),
             ("messages_compressed", self.deflated.compressed),
             ("deflate_bytes_saved", self.deflated.bytes_saved),
+            ("deflate_takeovers_full", self.deflated.takeovers_full),
             ("stalls", self.stalls),
             ("broadcasts", self.broadcasts),
             ("deliveries", self.deliveries),
