@@ -51,12 +51,12 @@ reasons! {
         /// A request wants what nothing here can do: a method, version, coding or expectation (501,
         /// 505, 417).
         UnsupportedRequest = "unsupported_request",
-        /// A request's head is longer than `head_bytes_max` (431, or 414 if that is its first line).
+        /// A request's head is longer than `head_bytes_max` (431; 414 if its first line is).
         HeadTooLarge = "head_too_large",
         /// A request has more header lines than `headers_max` (431).
         TooManyHeaders = "too_many_headers",
-        /// A request's body is longer than `body_bytes_max` (413). One in chunks may turn out so when
-        /// the response has begun: then that is cut off.
+        /// A request's body is longer than `body_bytes_max` (413). One in chunks may turn out so
+        /// when the response has begun: then that is cut off.
         BodyTooLarge = "body_too_large",
         /// A page of an origin that may not open WebSockets here wanted one (403).
         OriginForbidden = "origin_forbidden",

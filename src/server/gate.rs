@@ -235,8 +235,8 @@ impl<S: Service> Worker<S> {
     }
 
     /// Says why not, and closes. What the client has sent already is read away first, because a
-    /// socket that is closed with input unread answers with a reset. Under TLS the reason would need
-    /// a handshake, which is the work that a full server sheds connections to be spared; an alert
+    /// socket that is closed with input unread answers with a reset. Under TLS words would need a
+    /// handshake, which is the work that a full server sheds connections to be spared; an alert
     /// does not.
     fn refuse(&mut self, now: Time, index: u16, mut stream: Stream, reason: RefuseReason) {
         self.metrics.count_refusal(reason);
