@@ -51,6 +51,9 @@ impl From<Exhausted> for SessionError {
     }
 }
 
+/// What a client hears for whom there is no block left.
+const OUT_OF_BUFFERS: &str = "out of buffers; try again later";
+
 /// Whether a session goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {

@@ -252,7 +252,6 @@ impl<S: Service> Worker<S> {
         match outcome {
             Ok(Flow::Parted) if !more => self.part(cx, id, CloseReason::ServiceClosed),
             Ok(_) => self.begin_close(cx, id, CloseReason::ServiceClosed),
-            Err(SessionError::Exhausted) => Err(CloseReason::BuffersExhausted),
             Err(error) => self.begin_close(cx, id, error.into()),
         }
     }

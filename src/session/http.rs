@@ -14,7 +14,10 @@
 
 mod upgrade;
 
-use super::{Desk, Expiry, Farewell, Flow, Routes, Session, SessionError, SessionLimits, Speech};
+use super::{
+    Desk, Expiry, Farewell, Flow, OUT_OF_BUFFERS, Routes, Session, SessionError, SessionLimits,
+    Speech,
+};
 use crate::buf::{Carry, Pool};
 use crate::clock::Time;
 use crate::proto::http1::{
@@ -167,18 +170,14 @@ impl<T: Default> Session<T> {
             Speech::Http(Http { stage: Stage::Body(incoming), .. }) => incoming.is_answered,
             _ => false,
         };
-        if let Err(SessionError::Http(error)) = outcome
-            && !is_answered
-        {
-            let status = error.status();
-            respond(
-                status,
-                &[TEXT],
-                &error.to_string(),
-                Exchange::BROKEN,
-                &desk.date,
-                &mut desk.write,
-            );
+        let (date, write) = (&desk.date, &mut desk.write);
+        match outcome {
+            Err(SessionError::Http(error)) if !is_answered => {
+                let text = error.to_string();
+                respond(error.status(), &[TEXT], &text, Exchange::BROKEN, date, write);
+            }
+            Err(SessionError::Exhausted) if !is_answered => refuse(OUT_OF_BUFFERS, date, write),
+            _ => {}
         }
         outcome
     }

@@ -11,7 +11,7 @@
 //!
 //! **Read next.** `src/proto/line.rs`, `src/session/http.rs`.
 
-use super::{Desk, Flow, Session, SessionError, Speech};
+use super::{Desk, Flow, OUT_OF_BUFFERS, Session, SessionError, Speech};
 use crate::proto::line;
 use crate::service::{Encoding, Mail, Outbound, Service};
 
@@ -43,8 +43,11 @@ impl<T: Default> Session<T> {
         desk: &mut Desk,
     ) -> Result<Flow, SessionError> {
         let outcome = self.cut_lines(fresh, service, mail, desk);
-        if outcome == Err(SessionError::LineTooLong) {
-            let notice = format!("-ERR line longer than {} bytes\n", desk.limits.line_bytes_max);
+        if let Err(error) = outcome {
+            let notice = match error {
+                SessionError::Exhausted => format!("-ERR {OUT_OF_BUFFERS}\n"),
+                _ => format!("-ERR line longer than {} bytes\n", desk.limits.line_bytes_max),
+            };
             desk.write.extend_from_slice(notice.as_bytes());
         }
         outcome

@@ -292,6 +292,35 @@ fn a_full_server_answers_in_http() {
     assert_eq!(refused(&books, RefuseReason::Full), 2);
 }
 
+/// Half a head waits in a block; here there are eight of them.
+#[test]
+fn who_finds_no_block_for_half_a_request_is_told() {
+    let least = 128 * 1024;
+    let limits = Limits { backlog_bytes_max: least, buffers_bytes_max: least as u64, ..limits() };
+    let server = serve_site(limits);
+    let (whole, half) = (get("/healthz"), "GET /healthz HTTP/1.1\r\n");
+    let begin = || {
+        let mut client = server.connect();
+        client.write_all([&whole, half].concat().as_bytes()).unwrap();
+        assert_eq!(read_response(&mut client).1, "ok\n");
+        client
+    };
+    let mut waiting: Vec<TcpStream> = (0..8).map(|_| begin()).collect();
+    let mut ninth = begin();
+    let (head, body) = read_response(&mut ninth);
+    assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{head}");
+    assert!(head.contains("\r\nRetry-After: 1\r\n"), "{head}");
+    assert_eq!(body, "out of buffers; try again later\n");
+    assert_eq!(last_words(&mut ninth), "");
+    for client in &mut waiting {
+        client.write_all(b"Host: h\r\n\r\n").unwrap();
+        assert_eq!(read_response(client).1, "ok\n");
+    }
+    drop((waiting, ninth));
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::BuffersExhausted), 1);
+}
+
 #[test]
 fn an_upgraded_connection_never_makes_room_for_another() {
     let at_limit = AtLimit::EvictIdle;
