@@ -261,8 +261,8 @@ impl<T: Default> Session<T> {
         }
     }
 
-    /// When a peer that has ended its side, but still takes what it is owed, has taken nothing for
-    /// too long. Never if silence is not limited.
+    /// When a peer that has ended its side has been silent for too long: it takes nothing of what
+    /// it is still owed. Never if silence is not limited.
     pub fn patience(&self, last_active: Time, limits: &SessionLimits) -> Option<Time> {
         let SessionLimits { ping_interval_ms, pong_timeout_ms, .. } = *limits;
         let ms = match &self.speech {

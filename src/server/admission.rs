@@ -78,7 +78,8 @@ impl Price {
         plain.saturating_add(takeovers.saturating_mul(TAKEOVER_BYTES))
     }
 
-    /// Connections that fit into so many bytes: all with a context, or so many as may, and others.
+    /// Connections that fit into so many bytes. Either all of them take context over, or as many
+    /// as may do and others: of the two counts the larger is the one that holds.
     pub fn fit(self, bytes: u64) -> u64 {
         let contexts = self.takeovers_max.saturating_mul(TAKEOVER_BYTES);
         let with_others = bytes.saturating_sub(contexts) / self.each;

@@ -25,9 +25,9 @@ use rustls::{Error, InconsistentKeys, ServerConfig};
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a client gets for which there is no room: a record of version 1.2, as all have to call
-/// themselves, with a fatal alert, `internal_error` (RFC 8446 5.1, 6.2). Of the alerts that are a
-/// server's before it knows anything of its client, it is the one that does not blame the client.
+/// What a client gets for whom there is no room: a fatal alert, `internal_error`, in a record that
+/// calls itself TLS 1.2 as all do (RFC 8446 5.1, 6.2). It is the alert of a server that cannot go
+/// on for no fault of the client's.
 const NO_ROOM: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
 
 /// A certificate chain and its key.
@@ -110,7 +110,7 @@ impl TlsServer {
         Ok(())
     }
 
-    /// All that can be told to somebody who gets no handshake. It is ciphertext already.
+    /// All that can be told to somebody who gets no handshake: to be sent as it is.
     pub fn refusal(&self) -> &'static [u8] {
         &NO_ROOM
     }
