@@ -73,7 +73,7 @@ finish() {
     wait "$server" || fail "the server ended with status $?"
     server=
     books=$(tail -n 1 "$work/books.json")
-    for count in connections closed_bad_frame closed_bad_request faults; do
+    for count in connections closed_bad_frame closed_bad_message closed_bad_request faults; do
         [[ $books == *"\"$count\":0"[,}]* ]] || fail "$count is not 0 in the books: $books"
     done
     echo "OK  the server's books"

@@ -46,11 +46,20 @@ reasons! {
         SlowConsumer = "slow_consumer",
         /// A line longer than `line_bytes_max`.
         LineTooLong = "line_too_long",
-        /// A request was malformed or over a limit.
+        /// A request was malformed (400).
         BadRequest = "bad_request",
-        /// A request's body is longer than `body_bytes_max`. One in chunks may turn out so when the
-        /// response has begun: then that is cut off.
+        /// A request wants what nothing here can do: a method, version, coding or expectation (501,
+        /// 505, 417).
+        UnsupportedRequest = "unsupported_request",
+        /// A request's head is longer than `head_bytes_max` (431; 414 if its first line is).
+        HeadTooLarge = "head_too_large",
+        /// A request has more header lines than `headers_max` (431).
+        TooManyHeaders = "too_many_headers",
+        /// A request's body is longer than `body_bytes_max` (413). One in chunks may turn out so
+        /// when the response has begun: then that is cut off.
         BodyTooLarge = "body_too_large",
+        /// A page of an origin that may not open WebSockets here wanted one (403).
+        OriginForbidden = "origin_forbidden",
         /// A request was not whole in time.
         RequestLate = "request_late",
         /// A TLS handshake was not done in time.
@@ -63,9 +72,17 @@ reasons! {
         TlsOnPlain = "tls_on_plain",
         /// The peer did not speak TLS on a port that does.
         PlainOnTls = "plain_on_tls",
-        /// A WebSocket frame was malformed or over a limit.
+        /// WebSocket frames broke the protocol (1002).
         BadFrame = "bad_frame",
-        /// More WebSocket control frames in a second than `control_frames_per_s_max`.
+        /// A WebSocket message was not what it is said to be: UTF-8, or compressed data (1007).
+        BadMessage = "bad_message",
+        /// A WebSocket frame is longer than `frame_bytes_max` (1009).
+        FrameTooLong = "frame_too_long",
+        /// A WebSocket message is longer than `message_bytes_max`, as it came or inflated (1009).
+        MessageTooLong = "message_too_long",
+        /// A WebSocket message has more frames than `fragments_max` (1008).
+        TooManyFragments = "too_many_fragments",
+        /// More WebSocket control frames in a second than `control_frames_per_s_max` (1008).
         ControlFlood = "control_flood",
         /// The peer did not answer a ping.
         PongMissing = "pong_missing",
@@ -107,6 +124,8 @@ pub struct Deflated {
     pub compressed: u64,
     /// Bytes by which they became shorter.
     pub bytes_saved: u64,
+    /// Connections that take no context over because `deflate_takeover_max` others do.
+    pub takeovers_full: u64,
 }
 
 reasons! {
@@ -243,7 +262,7 @@ impl Metrics {
 
     /// The counters that are not counted by reason.
     #[inline]
-    fn plain(&self) -> [(&'static str, u64); 30] {
+    fn plain(&self) -> [(&'static str, u64); 31] {
         [
             ("accepted", self.accepted),
             ("accept_failures", self.accept_failures),
@@ -255,6 +274,7 @@ impl Metrics {
             ("messages_inflated", self.deflated.inflated),
             ("messages_compressed", self.deflated.compressed),
             ("deflate_bytes_saved", self.deflated.bytes_saved),
+            ("deflate_takeovers_full", self.deflated.takeovers_full),
             ("stalls", self.stalls),
             ("broadcasts", self.broadcasts),
             ("deliveries", self.deliveries),

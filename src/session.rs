@@ -41,6 +41,8 @@ pub enum End {
     LineTooLong,
     /// No block is left to carry the message in.
     Exhausted,
+    /// A page that may not asked for a WebSocket.
+    OriginForbidden,
     /// A request that is malformed or over a limit.
     Http(http1::Error),
     /// Frames that are malformed or over a limit.
@@ -52,6 +54,9 @@ impl From<Exhausted> for End {
         End::Exhausted
     }
 }
+
+/// What a client hears for whom there is no block left.
+const OUT_OF_BUFFERS: &str = "out of buffers; try again later";
 
 /// What sessions may use up, and how long they may take. A time of 0 is no limit.
 #[derive(Clone, Debug)]
@@ -247,6 +252,21 @@ impl<T: Default> Session<T> {
             Speech::Http(http) => http.expiry(last_active, limits),
             Speech::WebSocket(websocket) => websocket.expiry(last_active, limits),
         }
+    }
+
+    /// When a peer that has ended its side has been silent for too long: it takes nothing of what
+    /// it is still owed. Never if silence is not limited.
+    pub fn patience(&self, last_active: Time, limits: &SessionLimits) -> Option<Time> {
+        let SessionLimits { ping_interval_ms, pong_timeout_ms, .. } = *limits;
+        let ms = match &self.speech {
+            Speech::Handshake(_) => limits.handshake_timeout_ms,
+            Speech::Bytes | Speech::Lines(_) => limits.idle_timeout_ms,
+            Speech::Http(_) => limits.keep_alive_ms,
+            // Who is never pinged, or need not answer, may be silent for ever.
+            Speech::WebSocket(_) if ping_interval_ms == 0 || pong_timeout_ms == 0 => 0,
+            Speech::WebSocket(_) => ping_interval_ms.saturating_add(pong_timeout_ms),
+        };
+        after(last_active, ms)
     }
 
     /// A ping is due: appends it.

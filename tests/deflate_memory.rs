@@ -4,7 +4,9 @@
 //! most there ever were.
 #![cfg(feature = "deflate")]
 
-use oneloop::proto::ws::deflate::{Codec, Compressor, Flow, Inflater, Params, Shared, WindowBits};
+use oneloop::proto::ws::deflate::{
+    Codec, Compressor, Flow, Inflater, Params, Shared, TAKEOVER_BYTES, WindowBits,
+};
 use oneloop::proto::ws::{Role, WsError};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -67,6 +69,33 @@ fn a_compressor_and_an_inflater_cost_what_their_headers_say() {
         let (_inflater, bytes, _) = held(|| Inflater::new(flow(bits)));
         assert!(is_about(bytes, 47_500), "{bytes} bytes");
     }
+}
+
+/// The cap on connections counts with it.
+#[test]
+fn who_takes_context_over_holds_what_is_said_and_gives_it_back() {
+    let agreed = Params {
+        server_no_context_takeover: false,
+        client_no_context_takeover: false,
+        ..Params::default()
+    };
+    let mut shared = Shared::new(agreed, 2);
+    let text = b"a text that gains by being compressed, for it says that it gains ".repeat(100);
+    let hello = miniz_oxide::deflate::compress_to_vec(&text, 6);
+    let mut open = || {
+        let mut codec = Codec::new(agreed, Role::Server, &mut shared);
+        codec.inflate(&hello, 10_000, &mut shared.inflating).expect("it is good");
+        codec.compress(&text, &mut shared.compressing).expect("it gains");
+        codec
+    };
+    // The first also grows the buffers that all share.
+    let first = open();
+    let (codec, bytes, _) = held(open);
+    first.clear(&mut shared);
+    let most = TAKEOVER_BYTES as isize;
+    assert!(bytes <= most && bytes > most * 9 / 10, "{bytes} bytes, should be up to {most}");
+    let ((), given_back, _) = held(|| codec.clear(&mut shared));
+    assert!(given_back < -most * 9 / 10, "{given_back} bytes");
 }
 
 /// A server's worker that is sent `bomb`, and the most it held meanwhile.

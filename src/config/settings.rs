@@ -311,7 +311,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "deflate_takeover_max",
         values: "N|off",
         doc: "WebSocket: connections at once whose compressed messages may refer to earlier ones, \
-              which makes them smaller and takes up to 314 KB each",
+              which makes them smaller and takes up to 314 KB each, with which the cap counts",
         set: |config, text| value::count(text).map(|n| config.limits.deflate_takeover_max = n),
         get: |config| value::show_count(config.limits.deflate_takeover_max as u64),
     },

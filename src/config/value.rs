@@ -55,12 +55,16 @@ pub(super) fn show_listeners(listeners: &[Listener]) -> Toml {
 /// An origin, or several with commas between them.
 pub(super) fn origin(text: &str) -> Result<String, String> {
     let is_origin = text.split_once("://").is_some_and(|(scheme, host)| {
-        ["http", "https"].contains(&scheme) && !host.is_empty() && !host.contains('/')
+        // A pattern, say, would never be met: origins are compared whole.
+        let is_plain = |c: char| c.is_ascii_graphic() && !"/*@?#".contains(c);
+        ["http", "https"].contains(&scheme) && !host.is_empty() && host.chars().all(is_plain)
     });
     if text == "*" || text == "null" || is_origin {
         return Ok(text.to_owned());
     }
-    Err(format!("`{text}` is not an origin: write https://example.org, without a path, or *"))
+    Err(format!(
+        "`{text}` is not an origin: write https://example.org, without a path or a pattern, or *"
+    ))
 }
 
 pub(super) fn nofile(text: &str) -> Result<Nofile, String> {

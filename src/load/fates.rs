@@ -49,7 +49,7 @@ pub(super) enum Phase {
 pub(super) enum Fate {
     /// As agreed, when all was said: it counts as connected.
     Done,
-    /// The server said why and closed: a line, a status, a close code.
+    /// The server said why and closed: a line, a status, a close code, an alert.
     ToldWhy(String),
     /// Nobody listens (ECONNREFUSED).
     Refused,
@@ -90,7 +90,9 @@ impl Fate {
             ReceiveError::Truncated => "cut off: it ended without close_notify",
             ReceiveError::PlainOnTls => "the server answers in plain text",
             ReceiveError::Tls(fault) => match fault {
-                TlsFault::Alert => "the server says no by an alert",
+                TlsFault::Alert => {
+                    return Fate::ToldWhy("TLS: the server says no by an alert".to_owned());
+                }
                 TlsFault::Incompatible => "no version, cipher or protocol in common",
                 TlsFault::Malformed => "what the server sends is no TLS",
                 TlsFault::Misbehaved => "the server sends what may not come at this point",
@@ -177,7 +179,8 @@ pub struct Connections {
     pub attempted: u64,
     /// Answered and still open when the run ended.
     pub connected: u64,
-    /// Told why not: a line that begins with `-ERR `, an HTTP status or a close code, then the end.
+    /// Told why not: a line that begins with `-ERR `, an HTTP status, a close code or an alert of
+    /// TLS, then the end.
     pub told_why: u64,
     /// Nobody listens (ECONNREFUSED).
     pub refused: u64,

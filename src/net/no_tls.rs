@@ -109,6 +109,11 @@ impl TlsServer {
     }
 
     /// Cannot be asked.
+    pub fn refusal(&self) -> &'static [u8] {
+        match *self {}
+    }
+
+    /// Cannot be asked.
     pub fn accept(&self) -> Option<Box<Tls>> {
         match *self {}
     }

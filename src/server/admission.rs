@@ -18,6 +18,7 @@ use super::peers::Peers;
 use super::start::StartError;
 use crate::clock::Time;
 use crate::metrics::RefuseReason;
+use crate::proto::ws::deflate::TAKEOVER_BYTES;
 use crate::sys;
 use crate::sys::rlimit::Rlimit;
 use std::fmt;
@@ -51,7 +52,40 @@ pub(super) fn open_at_start(listeners: usize) -> usize {
 pub const BYTES_PER_CONNECTION: u64 = 10 * 1024;
 
 /// What one with TLS costs beside: its keys, 3.6 KB.
-pub const BYTES_PER_TLS: u64 = 4 * 1024;
+const BYTES_PER_TLS: u64 = 4 * 1024;
+
+/// What connections cost in memory at this end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// Bytes of each.
+    each: u64,
+    /// So many of them may take compression context over, for [`TAKEOVER_BYTES`] more.
+    takeovers_max: u64,
+}
+
+impl Price {
+    /// Of the connections of a worker with these limits.
+    pub fn of(limits: &Limits, has_tls: bool) -> Price {
+        let takeovers_max = if limits.deflate { limits.deflate_takeover_max as u64 } else { 0 };
+        let each = BYTES_PER_CONNECTION + if has_tls { BYTES_PER_TLS } else { 0 };
+        Price { each, takeovers_max }
+    }
+
+    /// Bytes that so many connections take at the most.
+    pub fn bytes(self, connections: u64) -> u64 {
+        let takeovers = connections.min(self.takeovers_max);
+        let plain = connections.saturating_mul(self.each);
+        plain.saturating_add(takeovers.saturating_mul(TAKEOVER_BYTES))
+    }
+
+    /// Connections that fit into so many bytes. Either all of them take context over, or as many
+    /// as may do and others: of the two counts the larger is the one that holds.
+    pub fn fit(self, bytes: u64) -> u64 {
+        let contexts = self.takeovers_max.saturating_mul(TAKEOVER_BYTES);
+        let with_others = bytes.saturating_sub(contexts) / self.each;
+        with_others.max(bytes / (self.each + TAKEOVER_BYTES))
+    }
+}
 
 /// How often the limit is read again while the loop is awake.
 const REREAD_MS: u64 = 1_000;
@@ -136,10 +170,14 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    /// The gate for these limits. Until [`opened`](Admission::opened) says what else is open the
-    /// cap is an upper bound.
-    /// With room in memory for connections of which each takes `bytes_each`.
-    pub(super) fn new(descriptors: Descriptors, limits: &Limits, bytes_each: u64) -> Admission {
+    /// The gate for these limits, of one of so many `workers` that have the memory in common. Until
+    /// [`opened`](Admission::opened) says what else is open the cap is an upper bound.
+    pub(super) fn new(
+        descriptors: Descriptors,
+        limits: &Limits,
+        price: Price,
+        workers: usize,
+    ) -> Admission {
         let by_address = limits.per_ip_max != 0 || limits.accept_rate != 0;
         let mut admission = Admission {
             descriptors,
@@ -147,7 +185,7 @@ impl Admission {
                 0 => usize::MAX,
                 max => max,
             },
-            memory_connections: memory_connections(bytes_each).unwrap_or(usize::MAX),
+            memory_connections: memory_connections(price, workers).unwrap_or(usize::MAX),
             peers: by_address.then(|| Peers::new(limits.per_ip_max, limits.accept_rate)),
             cap: 0,
             cap_by: CapBy::Descriptors,
@@ -255,10 +293,14 @@ impl Admission {
     }
 }
 
-/// Connections that three quarters of the available memory hold (`/proc/meminfo`).
-fn memory_connections(bytes_each: u64) -> Option<usize> {
+/// Connections that a worker's part of three quarters of the available memory holds
+/// (`/proc/meminfo`).
+fn memory_connections(price: Price, workers: usize) -> Option<usize> {
     let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
-    usize::try_from(kib * 1024 / 4 * 3 / bytes_each).ok()
+    usize::try_from(price.fit(kib * 1024 / 4 * 3 / workers as u64)).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,8 @@ pub struct Books {
     pub descriptors_expected: usize,
     /// Blocks held by stuck connections.
     pub blocks: usize,
+    /// Connections that take compression context over.
+    pub deflate_takeovers: usize,
     /// Copies of broadcasts that are still to be delivered.
     pub deliveries_queued: u64,
     /// Datagrams the kernel dropped because a receive queue was full.
@@ -77,6 +79,7 @@ impl Books {
             ("descriptors", self.descriptors.unwrap_or(0) as u64),
             ("descriptors_expected", self.descriptors_expected as u64),
             ("blocks", self.blocks as u64),
+            ("deflate_takeovers", self.deflate_takeovers as u64),
             ("deliveries_queued", self.deliveries_queued),
             ("datagrams_dropped_by_kernel", self.datagrams_dropped_by_kernel),
         ];
@@ -110,6 +113,7 @@ impl<S: Service> Worker<S> {
             },
             descriptors_expected: expected,
             blocks: self.desk.pool.blocks_out(),
+            deflate_takeovers: self.desk.deflate.takeovers(),
             deliveries_queued: self.deliveries_queued(),
             datagrams_dropped_by_kernel: self.datagrams_dropped_by_kernel(),
             cpu: sys::process::cpu_time().unwrap_or_default(),

@@ -21,9 +21,38 @@ use super::pump::{Step, arm_for, look_again};
 use super::worker::{Worker, timers};
 use crate::metrics::CloseReason;
 use crate::net::{LinkIo, Received};
+use crate::proto::http1::{self, Status};
+use crate::proto::ws::WsError;
 use crate::reactor::{ConnId, Cx};
 use crate::service::Service;
 use crate::session::{Expiry, Farewell};
+
+impl From<http1::Error> for CloseReason {
+    fn from(error: http1::Error) -> Self {
+        match (error, error.status()) {
+            (http1::Error::Tls, _) => CloseReason::TlsOnPlain,
+            (http1::Error::TooManyHeaders, _) => CloseReason::TooManyHeaders,
+            (_, Status::UriTooLong | Status::HeadersTooLarge) => CloseReason::HeadTooLarge,
+            (_, Status::ContentTooLarge) => CloseReason::BodyTooLarge,
+            (_, Status::BadRequest) => CloseReason::BadRequest,
+            _ => CloseReason::UnsupportedRequest,
+        }
+    }
+}
+
+impl From<WsError> for CloseReason {
+    fn from(error: WsError) -> Self {
+        match error {
+            WsError::FrameTooLong => CloseReason::FrameTooLong,
+            WsError::MessageTooLong => CloseReason::MessageTooLong,
+            WsError::TooManyFragments => CloseReason::TooManyFragments,
+            WsError::TooManyControlFrames => CloseReason::ControlFlood,
+            WsError::InvalidUtf8 | WsError::Deflate => CloseReason::BadMessage,
+            WsError::Exhausted => CloseReason::BuffersExhausted,
+            _ => CloseReason::BadFrame,
+        }
+    }
+}
 
 impl<S: Service> Worker<S> {
     /// Begins the end of a connection: the backlog first, then our FIN, then the peer's.
@@ -34,10 +63,11 @@ impl<S: Service> Worker<S> {
             return Ok(());
         }
         conn.phase = Phase::Flushing(reason);
+        let timer = timers::conn(id.slot);
         if reason != CloseReason::PeerClosed {
-            // A peer that ended by itself has the idle timeout's time, if there is one.
-            let due = cx.now.plus_ms(self.limits.linger_ms);
-            cx.timers.arm(timers::conn(id.slot), due);
+            cx.timers.arm(timer, cx.now.plus_ms(self.limits.linger_ms));
+        } else if let Some(due) = conn.session.patience(conn.last_active, &self.desk.limits) {
+            cx.timers.arm_by(timer, due);
         }
         let (pool, tls) = (&mut self.desk.pool, &mut self.tls);
         conn.link.end(id.token(), LinkIo { registry: cx.registry(), pool, tls })?;
@@ -103,10 +133,15 @@ impl<S: Service> Worker<S> {
     /// Something is due on a connection from which nothing came.
     pub(super) fn expire(&mut self, cx: &mut Cx, id: ConnId, expiry: Expiry) {
         let Some(conn) = self.conns.get(id) else { return };
-        let Limits { idle_timeout_ms, pong_timeout_ms, .. } = self.limits;
-        let taken_until = conn.last_active.plus_ms(pong_timeout_ms);
-        if expiry == Expiry::PongMissing && conn.paused && taken_until > cx.now {
-            // It is not read from, so its pong cannot be known; what it takes shows that it is
+        let Limits { idle_timeout_ms, pong_timeout_ms, head_timeout_ms, .. } = self.limits;
+        let may_stall_ms = match expiry {
+            Expiry::PongMissing => pong_timeout_ms,
+            Expiry::RequestLate => head_timeout_ms,
+            Expiry::Ping | Expiry::Idle | Expiry::HandshakeLate => 0,
+        };
+        let taken_until = conn.last_active.plus_ms(may_stall_ms);
+        if (conn.paused || conn.queued) && taken_until > cx.now {
+            // It is not read from, so what it says cannot be known; what it takes shows that it is
             // there.
             return arm_for(cx, id.slot, taken_until, expiry, &self.desk.limits);
         }

@@ -235,8 +235,9 @@ impl<S: Service> Worker<S> {
     }
 
     /// Says why not, and closes. What the client has sent already is read away first, because a
-    /// socket that is closed with input unread answers with a reset. Under TLS nothing can be said
-    /// before a handshake, and who is turned away for want of room is not worth that work.
+    /// socket that is closed with input unread answers with a reset. Under TLS words would need a
+    /// handshake, which is the work that a full server sheds connections to be spared; an alert
+    /// does not.
     fn refuse(&mut self, now: Time, index: u16, mut stream: Stream, reason: RefuseReason) {
         self.metrics.count_refusal(reason);
         let Limits { per_ip_max, accept_rate, .. } = &self.limits;
@@ -255,14 +256,16 @@ impl<S: Service> Worker<S> {
             ),
         };
         let Listener { doors, tls, .. } = &self.listeners[index as usize];
-        if tls.is_none() {
+        let mut notice = Vec::new();
+        if let Some(tls) = tls {
+            notice.extend_from_slice(tls.refusal());
+        } else {
             let is_http = matches!(doors, Doors::Paths(_));
-            let mut notice = Vec::new();
             self.desk.date.set(self.clock.unix_s(now));
             session::refusal(is_http, &text, &self.desk.date, &mut notice);
-            // The peer may be gone already; then there is nobody to be told.
-            let _ = stream.write(&notice);
         }
+        // The peer may be gone already; then there is nobody to be told.
+        let _ = stream.write(&notice);
         let _ = stream.shutdown_write();
         let _ = stream.read(&mut self.read[..]);
     }

@@ -177,7 +177,7 @@ pub struct Limits {
     /// WebSocket messages are compressed if the client can (permessage-deflate).
     pub deflate: bool,
     /// Connections whose compressed messages may refer to earlier ones (context takeover): smaller
-    /// messages for up to 314 KB of memory each.
+    /// messages for up to 314 KB of memory each, which the cap by memory counts with.
     pub deflate_takeover_max: usize,
     /// Shorter messages are sent as they are; with context takeover an eighth of it is enough.
     pub deflate_bytes_min: usize,

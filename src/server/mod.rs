@@ -35,9 +35,7 @@ mod start;
 mod supervisor;
 mod worker;
 
-pub use admission::{
-    BYTES_PER_CONNECTION, BYTES_PER_TLS, CapBy, Descriptors, SPARE_DESCRIPTORS, reserve,
-};
+pub use admission::{BYTES_PER_CONNECTION, CapBy, Descriptors, Price, SPARE_DESCRIPTORS, reserve};
 pub use books::Books;
 pub use crew::{Berth, WORKERS_MAX};
 pub use handover::{HandoverError, Inherited, Program, VARIABLES, certificate_in};
@@ -189,9 +187,9 @@ impl<S: Service> Builder<S> {
 
     fn open(self, descriptors: Descriptors) -> Result<Server<S>, StartError> {
         let has_tls = self.listen.iter().any(|(endpoint, _)| endpoint.tls.is_some());
-        let bytes_each = BYTES_PER_CONNECTION + if has_tls { BYTES_PER_TLS } else { 0 };
+        let price = Price::of(&self.limits, has_tls);
         let workers = self.berth.as_ref().map_or(1, |berth| berth.workers);
-        let mut admission = Admission::new(descriptors, &self.limits, bytes_each * workers as u64);
+        let mut admission = Admission::new(descriptors, &self.limits, price, workers);
         let system = |what| move |error| StartError::System(what, error);
 
         let mut reactor = Reactor::new(admission.cap()).map_err(system("epoll"))?;

@@ -31,7 +31,8 @@ pub fn words_of(workers: usize) -> usize {
 }
 
 /// What stands in a page before the counters.
-const GAUGES: [&str; 4] = ["connections", "cap", "deliveries_queued", "faults"];
+const GAUGES: [&str; 5] =
+    ["connections", "cap", "deliveries_queued", "deflate_takeovers", "faults"];
 
 /// What one worker has counted, or several together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,15 +118,17 @@ impl<S: Service> Worker<S> {
         let (messages_in, deflated) = (self.desk.messages, self.desk.deflate.counts());
         let metrics = Metrics { messages_in, deflated, ..self.metrics.clone() };
         let (connections, cap) = (self.conns.len() as u64, self.admission.cap() as u64);
-        let gauges = [connections, cap, self.deliveries_queued(), 0];
+        let takeovers = self.desk.deflate.takeovers() as u64;
+        let gauges = [connections, cap, self.deliveries_queued(), takeovers, 0];
         write(page(&crew.pages, crew.number), gauges, &metrics);
     }
 
     /// The last that is shown, and whether it adds up.
     pub(super) fn publish_last(&self, books: &Books) {
         let Some(crew) = &self.crew else { return };
-        let faults = books.faults().len() as u64;
-        let gauges = [books.connections as u64, books.cap as u64, books.deliveries_queued, faults];
+        let (connections, cap) = (books.connections as u64, books.cap as u64);
+        let (takeovers, faults) = (books.deflate_takeovers as u64, books.faults().len() as u64);
+        let gauges = [connections, cap, books.deliveries_queued, takeovers, faults];
         write(page(&crew.pages, crew.number), gauges, &books.metrics);
     }
 }

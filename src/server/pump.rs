@@ -24,8 +24,6 @@ use super::worker::{Worker, timers};
 use crate::clock::Time;
 use crate::metrics::{CloseReason, Metrics};
 use crate::net::{LinkIo, ReceiveError, Received, SendError, Sent};
-use crate::proto::http1;
-use crate::proto::ws::WsError;
 use crate::reactor::{ConnId, Cx, Readiness, Source};
 use crate::service::Service;
 use crate::session::{End, Expiry, Farewell, SessionLimits};
@@ -61,12 +59,10 @@ impl From<End> for CloseReason {
         match end {
             End::Closes | End::Parted => CloseReason::ServiceClosed,
             End::LineTooLong => CloseReason::LineTooLong,
-            End::Exhausted | End::WebSocket(WsError::Exhausted) => CloseReason::BuffersExhausted,
-            End::Http(http1::Error::BodyTooLarge) => CloseReason::BodyTooLarge,
-            End::Http(http1::Error::Tls) => CloseReason::TlsOnPlain,
-            End::Http(_) => CloseReason::BadRequest,
-            End::WebSocket(WsError::TooManyControlFrames) => CloseReason::ControlFlood,
-            End::WebSocket(_) => CloseReason::BadFrame,
+            End::Exhausted => CloseReason::BuffersExhausted,
+            End::OriginForbidden => CloseReason::OriginForbidden,
+            End::Http(error) => error.into(),
+            End::WebSocket(error) => error.into(),
         }
     }
 }
@@ -245,7 +241,6 @@ impl<S: Service> Worker<S> {
     fn session_ended(&mut self, cx: &mut Cx, id: ConnId, end: End, more: bool) -> Step {
         match end {
             End::Parted if !more => self.part(cx, id, end.into()),
-            End::Exhausted => Err(CloseReason::BuffersExhausted),
             _ => self.begin_close(cx, id, end.into()),
         }
     }

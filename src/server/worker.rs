@@ -208,8 +208,8 @@ impl<S: Service> Worker<S> {
             Phase::Open => conn.session.expiry(conn.last_active, &self.desk.limits),
             // A peer that ended by itself may take its time to read; one that we end has less.
             Phase::Flushing(CloseReason::PeerClosed) => {
-                let due = conn.last_active.plus_ms(self.limits.idle_timeout_ms);
-                (self.limits.idle_timeout_ms != 0).then_some((due, Expiry::Idle))
+                let due = conn.session.patience(conn.last_active, &self.desk.limits);
+                due.map(|due| (due, Expiry::Idle))
             }
             Phase::Flushing(_) | Phase::Lingering(_) => {
                 Some((conn.last_active.plus_ms(self.limits.linger_ms), Expiry::Idle))

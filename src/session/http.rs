@@ -14,7 +14,7 @@
 
 mod upgrade;
 
-use super::{Desk, End, Expiry, Farewell, Routes, Session, SessionLimits, Speech};
+use super::{Desk, End, Expiry, Farewell, OUT_OF_BUFFERS, Routes, Session, SessionLimits, Speech};
 use crate::buf::{Carry, Pool};
 use crate::clock::Time;
 use crate::proto::http1::{
@@ -147,6 +147,8 @@ enum Next {
     Answered(Exchange),
     /// Its body goes to a service.
     Posted(u16, Exchange),
+    /// It was told that it may not: the connection ends.
+    Forbidden,
     /// The connection speaks WebSocket from here on, perhaps with a subprotocol, and compressed if
     /// that was agreed on.
     Upgraded(u16, Option<&'static str>, Option<Params>),
@@ -165,18 +167,14 @@ impl<T: Default> Session<T> {
             Speech::Http(Http { stage: Stage::Body(incoming), .. }) => incoming.is_answered,
             _ => false,
         };
-        if let Err(End::Http(error)) = outcome
-            && !is_answered
-        {
-            let status = error.status();
-            respond(
-                status,
-                &[TEXT],
-                &error.to_string(),
-                Exchange::BROKEN,
-                &desk.date,
-                &mut desk.write,
-            );
+        let (date, write) = (&desk.date, &mut desk.write);
+        match outcome {
+            Err(End::Http(error)) if !is_answered => {
+                let text = error.to_string();
+                respond(error.status(), &[TEXT], &text, Exchange::BROKEN, date, write);
+            }
+            Err(End::Exhausted) if !is_answered => refuse(OUT_OF_BUFFERS, date, write),
+            _ => {}
         }
         outcome
     }
@@ -274,6 +272,7 @@ impl<T: Default> Session<T> {
             Next::Upgraded(route, subprotocol, agreed) => {
                 return self.begin_websocket(route, subprotocol, agreed, routes, desk);
             }
+            Next::Forbidden => return Err(End::OriginForbidden),
             Next::Posted(route, exchange) => (Some(route), exchange),
             Next::Answered(exchange) => (None, exchange),
         };

@@ -11,7 +11,7 @@
 //!
 //! **Read next.** `src/proto/line.rs`, `src/session/http.rs`.
 
-use super::{Desk, End, Session, Speech};
+use super::{Desk, End, OUT_OF_BUFFERS, Session, Speech};
 use crate::proto::line;
 use crate::service::{Encoding, Mail, Outbound, Service};
 
@@ -43,10 +43,14 @@ impl<T: Default> Session<T> {
         desk: &mut Desk,
     ) -> Result<(), End> {
         let outcome = self.cut_lines(fresh, service, mail, desk);
-        if outcome == Err(End::LineTooLong) {
-            let notice = format!("-ERR line longer than {} bytes\n", desk.limits.line_bytes_max);
-            desk.write.extend_from_slice(notice.as_bytes());
-        }
+        let notice = match outcome {
+            Err(End::Exhausted) => format!("-ERR {OUT_OF_BUFFERS}\n"),
+            Err(End::LineTooLong) => {
+                format!("-ERR line longer than {} bytes\n", desk.limits.line_bytes_max)
+            }
+            _ => return outcome,
+        };
+        desk.write.extend_from_slice(notice.as_bytes());
         outcome
     }
 

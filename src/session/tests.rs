@@ -176,7 +176,7 @@ pub(super) fn opening(path: &str, host: &str, more: &str) -> String {
 /// What came of an input.
 #[derive(Debug, PartialEq)]
 pub(super) struct Outcome {
-    pub(super) flow: Result<(), End>,
+    pub(super) end: Result<(), End>,
     pub(super) said: Vec<u8>,
     /// What went to all of the room.
     pub(super) mail: Vec<u8>,
@@ -196,24 +196,24 @@ pub(super) fn run<'a>(
     parts: impl IntoIterator<Item = &'a [u8]>,
 ) -> Outcome {
     let mut bench = Bench::new(limits());
-    let mut flow = Ok(());
+    let mut outcome = Ok(());
     for part in parts {
-        flow = bench.receive(&mut session, part);
-        if flow != Ok(()) {
+        outcome = bench.receive(&mut session, part);
+        if outcome.is_err() {
             break;
         }
     }
-    if flow == Ok(()) {
+    if outcome.is_ok() {
         bench.receive_end(&mut session);
     }
-    if flow == Err(End::Parted) {
+    if outcome == Err(End::Parted) {
         // Whether something stands behind the peer's last word hangs on where the input was split.
-        flow = Err(End::Closes);
+        outcome = Err(End::Closes);
     }
     let route = session.route();
     bench.end(session);
     let mail = std::mem::take(&mut bench.mail(ROOM).bytes);
-    Outcome { flow, said: bench.desk.write, mail, route }
+    Outcome { end: outcome, said: bench.desk.write, mail, route }
 }
 
 /// The same whole, byte by byte, and at every split in two; `view` is what must be equal.

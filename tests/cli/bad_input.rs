@@ -85,6 +85,7 @@ fn values_at_the_edge() {
         ("--head-timeout", "0s", "off"),
         ("--allow-origin", "example.org", "https://example.org"),
         ("--allow-origin", "https://example.org/", "without a path"),
+        ("--allow-origin", "https://*.example.org", "or a pattern"),
         ("--allow-origin", "ftp://example.org", "https://example.org"),
         ("--spin-us", "10001", "10001 is too large, at most 10000"),
         ("--spin-us", "-1", "off"),

@@ -73,6 +73,20 @@ fn websockets_and_http_come_back_from_our_server() {
     stop();
 }
 
+/// A full server can say no more than that, but that it says.
+#[test]
+fn who_finds_no_room_is_told_by_an_alert() {
+    let files = Files::new("load-full");
+    let limits = Limits { max_connections: 1, ..Limits::default() };
+    let (address, stop) = site_on(&files.url("https://127.0.0.1:0"), limits);
+    let report = run(&scenario_of(secure(&address, Dialect::WebSocket), &files));
+    let connections = &report.connections;
+    assert_eq!((connections.connected, connections.told_why), (1, 2), "{connections:?}");
+    let told = connections.reasons.get("TLS: the server says no by an alert");
+    assert_eq!(told, Some(&2), "{connections:?}");
+    stop();
+}
+
 #[test]
 fn shapes_are_the_same_under_tls() {
     let files = Files::new("load-shapes");

@@ -8,6 +8,7 @@
 //!
 //! **Read next.** `src/session/websocket/tests/deflate.rs`, for what is said on slices.
 
+use crate::child::{Child, number};
 use crate::support::*;
 use crate::ws::*;
 use miniz_oxide::deflate::compress_to_vec;
@@ -161,7 +162,8 @@ fn a_bomb_and_a_bad_text_are_told() {
         }
     }
     let books = server.finish();
-    assert_eq!(closed(&books, CloseReason::BadFrame), 6);
+    assert_eq!(closed(&books, CloseReason::MessageTooLong), 2);
+    assert_eq!(closed(&books, CloseReason::BadMessage), 4);
 }
 
 #[test]
@@ -170,13 +172,34 @@ fn takeover_is_for_as_many_as_the_limit_says() {
     let open = || Reader::open(&server, "/echo", TAKEOVER);
     let (first, second, third) = (open(), open(), open());
     assert_eq!([&first, &second, &third].map(|it| it.takeover), [true, true, false]);
+    // It did not want to.
+    assert!(!Reader::open(&server, "/echo", ALONE).takeover);
     first.ws.close();
-    until("its place is free", || open().takeover);
+    let mut asked = 0;
+    until("its place is free", || {
+        asked += 1;
+        open().takeover
+    });
     for mut client in [second, third] {
         client.say_compressed(&long(1));
         assert_eq!(client.read(), (TEXT_DEFLATED, long(1).into_bytes()));
     }
-    server.finish();
+    let books = server.finish();
+    assert_eq!(books.metrics.deflated.takeovers_full, asked, "the third, and all but one");
+    assert_eq!(books.deflate_takeovers, 0);
+}
+
+#[test]
+fn the_books_have_who_takes_context_over() {
+    let limits = Limits { deflate_takeover_max: 2, ..limits() };
+    let test = "deflate::the_books_have_who_takes_context_over";
+    let server = Child::serve(test, &["http://127.0.0.1:0/echo"], limits);
+    let open = || offer(connect(&server.at[0]), "/echo", TAKEOVER).0;
+    let mut clients = [open(), open(), open()];
+    clients.iter_mut().for_each(|client| client.echo("here"));
+    let books = server.books();
+    assert_eq!(number(&books, "deflate_takeovers"), 2);
+    assert_eq!(number(&books, "deflate_takeovers_full"), 1);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //!
 //! **Read next.** `websocket.rs`.
 
+use crate::services::read_slowly;
 use crate::support::*;
 use crate::ws::*;
 use oneloop::metrics::{CloseReason, RefuseReason};
@@ -198,10 +199,55 @@ fn a_long_head_that_comes_byte_by_byte_is_refused_at_the_limit() {
     assert_eq!(last_words(&mut client), "");
     drop(client);
     let books = server.finish();
-    assert_eq!(closed(&books, CloseReason::BadRequest), 1);
+    assert_eq!(closed(&books, CloseReason::HeadTooLarge), 1);
     // What came behind the limit was read away, and is not counted; one read may reach beyond it.
     let least = books.metrics.bytes_in.min(16 * 1024);
     assert_eq!(least, 16 * 1024, "{}", books.metrics.bytes_in);
+}
+
+/// It is the server who does not read on then: what it has not read is not late.
+#[test]
+fn who_takes_many_answers_slowly_is_not_late_with_the_next_request() {
+    const COUNT: usize = 3_000;
+    let limits = Limits { head_timeout_ms: 800, ..limits() };
+    let server = run(bind_site("?sndbuf=16k&rcvbuf=16k", limits));
+    let mut client = connect_narrow(server.at(0));
+    let mut writer = client.try_clone().unwrap();
+    let last = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let requests = [&get("/").repeat(COUNT)[..], last].concat();
+    let answers = thread::scope(|scope| {
+        scope.spawn(move || writer.write_all(requests.as_bytes()).unwrap());
+        read_slowly(&mut client, 20_000)
+    });
+    let whole = String::from_utf8(answers).unwrap().matches("HTTP/1.1 200 OK\r\n").count();
+    assert_eq!(whole, COUNT + 1);
+    drop(client);
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::RequestLate), 0);
+}
+
+/// Its FIN does not free it from taking what it has asked for.
+#[test]
+fn a_half_closed_client_that_never_reads_is_ended_like_any_silent_one() {
+    // Answers of 80 KB: more than the kernel takes, and too few to be paused for.
+    let frames = frame(BINARY, &[7; 40_000]).repeat(2);
+    let requests = get("/").repeat(370).into_bytes();
+    for bytes in [requests, [opening("/echo").as_bytes(), &frames].concat()] {
+        let (max_connections, keep_alive_ms) = (1, 200);
+        let (ping_interval_ms, pong_timeout_ms) = (100, 100);
+        let times = Limits { keep_alive_ms, ping_interval_ms, pong_timeout_ms, ..limits() };
+        let server = run(bind_site("?sndbuf=16k", Limits { max_connections, ..times }));
+        let mut client = connect_narrow(server.at(0));
+        client.write_all(&bytes).unwrap();
+        half_close(&client);
+        until("there is room for another", || {
+            let mut other = server.connect();
+            let _ = other.write_all(get("/healthz").as_bytes());
+            read_response(&mut other).1 == "ok\n"
+        });
+        let books = server.finish();
+        assert_eq!(closed(&books, CloseReason::IdleTimeout), 1);
+    }
 }
 
 #[test]
@@ -244,6 +290,35 @@ fn a_full_server_answers_in_http() {
     drop(clients);
     let books = server.finish();
     assert_eq!(refused(&books, RefuseReason::Full), 2);
+}
+
+/// Half a head waits in a block; here there are eight of them.
+#[test]
+fn who_finds_no_block_for_half_a_request_is_told() {
+    let least = 128 * 1024;
+    let limits = Limits { backlog_bytes_max: least, buffers_bytes_max: least as u64, ..limits() };
+    let server = serve_site(limits);
+    let (whole, half) = (get("/healthz"), "GET /healthz HTTP/1.1\r\n");
+    let begin = || {
+        let mut client = server.connect();
+        client.write_all([&whole, half].concat().as_bytes()).unwrap();
+        assert_eq!(read_response(&mut client).1, "ok\n");
+        client
+    };
+    let mut waiting: Vec<TcpStream> = (0..8).map(|_| begin()).collect();
+    let mut ninth = begin();
+    let (head, body) = read_response(&mut ninth);
+    assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{head}");
+    assert!(head.contains("\r\nRetry-After: 1\r\n"), "{head}");
+    assert_eq!(body, "out of buffers; try again later\n");
+    assert_eq!(last_words(&mut ninth), "");
+    for client in &mut waiting {
+        client.write_all(b"Host: h\r\n\r\n").unwrap();
+        assert_eq!(read_response(client).1, "ok\n");
+    }
+    drop((waiting, ninth));
+    let books = server.finish();
+    assert_eq!(closed(&books, CloseReason::BuffersExhausted), 1);
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod descriptors;
 mod drain;
 mod echo;
 mod http;
+mod limits;
 mod long_messages;
 mod peers;
 mod policies;

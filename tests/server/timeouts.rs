@@ -152,7 +152,7 @@ fn the_one_that_memory_does_not_suffice_for_goes_alone() {
     let mut ninth = server.connect();
     ninth.write_all(b"mine\nhalf").unwrap();
     let (heard, _) = read_to_end(&mut ninth);
-    assert_eq!(heard, b"mine\n");
+    assert_eq!(heard, b"mine\n-ERR out of buffers; try again later\n");
     for client in &mut stuck {
         client.write_all(b" and half\n").unwrap();
         assert_eq!(read_line(client), "half and half");

@@ -16,8 +16,8 @@ use oneloop::metrics::{CloseReason, RefuseReason, TlsFault};
 use oneloop::net::Endpoint;
 use oneloop::server::{Limits, Server};
 use oneloop::service::Builtin;
-use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, ClientConnection};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -211,14 +211,20 @@ fn tls_on_a_plain_port_is_told_so_where_it_cannot_be_data() {
 }
 
 #[test]
-fn who_finds_no_room_gets_no_handshake() {
+fn who_finds_no_room_gets_an_alert_and_no_handshake() {
     let files = Files::new("full");
     let server = serve_tls(&files, Limits { max_connections: 1, ..limits() });
     let config = files.config();
     let mut first = secure(&config, server.connect());
     ask_health(&mut first);
-    let mut second = server.connect();
-    assert_eq!(read_to_end(&mut second), (vec![], End::Fin));
+    let (alert, end) = read_to_end(&mut server.connect());
+    assert_eq!(end, End::Fin);
+    // What a client makes of it.
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut second = ClientConnection::new(config, name).unwrap();
+    assert_eq!(second.read_tls(&mut &alert[..]).unwrap(), alert.len());
+    let no_room = rustls::Error::AlertReceived(AlertDescription::InternalError);
+    assert_eq!(second.process_new_packets().map(|_| ()), Err(no_room));
     drop(first);
     assert_eq!(refused(&server.finish(), RefuseReason::Full), 1);
 }

@@ -312,33 +312,6 @@ fn the_reason_reaches_a_peer_that_does_not_stop() {
 }
 
 #[test]
-fn limits_of_frames_and_messages_are_told() {
-    let limits =
-        Limits { frame_bytes_max: 1_000, message_bytes_max: 1_500, fragments_max: 3, ..limits() };
-    let server = serve_site(limits);
-    let piece = |first, len| frame(first, &vec![b'x'; len]);
-    let cases = [
-        (piece(TEXT, 1_001), 1009, "the frame is too long"),
-        ([piece(1, 1_000), piece(0, 501)].concat(), 1009, "the message is too long"),
-        (
-            [piece(1, 1), piece(0, 1), piece(0, 1), piece(0, 1)].concat(),
-            1008,
-            "the message has too many fragments",
-        ),
-        (frame(TEXT, b"\xff"), 1007, "the text is not UTF-8"),
-    ];
-    let count = cases.len() as u64;
-    for (bytes, code, reason) in cases {
-        let mut client = Ws::open(&server, "/echo");
-        client.echo(&"x".repeat(1_000));
-        client.0.write_all(&bytes).unwrap();
-        assert_eq!(client.read_close(), (code, reason.to_owned()));
-    }
-    let books = server.finish();
-    assert_eq!(closed(&books, CloseReason::BadFrame), count);
-}
-
-#[test]
 fn a_flood_of_control_frames_is_told_and_counted() {
     let server = serve_site(Limits { control_frames_per_s_max: 10, ..limits() });
     let mut client = Ws::open(&server, "/echo");

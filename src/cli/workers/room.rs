@@ -15,7 +15,7 @@ use crate::cli::Failure;
 use crate::config::{Accept, Config, WorkerKind};
 use crate::limits::facts::Facts;
 use crate::limits::words::bytes;
-use crate::server::{BYTES_PER_CONNECTION, BYTES_PER_TLS, Nofile};
+use crate::server::{Nofile, Price};
 use crate::sys;
 use crate::sys::rlimit::Rlimit;
 use std::io;
@@ -74,8 +74,8 @@ fn check_memory(
     let workers = workers as u64;
     let connections = connections_each(config, workers, nofile);
     let has_tls = config.listen.iter().any(|(endpoint, _)| endpoint.tls.is_some());
-    let each = BYTES_PER_CONNECTION + if has_tls { BYTES_PER_TLS } else { 0 };
-    let need = connections.saturating_mul(each).saturating_add(BYTES_EACH).saturating_mul(workers);
+    let price = Price::of(&config.limits, has_tls);
+    let need = price.bytes(connections).saturating_add(BYTES_EACH).saturating_mul(workers);
     // The rest is for what is on its way.
     let allowed = room_bytes / 4 * 3;
     if need <= allowed {
@@ -85,7 +85,7 @@ fn check_memory(
     Err(format!(
         "workers: {workers} of them with {connections} connections each need {need} of memory, and \
          {allowed} may be used of the {room} that are available: ask for fewer, or for a lower \
-         --max-connections"
+         --max-connections or --deflate-takeover-max"
     ))
 }
 

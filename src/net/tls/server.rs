@@ -25,6 +25,11 @@ use rustls::{Error, InconsistentKeys, ServerConfig};
 use std::path::Path;
 use std::sync::Arc;
 
+/// What a client gets for whom there is no room: a fatal alert, `internal_error`, in a record that
+/// calls itself TLS 1.2 as all do (RFC 8446 5.1, 6.2). It is the alert of a server that cannot go
+/// on for no fault of the client's.
+const NO_ROOM: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
+
 /// A certificate chain and its key.
 pub(super) struct Identity {
     pub(super) chain: Vec<CertificateDer<'static>>,
@@ -103,6 +108,11 @@ impl TlsServer {
         self.config = configure(identity, &self.alpn, &self.tickets)?;
         self.fingerprint = fingerprint;
         Ok(())
+    }
+
+    /// All that can be told to somebody who gets no handshake: to be sent as it is.
+    pub fn refusal(&self) -> &'static [u8] {
+        &NO_ROOM
     }
 
     /// The filter of a new connection. `None` if rustls refuses, which it has no reason to.

@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::select;
 
 /// A request and its body, as the session sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -308,33 +308,6 @@ proptest! {
         prop_assert!(outcome.parsed <= again, "of a head that comes in pieces twice more");
     }
 
-    /// What we accept, `httparse` alone accepts too, and finds the same in it. Some bytes of a
-    /// valid request are replaced; those that are not must be accepted.
-    #[test]
-    fn what_we_accept_a_plain_parser_accepts(
-        (mut bytes, _) in request(),
-        changes in prop::collection::vec((any::<Index>(), select(&CHANGES[..])), 0..3),
-        sizes in prop::collection::vec(1usize..80, 0..20),
-    ) {
-        for (at, byte) in &changes {
-            let at = at.index(bytes.len());
-            bytes[at] = *byte;
-        }
-        let outcome = run(cut(&bytes, &sizes));
-        prop_assert!(!changes.is_empty() || outcome.error.is_none());
-        let Some(ours) = outcome.seen.first() else { return Ok(()) };
-        let mut slots = [httparse::EMPTY_HEADER; 64];
-        let mut plain = httparse::Request::new(&mut slots);
-        prop_assert!(plain.parse(&bytes).is_ok_and(|status| status.is_complete()));
-        let name = Method::NAMES.iter().find(|(_, method)| *method == ours.method);
-        prop_assert_eq!(plain.method, name.map(|(name, _)| *name));
-        let query = ours.query.iter().map(|query| format!("?{query}"));
-        let target = format!("{}{}", ours.path, query.collect::<String>());
-        prop_assert_eq!(plain.path, Some(&target[..]));
-        let headers = plain.headers.iter().map(|h| (h.name.to_owned(), h.value.to_vec()));
-        prop_assert_eq!(&ours.headers, &headers.collect::<Vec<_>>());
-    }
-
     #[test]
     fn no_bytes_make_it_panic(
         begins_well in any::<bool>(),
@@ -354,9 +327,6 @@ proptest! {
         let _ = Request::parse(&bytes, &Limits::default(), &mut Slots::new());
     }
 }
-
-/// What a byte is changed into: whatever may matter to a parser.
-const CHANGES: [u8; 16] = *b"\r\n \t:,;/0a\0\x7f\x80\xff%?";
 
 /// Words that may matter to a parser, to be thrown together.
 const NOISE: [&str; 22] = [

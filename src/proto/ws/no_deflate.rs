@@ -20,6 +20,9 @@ pub const IS_BUILT_IN: bool = false;
 /// See the module that this stands in for.
 pub const BYTES_MIN: usize = 256;
 
+/// See the module that this stands in for.
+pub const TAKEOVER_BYTES: u64 = 0;
+
 /// What two ends agree on: never anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Params {}
@@ -58,8 +61,13 @@ impl Shared {
         Shared { inflating: Inflating, compressing: Compressing }
     }
 
+    /// Nobody ever does.
+    pub fn takeovers(&self) -> usize {
+        0
+    }
+
     /// Declines.
-    pub fn accept<'h>(&self, _values: impl Iterator<Item = &'h [u8]>) -> Option<Params> {
+    pub fn accept<'h>(&mut self, _values: impl Iterator<Item = &'h [u8]>) -> Option<Params> {
         None
     }
 

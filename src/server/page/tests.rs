@@ -13,7 +13,7 @@ fn jain_is_one_for_equals_and_a_share_for_one_alone() {
 fn what_is_written_is_read_by_name_and_adds_up() {
     let pages = Shared::create(words_of(2)).unwrap();
     let metrics = Metrics { accepted: 5, turns: 9, ..Metrics::default() };
-    write(page(&pages, 1), [3, 100, 0, 0], &metrics);
+    write(page(&pages, 1), [3, 100, 0, 0, 0], &metrics);
     assert_eq!(Account::read(&pages, 0).get("accepted"), 0);
     let mut sum = Account::read(&pages, 1);
     assert_eq!((sum.get("connections"), sum.get("accepted"), sum.get("turns")), (3, 5, 9));

@@ -70,13 +70,13 @@ fn dechunk(mut rest: &str) -> (String, &str) {
 
 /// How it ended and what was answered, the same at every split.
 fn ask(input: &str) -> (Result<(), End>, Vec<Response>) {
-    run_every_way(http, input.as_bytes(), |outcome| (outcome.flow, responses(outcome.text())))
+    run_every_way(http, input.as_bytes(), |outcome| (outcome.end, responses(outcome.text())))
 }
 
 /// The same in short.
 fn short(input: &str) -> (bool, Vec<String>) {
-    let (flow, responses) = ask(input);
-    (flow == Ok(()), responses.iter().map(Response::short).collect())
+    let (outcome, responses) = ask(input);
+    (outcome == Ok(()), responses.iter().map(Response::short).collect())
 }
 
 #[test]
@@ -133,9 +133,9 @@ fn the_connection_goes_on_as_the_client_wants() {
         ("GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", Some("keep-alive")),
     ];
     for (request, option) in cases {
-        let (flow, responses) = ask(&[request, next].concat());
+        let (outcome, responses) = ask(&[request, next].concat());
         let closes = option == Some("close");
-        assert_eq!(flow, if closes { Err(End::Closes) } else { Ok(()) }, "{request}");
+        assert_eq!(outcome, if closes { Err(End::Closes) } else { Ok(()) }, "{request}");
         assert_eq!(responses.len(), if closes { 1 } else { 2 }, "{request}");
         let line = option.map(|option| format!("Connection: {option}"));
         let said = responses[0].head.split("\r\n").find(|line| line.starts_with("Connection"));
@@ -180,10 +180,10 @@ fn every_refusal_has_its_status_and_says_whether_it_ends_the_connection() {
         ),
     ];
     for (status, closes, input) in cases {
-        let (flow, responses) = ask(&input);
+        let (outcome, responses) = ask(&input);
         assert_eq!(responses.len(), 1, "{input}: {responses:?}");
         assert_eq!(responses[0].status, status, "{input}");
-        assert_eq!(flow != Ok(()), closes, "{input}: {flow:?}");
+        assert_eq!(outcome.is_err(), closes, "{input}: {outcome:?}");
         assert_eq!(responses[0].has("Connection: close"), closes, "{input}: {responses:?}");
         assert!(!responses[0].body.is_empty(), "{input}: the reason is in the body");
     }
@@ -227,8 +227,8 @@ fn head_is_get_without_the_body() {
 fn who_expects_it_is_told_to_continue() {
     let input = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\
                  Expect: 100-continue\r\n\r\nhi";
-    let (flow, responses) = ask(input);
-    assert_eq!(flow, Ok(()));
+    let (outcome, responses) = ask(input);
+    assert_eq!(outcome, Ok(()));
     let statuses: Vec<u16> = responses.iter().map(|response| response.status).collect();
     assert_eq!((&statuses[..], &responses[1].body[..]), (&[100, 200][..], "hi"));
 }
@@ -240,8 +240,8 @@ fn who_expects_to_continue_and_is_refused_is_closed() {
         let input = format!(
             "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
         );
-        let (flow, responses) = ask(&input);
-        assert_eq!(flow, Err(End::Closes), "{path}");
+        let (outcome, responses) = ask(&input);
+        assert_eq!(outcome, Err(End::Closes), "{path}");
         assert_eq!((responses.len(), responses[0].status), (1, status), "{path}");
         assert!(responses[0].has("Connection: close"), "{path}");
     }
@@ -251,7 +251,7 @@ fn who_expects_to_continue_and_is_refused_is_closed() {
 #[test]
 fn an_old_client_is_echoed_to_without_chunks() {
     let input = b"POST /echo HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello";
-    let outcome = run_every_way(http, input, |outcome| (outcome.flow, outcome.said));
+    let outcome = run_every_way(http, input, |outcome| (outcome.end, outcome.said));
     let said = String::from_utf8(outcome.1).expect("text");
     assert_eq!(outcome.0, Err(End::Closes));
     assert!(
@@ -271,8 +271,8 @@ fn a_body_that_breaks_cuts_its_answer_off() {
         ("2\r\nhi\r\n20\r\n", http1::Error::BodyTooLarge),
         ("2\r\nhi\r\n1;aaaaaaaaaaaaaaaaaa\r\n", http1::Error::ChunkExtra),
     ] {
-        let (flow, responses) = ask(&[head, body].concat());
-        assert_eq!(flow, Err(End::Http(error)));
+        let (outcome, responses) = ask(&[head, body].concat());
+        assert_eq!(outcome, Err(End::Http(error)));
         assert_eq!((responses.len(), responses[0].status), (1, 200));
         assert_eq!(responses[0].body, "hi (cut off)");
     }
@@ -282,15 +282,15 @@ fn a_body_that_breaks_cuts_its_answer_off() {
         ("21\r\n", http1::Error::BodyTooLarge, 413),
         ("1;aaaaaaaaaaaaaaaaaa\r\n", http1::Error::ChunkExtra, 413),
     ] {
-        let (flow, responses) = ask(&[head, body].concat());
-        assert_eq!(flow, Err(End::Http(error)));
+        let (outcome, responses) = ask(&[head, body].concat());
+        assert_eq!(outcome, Err(End::Http(error)));
         assert_eq!((responses.len(), responses[0].status), (1, status), "{body:?}");
         assert!(responses[0].has("Connection: close"), "{body:?}");
     }
     // And where the body was only read away, its request has been answered already.
     let head = "POST /nope HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let (flow, responses) = ask(&[head, "xx\r\n"].concat());
-    assert_eq!(flow, Err(End::Http(http1::Error::Chunk)));
+    let (outcome, responses) = ask(&[head, "xx\r\n"].concat());
+    assert_eq!(outcome, Err(End::Http(http1::Error::Chunk)));
     assert_eq!((responses.len(), responses[0].status), (1, 404));
 }
 
@@ -299,7 +299,7 @@ fn a_service_may_close_after_a_body() {
     let input = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nquit!!";
     let (head, body) = input.split_at(input.len() - 6);
     let outcome = run(http(), [head, &body[..4], &body[4..]]);
-    assert_eq!(outcome.flow, Err(End::Closes));
+    assert_eq!(outcome.end, Err(End::Closes));
     assert_eq!(responses(outcome.text())[0].short(), "200 quit", "and the answer is whole");
 }
 

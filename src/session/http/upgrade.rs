@@ -13,7 +13,8 @@
 use super::{Next, TEXT, respond};
 use crate::proto::http1::{Exchange, Request, Status, Version};
 use crate::proto::ws::deflate::{Codec, Params};
-use crate::proto::ws::{Kind, Role, handshake};
+use crate::proto::ws::handshake::{self, Refusal};
+use crate::proto::ws::{Kind, Role};
 use crate::service::{Outbound, Service};
 use crate::session::websocket::WebSocket;
 use crate::session::{Desk, End, Routes, Session, Speech, stream};
@@ -66,26 +67,31 @@ pub(super) fn upgrade(
     desk: &mut Desk,
 ) -> Next {
     let minor = u8::from(request.version == Version::Http11);
-    let (status, text) = match handshake::check("GET", minor, request.headers(), spoken) {
+    match handshake::check("GET", minor, request.headers(), spoken) {
         Ok(upgrade) if is_allowed(request, &desk.limits.allow_origin) => {
             let deflate = desk.deflate.accept(request.values("sec-websocket-extensions"));
             let upgrade = handshake::Upgrade { deflate, ..upgrade };
             upgrade.write(&mut desk.write);
-            return Next::Upgraded(route, upgrade.protocol, deflate);
+            Next::Upgraded(route, upgrade.protocol, deflate)
         }
-        Ok(_) => (Status::Forbidden, "this origin may not; see --allow-origin"),
+        Ok(_) => {
+            let text = "this origin may not; see --allow-origin";
+            respond(Status::Forbidden, &[TEXT], text, exchange, &desk.date, &mut desk.write);
+            Next::Forbidden
+        }
         Err(refusal) => {
             let status = match refusal.status() {
                 426 => Status::UpgradeRequired,
                 _ => Status::BadRequest,
             };
+            // One that did not say so well enough to be `is_upgrade` has failed all the same.
+            let asks = refusal != Refusal::NoUpgrade;
+            let exchange = if asks { exchange.closing() } else { exchange };
             let lines = [refusal.fields(), TEXT];
             respond(status, &lines, refusal.reason(), exchange, &desk.date, &mut desk.write);
-            return Next::Answered(exchange);
+            Next::Answered(exchange)
         }
-    };
-    respond(status, &[TEXT], text, exchange, &desk.date, &mut desk.write);
-    Next::Answered(exchange)
+    }
 }
 
 /// A browser says from which page a WebSocket is opened, and does not let the page lie. Other

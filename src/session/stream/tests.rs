@@ -11,7 +11,7 @@ fn lines() -> Session<()> {
 
 /// What came of lines, or what was wrong with them.
 fn outcome(outcome: Outcome) -> Result<String, End> {
-    match outcome.flow {
+    match outcome.end {
         Ok(()) | Err(End::Closes) => Ok(outcome.text().to_owned()),
         Err(end) => Err(end),
     }
@@ -51,7 +51,8 @@ fn without_a_block_a_half_line_ends_the_session() {
     let outcome = bench.receive(&mut lines(), b"a\nb");
     assert_eq!(bench.desk.messages, 1);
     assert_eq!(outcome, Err(End::Exhausted));
-    assert_eq!(bench.desk.write, b"[a]\n", "the whole line before it was answered");
+    let said = String::from_utf8_lossy(&bench.desk.write).into_owned();
+    assert_eq!(said, "[a]\n-ERR out of buffers; try again later\n", "behind the whole line");
 }
 
 #[test]
@@ -59,7 +60,7 @@ fn bytes_are_messages_as_they_come() {
     let echo = || Session::stream(Framing::Bytes, ECHO);
     let said = run_every_way(echo, b"GET / HTTP/1.1\r\n\r\n\x81\x00", |outcome| outcome.said);
     assert_eq!(said, b"GET / HTTP/1.1\r\n\r\n\x81\x00", "no protocol is seen in it");
-    assert_eq!(run(echo(), [&b"quit"[..]]).flow, Err(End::Closes));
+    assert_eq!(run(echo(), [&b"quit"[..]]).end, Err(End::Closes));
 }
 
 #[test]

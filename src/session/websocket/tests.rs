@@ -17,19 +17,19 @@ const KEY: Option<[u8; 4]> = Some([0x37, 0xfa, 0x21, 0x3d]);
 /// A session that has been upgraded; what it said by then is gone.
 fn joined(bench: &mut Bench, path: &str) -> Session<()> {
     let mut session = Session::http(bench.desk.now);
-    let flow = bench.receive(&mut session, opening(path, "h", "").as_bytes());
-    assert_eq!(flow, Ok(()));
+    let outcome = bench.receive(&mut session, opening(path, "h", "").as_bytes());
+    assert_eq!(outcome, Ok(()));
     bench.desk.write.clear();
     session
 }
 
-/// What came of `frames` on `path` behind an upgrade, the same at every split: flow, answers, mail.
+/// How `frames` on `path` end behind an upgrade, the same at every split; the answers; the mail.
 fn ask(path: &str, frames: &[u8]) -> (Result<(), End>, Vec<u8>, Vec<u8>) {
     let session = || {
         let mut bench = Bench::new(limits());
         joined(&mut bench, path)
     };
-    run_every_way(session, frames, |outcome| (outcome.flow, outcome.said, outcome.mail))
+    run_every_way(session, frames, |outcome| (outcome.end, outcome.said, outcome.mail))
 }
 
 fn text(payload: &str) -> Vec<u8> {
@@ -85,8 +85,8 @@ fn messages_are_answered_in_kind() {
     frames.extend(text(""));
     frames.extend(fragment(false, OpCode::Text, b"Hel"));
     frames.extend(fragment(true, OpCode::Continuation, b"lo"));
-    let (flow, said, mail) = ask("/echo", &frames);
-    assert_eq!(flow, Ok(()));
+    let (outcome, said, mail) = ask("/echo", &frames);
+    assert_eq!(outcome, Ok(()));
     assert_eq!(said, b"\x81\x05Hello\x82\x02\xff\0\x81\x00\x81\x05Hello");
     assert_eq!(mail, b"");
 }
@@ -144,8 +144,8 @@ fn a_close_is_answered_with_its_code_and_is_the_last() {
     ];
     for (payload, answer) in cases {
         let frames = [close(payload), text("more"), close(b"")].concat();
-        let (flow, said, _) = ask("/echo", &frames);
-        assert_eq!((flow, &said[..]), (Err(End::Closes), answer), "{payload:?}");
+        let (outcome, said, _) = ask("/echo", &frames);
+        assert_eq!((outcome, &said[..]), (Err(End::Closes), answer), "{payload:?}");
     }
 }
 
@@ -153,21 +153,21 @@ fn a_close_is_answered_with_its_code_and_is_the_last() {
 /// may be about to answer a ping, is waited for.
 #[test]
 fn a_close_parts_both_unless_more_may_come() {
-    let flow_of = |is_pinged: bool, frames: &[u8]| {
+    let end_of = |is_pinged: bool, frames: &[u8]| {
         let mut bench = Bench::new(limits());
         let mut session = joined(&mut bench, "/echo");
         if is_pinged {
             session.ping(Time::from_ms(1), &mut Vec::new());
         }
-        let flow = bench.receive(&mut session, frames);
+        let outcome = bench.receive(&mut session, frames);
         bench.end(session);
-        flow
+        outcome
     };
     let close = close(b"\x03\xe8");
-    assert_eq!(flow_of(false, &close), Err(End::Parted));
-    assert_eq!(flow_of(false, &[text("last words"), close.clone()].concat()), Err(End::Parted));
-    assert_eq!(flow_of(false, &[close.clone(), b"\x81".to_vec()].concat()), Err(End::Closes));
-    assert_eq!(flow_of(true, &close), Err(End::Closes));
+    assert_eq!(end_of(false, &close), Err(End::Parted));
+    assert_eq!(end_of(false, &[text("last words"), close.clone()].concat()), Err(End::Parted));
+    assert_eq!(end_of(false, &[close.clone(), b"\x81".to_vec()].concat()), Err(End::Closes));
+    assert_eq!(end_of(true, &close), Err(End::Closes));
 }
 
 #[test]
@@ -180,10 +180,10 @@ fn control_frames_are_counted_by_the_second() {
     let pongs = b"\x8a\x00".repeat(max.div_ceil(2));
     let told = closed(1008, "too many control frames in a second");
 
-    let (flow, said, _) = ask("/echo", &[controls(max), text("good")].concat());
-    assert_eq!((flow, said), (Ok(()), [&pongs[..], b"\x81\x04good"].concat()));
-    let (flow, said, _) = ask("/echo", &[controls(max + 1), text("not heard")].concat());
-    assert_eq!(flow, Err(End::WebSocket(WsError::TooManyControlFrames)));
+    let (outcome, said, _) = ask("/echo", &[controls(max), text("good")].concat());
+    assert_eq!((outcome, said), (Ok(()), [&pongs[..], b"\x81\x04good"].concat()));
+    let (outcome, said, _) = ask("/echo", &[controls(max + 1), text("not heard")].concat());
+    assert_eq!(outcome, Err(End::WebSocket(WsError::TooManyControlFrames)));
     assert_eq!(said, [&pongs[..], &told].concat());
 
     let mut bench = Bench::new(limits());
@@ -206,8 +206,8 @@ fn control_frames_are_counted_by_the_second() {
 #[test]
 fn a_service_that_closes_does_so_normally() {
     let frames = [text("quit"), text("more"), close(b"")].concat();
-    let (flow, said, _) = ask("/echo", &frames);
-    assert_eq!(flow, Err(End::Closes));
+    let (outcome, said, _) = ask("/echo", &frames);
+    assert_eq!(outcome, Err(End::Closes));
     assert_eq!(said, [&b"\x81\x04quit"[..], &closed(1000, "")].concat());
 }
 
@@ -242,8 +242,8 @@ fn every_error_has_its_code_and_its_reason_in_the_close_frame() {
     ];
     for (bad, code, error) in cases {
         let frames = [text("good"), bad, text("not heard")].concat();
-        let (flow, said, _) = ask("/echo", &frames);
-        assert_eq!(flow, Err(End::WebSocket(error)));
+        let (outcome, said, _) = ask("/echo", &frames);
+        assert_eq!(outcome, Err(End::WebSocket(error)));
         let expected = [&b"\x81\x04good"[..], &closed(code, error.reason())].concat();
         assert_eq!(said, expected, "{error}");
     }
@@ -257,9 +257,9 @@ fn without_a_block_the_peer_is_told_to_come_again() {
     while bench.desk.pool.take().is_ok() {}
     // The first bytes of a message fit beside its state; more of them need a block.
     let frames = fragment(false, OpCode::Text, &[b'a'; 900]);
-    let flow = frames.chunks(300).map(|part| bench.receive(&mut session, part));
-    let flow = flow.collect::<Result<Vec<_>, _>>();
-    assert_eq!(flow, Err(End::WebSocket(WsError::Exhausted)));
+    let outcome = frames.chunks(300).map(|part| bench.receive(&mut session, part));
+    let outcome = outcome.collect::<Result<Vec<_>, _>>();
+    assert_eq!(outcome, Err(End::WebSocket(WsError::Exhausted)));
     assert_eq!(bench.desk.write, closed(1013, WsError::Exhausted.reason()));
 }
 

@@ -1,5 +1,7 @@
 use super::*;
 use crate::net::Endpoint;
+use crate::proto::ws::deflate::TAKEOVER_BYTES;
+use crate::server::BYTES_PER_CONNECTION;
 use crate::service::Builtin;
 
 const NOFILE: Rlimit = Rlimit { soft: 1_024, hard: 4_096 };
@@ -33,6 +35,10 @@ fn memory_is_counted_for_the_connections_that_were_asked_for() {
     let mut keeping = process(1_000_000);
     keeping.limits.nofile = Nofile::Keep;
     assert_needs(&keeping, 6, 6 * (BYTES_EACH + 1_024 * BYTES_PER_CONNECTION));
+    let mut packing = process(1_000);
+    packing.limits.deflate_takeover_max = 100;
+    let contexts = 100 * TAKEOVER_BYTES;
+    assert_needs(&packing, 6, 6 * (BYTES_EACH + 1_000 * BYTES_PER_CONNECTION + contexts));
     // If nobody asked, the cap follows the memory.
     assert_needs(&process(0), 6, 6 * (BYTES_EACH + BYTES_PER_CONNECTION));
 }

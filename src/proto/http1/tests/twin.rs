@@ -2,6 +2,7 @@
 //! target and a host may be. The parser takes what they take, and finds the same in it.
 
 use super::*;
+use proptest::sample::Index;
 
 /// What the other one found.
 #[derive(Debug)]
@@ -161,6 +162,8 @@ proptest! {
     }
 }
 
+/// What a byte is changed into: whatever may matter to a parser.
+const CHANGES: [u8; 16] = *b"\r\n \t:,;/0a\0\x7f\x80\xff%?";
 const TARGETS: [&str; 8] =
     ["/", "/a?b?c", "*", "http://a", "http://a?b", "https://A:1/", "//", "a"];
 const HOSTS: [&str; 7] = ["a", "A:1", "[::1]:80", "%41b", "a%4", "a:65536", ""];

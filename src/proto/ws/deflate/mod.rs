@@ -36,6 +36,10 @@ use super::{Kind, Role, WsError, utf8};
 /// Whether this build can compress.
 pub const IS_BUILT_IN: bool = true;
 
+/// What a connection that takes context over in both directions holds for it, at most: the largest
+/// compressor and an inflater.
+pub const TAKEOVER_BYTES: u64 = 320_000;
+
 /// Both directions of one connection that has agreed to compress.
 #[derive(Debug)]
 pub struct Codec {

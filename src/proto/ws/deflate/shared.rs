@@ -35,6 +35,8 @@ pub struct Shared {
     /// Connections that take context over.
     pub(super) takeovers: usize,
     takeovers_max: usize,
+    /// How often one more might have.
+    takeovers_full: u64,
     /// One of them has ended and given its memory back to the allocator.
     pub(super) is_grown: bool,
     /// For what comes in.
@@ -51,6 +53,7 @@ impl Shared {
             wish: Some(wish),
             takeovers: 0,
             takeovers_max,
+            takeovers_full: 0,
             is_grown: false,
             inflating: Inflating::default(),
             compressing: Compressing { bytes_min: BYTES_MIN, ..Compressing::default() },
@@ -82,17 +85,30 @@ impl Shared {
 
     /// What to wish for on the next connection: to be given to [`negotiate`].
     pub fn wish(&self) -> Option<Params> {
-        let no_takeover = self.takeovers >= self.takeovers_max;
-        self.wish.map(|wish| Params {
-            server_no_context_takeover: wish.server_no_context_takeover || no_takeover,
-            client_no_context_takeover: wish.client_no_context_takeover || no_takeover,
-            ..wish
-        })
+        self.wish.map(|wish| self.limited(wish))
+    }
+
+    /// Without takeover, if no more connections may have it.
+    fn limited(&self, params: Params) -> Params {
+        let is_full = self.takeovers >= self.takeovers_max;
+        Params {
+            server_no_context_takeover: params.server_no_context_takeover || is_full,
+            client_no_context_takeover: params.client_no_context_takeover || is_full,
+            ..params
+        }
+    }
+
+    /// Connections that take context over, in either direction.
+    pub fn takeovers(&self) -> usize {
+        self.takeovers
     }
 
     /// What to answer to the values of a client's `Sec-WebSocket-Extensions`, if anything.
-    pub fn accept<'h>(&self, values: impl Iterator<Item = &'h [u8]>) -> Option<Params> {
-        negotiate::accept(values, &self.wish()?)
+    pub fn accept<'h>(&mut self, values: impl Iterator<Item = &'h [u8]>) -> Option<Params> {
+        let wished = negotiate::accept(values, &self.wish?)?;
+        let agreed = self.limited(wished);
+        self.takeovers_full += u64::from(self.takeovers_max > 0 && agreed != wished);
+        Some(agreed)
     }
 
     /// Appends what to ask a server for in `Sec-WebSocket-Extensions`, if anything.
@@ -134,6 +150,7 @@ impl Shared {
             inflated: self.inflating.messages,
             compressed: self.compressing.messages,
             bytes_saved: self.compressing.bytes_saved,
+            takeovers_full: self.takeovers_full,
         }
     }
 }

@@ -11,7 +11,7 @@ fn the_handshake_of_the_rfc_to_the_byte() {
     let input = opening("/echo", "server.example.com", "");
     let outcome = run_every_way(http, input.as_bytes(), |outcome| outcome);
     assert_eq!(outcome.text(), SWITCHED);
-    assert_eq!((outcome.flow, outcome.route), (Ok(()), Some(ECHO)));
+    assert_eq!((outcome.end, outcome.route), (Ok(()), Some(ECHO)));
     // A subprotocol that nobody here speaks and extensions that nobody knows are declined.
     let more = "Sec-WebSocket-Protocol: chat, superchat\r\n\
                 Sec-WebSocket-Extensions: x-other, permessage-bzip2\r\n";
@@ -35,7 +35,7 @@ fn requests_an_upgrade_and_frames_in_one_go() {
     .concat();
     // The answer to the post is in as many chunks as reads brought it, so look behind it.
     let said = run_every_way(http, &input, |outcome| {
-        assert_eq!((outcome.flow, outcome.route), (Err(End::Closes), Some(ECHO)));
+        assert_eq!((outcome.end, outcome.route), (Err(End::Closes), Some(ECHO)));
         let at = outcome.said.windows(14).position(|it| it == &SWITCHED.as_bytes()[..14]);
         let (before, behind) = outcome.said.split_at(at.expect("it was upgraded"));
         let before = std::str::from_utf8(before).expect("text");
@@ -53,7 +53,6 @@ fn who_joins_is_greeted_in_the_new_protocol() {
     assert_eq!(outcome.said, [SWITCHED.as_bytes(), b"\x81\x07welcome"].concat());
 }
 
-/// What is behind a failed upgrade may be frames, and must not be taken for requests.
 /// The client's order decides, over all its lines (RFC 6455 4.1); no match is no refusal (4.2.2).
 #[test]
 fn the_first_subprotocol_of_the_client_that_the_service_speaks_is_agreed_on() {
@@ -80,6 +79,7 @@ fn the_first_subprotocol_of_the_client_that_the_service_speaks_is_agreed_on() {
     }
 }
 
+/// What is behind a failed upgrade may be frames, and must not be taken for requests.
 #[test]
 fn a_failed_upgrade_closes() {
     let good = opening("/echo", "h", "");
@@ -87,6 +87,7 @@ fn a_failed_upgrade_closes() {
         (good.replace("Version: 13", "Version: 12"), 426),
         (good.replace("dGhl", "dGh"), 400),
         (good.replace("Sec-WebSocket-Key", "X"), 400),
+        (good.replace("Connection", "X"), 400),
         (opening("/echo", "h", "Origin: http://elsewhere\r\n"), 403),
         (opening("/nope", "h", ""), 404),
         (good.replace("GET", "PUT"), 405),
@@ -94,10 +95,10 @@ fn a_failed_upgrade_closes() {
     ];
     for (input, status) in cases {
         let behind = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
-        let (flow, responses) = ask(&[&input, behind].concat());
+        let (outcome, responses) = ask(&[&input, behind].concat());
         assert_eq!(responses[0].status, status, "{input}");
         assert_eq!(responses.len(), 1, "{input}: {responses:?}");
-        assert_ne!(flow, Ok(()), "{input}");
+        assert_ne!(outcome, Ok(()), "{input}");
         assert!(responses[0].has("Connection: close") || status == 426, "{responses:?}");
         if status == 426 {
             for line in ["Connection: upgrade, close", "Upgrade: websocket", VERSION] {
@@ -112,15 +113,15 @@ const VERSION: &str = "Sec-WebSocket-Version: 13";
 #[test]
 fn who_did_not_ask_for_an_upgrade_is_told_how_and_goes_on() {
     let next = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
-    let (flow, responses) = ask(&["GET /echo HTTP/1.1\r\nHost: h\r\n\r\n", next].concat());
-    assert_eq!((flow, responses.len()), (Ok(()), 2));
+    let (outcome, responses) = ask(&["GET /echo HTTP/1.1\r\nHost: h\r\n\r\n", next].concat());
+    assert_eq!((outcome, responses.len()), (Ok(()), 2));
     for line in ["Connection: upgrade", "Upgrade: websocket", VERSION] {
         assert!(responses[0].has(line), "{line}: {responses:?}");
     }
     // HTTP/1.0 knows no Upgrade: it is not even looked at (RFC 9110 7.8).
     let old = opening("/echo", "h", "").replace("HTTP/1.1", "HTTP/1.0");
-    let (flow, responses) = ask(&old);
-    assert_eq!((flow, responses[0].status), (Err(End::Closes), 400));
+    let (outcome, responses) = ask(&old);
+    assert_eq!((outcome, responses[0].status), (Err(End::Closes), 400));
 }
 
 /// The status of an upgrade on `host` by a page of `origin`.
@@ -128,8 +129,8 @@ fn judged(host: &str, origin: &str, allow: &[&str]) -> u16 {
     let mut limits = limits();
     limits.allow_origin = allow.iter().map(|origin| (*origin).to_owned()).collect();
     let (mut bench, mut session) = (Bench::new(limits), http());
-    let flow = bench.receive(&mut session, opening("/echo", host, origin).as_bytes());
-    assert_eq!(flow == Ok(()), session.route().is_some());
+    let outcome = bench.receive(&mut session, opening("/echo", host, origin).as_bytes());
+    assert_eq!(outcome == Ok(()), session.route().is_some());
     bench.end(session);
     let said = String::from_utf8(bench.desk.write).expect("text");
     said["HTTP/1.1 ".len()..][..3].parse().expect("a status")

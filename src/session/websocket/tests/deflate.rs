@@ -20,18 +20,18 @@ type Told = (Result<(), End>, String, Vec<u8>);
 fn tell<'a>(offer: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Told {
     let mut bench = Bench::new(limits());
     let mut session = Session::http(bench.desk.now);
-    let mut flow = bench.receive(&mut session, asks(offer).as_bytes());
+    let mut outcome = bench.receive(&mut session, asks(offer).as_bytes());
     let head = String::from_utf8(std::mem::take(&mut bench.desk.write)).expect("text");
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     let mut lines = head.split("\r\n");
     let agreed = lines.find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
     for part in parts {
-        if flow == Ok(()) {
-            flow = bench.receive(&mut session, part);
+        if outcome.is_ok() {
+            outcome = bench.receive(&mut session, part);
         }
     }
     bench.end(session);
-    (flow, agreed.unwrap_or_default().to_owned(), bench.desk.write)
+    (outcome, agreed.unwrap_or_default().to_owned(), bench.desk.write)
 }
 
 /// The same for `frames` whole, byte by byte and at every split.
@@ -102,21 +102,21 @@ fn an_offer_is_accepted_or_declined() {
     for declined in ["x-webkit-deflate-frame", "permessage-deflate; what=else"] {
         assert_eq!(agreed(declined), "");
     }
-    let (flow, _, said) = ask("x-other", &pressed(b"a"));
-    assert_eq!(flow, Err(End::WebSocket(WsError::ReservedBit)));
+    let (outcome, _, said) = ask("x-other", &pressed(b"a"));
+    assert_eq!(outcome, Err(End::WebSocket(WsError::ReservedBit)));
     assert_eq!(said, closed(1002, WsError::ReservedBit.reason()));
 }
 
 /// Before the answer nobody can know that it may be compressed. Plain frames are nothing new.
 #[test]
 fn what_comes_with_the_request_is_not_compressed() {
-    for (frames, flow) in
+    for (frames, outcome) in
         [(text("a"), Ok(())), (pressed(b"a"), Err(End::WebSocket(WsError::ReservedBit)))]
     {
         let mut bench = Bench::new(limits());
         let mut session = Session::http(bench.desk.now);
         let input = [asks(ALONE).as_bytes(), &frames].concat();
-        assert_eq!(bench.receive(&mut session, &input), flow);
+        assert_eq!(bench.receive(&mut session, &input), outcome);
         bench.end(session);
     }
 }
@@ -144,8 +144,8 @@ fn compressed_messages_are_answered_compressed_if_that_pays() {
     frames.extend(fragment(true, OpCode::Continuation, b));
     frames.extend(text(&long));
     frames.extend(pressed(b""));
-    let (flow, _, said) = ask(ALONE, &frames);
-    assert_eq!(flow, Ok(()));
+    let (outcome, _, said) = ask(ALONE, &frames);
+    assert_eq!(outcome, Ok(()));
     let long = long.into_bytes();
     let expected = [
         (0xc1, long.clone()),
@@ -178,8 +178,8 @@ fn with_takeover_a_message_refers_to_those_before() {
         client.encode(Kind::Text, once.as_bytes(), KEY, compressing, &mut frames);
     }
     client.clear(&mut shared);
-    let (flow, _, said) = ask(TAKEOVER, &frames);
-    assert_eq!(flow, Ok(()));
+    let (outcome, _, said) = ask(TAKEOVER, &frames);
+    assert_eq!(outcome, Ok(()));
     assert_eq!(hear(&said, true), vec![(0xc1, once.into_bytes()); 3]);
 }
 
@@ -200,8 +200,8 @@ fn every_error_of_a_compressed_message_has_its_code() {
     for offer in [ALONE, TAKEOVER] {
         for (bad, code, error) in &cases {
             let frames = [pressed(&[b'a'; 2_000]), bad.clone(), text("not heard")].concat();
-            let (flow, _, said) = ask(offer, &frames);
-            assert_eq!(flow, Err(End::WebSocket(*error)));
+            let (outcome, _, said) = ask(offer, &frames);
+            assert_eq!(outcome, Err(End::WebSocket(*error)));
             let end = closed(*code, error.reason());
             let (good, last) = said.split_at(said.len() - end.len());
             assert_eq!(last, end, "{error}");
@@ -215,8 +215,8 @@ fn every_error_of_a_compressed_message_has_its_code() {
 fn a_bomb_is_refused() {
     let bomb = compress_to_vec(&vec![b'a'; 900_000], 9);
     assert!(bomb.len() <= 1_000, "{} bytes", bomb.len());
-    let (flow, _, said) = ask(ALONE, &marked(true, OpCode::Text, &bomb));
-    assert_eq!(flow, Err(End::WebSocket(WsError::MessageTooLong)));
+    let (outcome, _, said) = ask(ALONE, &marked(true, OpCode::Text, &bomb));
+    assert_eq!(outcome, Err(End::WebSocket(WsError::MessageTooLong)));
     assert_eq!(said, closed(1009, WsError::MessageTooLong.reason()));
 }
 
