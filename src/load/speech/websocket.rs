@@ -319,6 +319,10 @@ impl WebSocket {
                 codec.encode(Kind::Binary, payload, key, &mut deflate.compressing, out);
                 continue;
             }
+            if n == size {
+                encode::message(Kind::Binary, payload, Some(keys.take()?), out);
+                continue;
+            }
             let opcode = if within == 0 { OpCode::Binary } else { OpCode::Continuation };
             let first = First { fin: is_end, rsv1: false, opcode };
             encode::frame(first, payload, Some(keys.take()?), out);

@@ -90,11 +90,16 @@ fn long_header(first: u8, masked: u8, len: usize, out: &mut Vec<u8>) {
 pub fn message(kind: Kind, payload: &[u8], key: Key, out: &mut Vec<u8>) {
     let first = First::whole(kind.opcode());
     match (payload.len(), key) {
-        // What servers send most, without a call.
+        // What is sent most, without a call.
         (len @ 0..=125, None) => {
             out.reserve(2 + len);
             out.extend_from_slice(&[first.bits(), len as u8]);
             out.extend_from_slice(payload);
+        }
+        (len @ 0..=125, Some([a, b, c, d])) => {
+            out.reserve(6 + len);
+            out.extend_from_slice(&[first.bits(), MASKED | len as u8, a, b, c, d]);
+            Mask::new([a, b, c, d]).append(payload, out);
         }
         _ => frame(first, payload, key, out),
     }

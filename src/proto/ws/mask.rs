@@ -43,19 +43,28 @@ impl Mask {
         self.0.rotate_left(rest.len());
     }
 
-    /// Appends a whole payload, masked on its way.
+    /// Appends a whole payload, masked on its way. One chunk after the other, which needs no set-up:
+    /// most are short.
     #[inline(always)]
     pub fn append(self, payload: &[u8], out: &mut Vec<u8>) {
-        let word = u32::from_ne_bytes(self.0);
-        let (chunks, rest) = payload.as_chunks::<WIDE>();
-        out.extend(chunks.iter().flat_map(|chunk| {
-            let mut chunk = *chunk;
-            apply_to(&mut chunk, word);
-            chunk
-        }));
+        let (chunks, rest) = payload.as_chunks::<{ 4 * WIDE }>();
+        for chunk in chunks {
+            self.append_chunk(chunk, out);
+        }
+        let (chunks, rest) = rest.as_chunks::<WIDE>();
+        for chunk in chunks {
+            self.append_chunk(chunk, out);
+        }
         if !rest.is_empty() {
             self.append_rest(rest, out);
         }
+    }
+
+    #[inline(always)]
+    fn append_chunk<const N: usize>(self, chunk: &[u8; N], out: &mut Vec<u8>) {
+        let mut chunk = *chunk;
+        apply_to(&mut chunk, u32::from_ne_bytes(self.0));
+        out.extend_from_slice(&chunk);
     }
 
     /// The same of less than [`WIDE`] bytes.
