@@ -43,8 +43,8 @@ impl Mask {
         self.0.rotate_left(rest.len());
     }
 
-    /// Appends a whole payload, masked on its way. One chunk after the other, which needs no set-up:
-    /// most are short.
+    /// Appends a whole payload, masked on its way: chunk by chunk, which needs no set-up, for most
+    /// are short.
     #[inline(always)]
     pub fn append(self, payload: &[u8], out: &mut Vec<u8>) {
         let (chunks, rest) = payload.as_chunks::<{ 4 * WIDE }>();
