@@ -144,31 +144,33 @@ impl WebSocket {
         let is_plain = self.codec.is_none() && !self.is_mirror && idle.is_none() && fan.is_none();
         let may_begin = is_plain && self.decoder.is_between() && self.is_open();
         let (id, words, first) = (desk.id, &desk.shared.words, desk.in_flight.answered());
-        let (mut rest, mut right, mut expected) = (fresh, 0, &[][..]);
+        let (mut rest, mut expected, mut right) = (fresh, &[][..], 0);
+        let most = if may_begin { desk.in_flight.len() } else { 0 };
+        let (mut coming, mut is_damaged) = (self.coming, self.is_damaged);
         loop {
             let number = first + right;
             let size = words.sizes.size(id, number);
-            if self.coming == 0 {
+            if coming == 0 {
                 match begin_answer(rest, size) {
-                    Some(payload) if may_begin && number < desk.in_flight.asked() => rest = payload,
+                    Some(payload) if right < most => rest = payload,
                     _ => break,
                 }
-                self.coming = size;
+                coming = size;
             }
-            let (piece, after) = rest.split_at(rest.len().min(self.coming as usize));
+            let (piece, after) = rest.split_at(rest.len().min(coming as usize));
             if expected.len() < piece.len() {
-                expected = words.at(id, words.begin(id, number) + size - self.coming);
+                expected = words.at(id, words.begin(id, number) + size - coming);
             }
             let (twin, more) = expected.split_at(piece.len());
-            self.is_damaged |= piece != twin;
-            expected = more;
-            self.coming -= piece.len() as u64;
-            rest = after;
-            if self.coming > 0 || self.is_damaged {
+            is_damaged |= piece != twin;
+            coming -= piece.len() as u64;
+            (rest, expected) = (after, more);
+            if coming > 0 || is_damaged {
                 break;
             }
             right += 1;
         }
+        (self.coming, self.is_damaged) = (coming, is_damaged);
         desk.answered(right, true);
         if self.coming == 0 && std::mem::take(&mut self.is_damaged) {
             desk.answered(1, false);
@@ -311,21 +313,23 @@ impl WebSocket {
             }
             let (payload, more) = stretch.split_at(n as usize);
             stretch = more;
-            let is_end = within + n == size;
-            (self.said, self.within) =
-                if is_end { (self.said + 1, 0) } else { (self.said, within + n) };
-            if let Some(codec) = self.codec.as_mut().filter(|_| n == size) {
-                let key = Some(keys.take()?);
-                codec.encode(Kind::Binary, payload, key, &mut deflate.compressing, out);
-                continue;
-            }
+            let key = Some(keys.take()?);
             if n == size {
-                encode::message(Kind::Binary, payload, Some(keys.take()?), out);
+                self.said += 1;
+                match &mut self.codec {
+                    None => encode::message(Kind::Binary, payload, key, out),
+                    Some(codec) => {
+                        codec.encode(Kind::Binary, payload, key, &mut deflate.compressing, out);
+                    }
+                }
                 continue;
             }
+            let is_end = within + n == size;
             let opcode = if within == 0 { OpCode::Binary } else { OpCode::Continuation };
             let first = First { fin: is_end, rsv1: false, opcode };
-            encode::frame(first, payload, Some(keys.take()?), out);
+            encode::frame(first, payload, key, out);
+            (self.said, self.within) =
+                if is_end { (self.said + 1, 0) } else { (self.said, within + n) };
         }
         Continue(())
     }
