@@ -4,8 +4,8 @@
 //! descriptor to one with `EPOLLEXCLUSIVE`; [`unwatch`] takes it out.
 //!
 //! **Why this way.** mio registers sockets, and its own wait would do; but it takes the timeout as
-//! a `Duration` and shows events through a portable lens: 30 instructions a turn with a timer
-//! armed, and 10 an event. This one is told milliseconds and brings what the kernel wrote.
+//! a `Duration` and shows events through a portable lens: 18 instructions for a turn of one
+//! event, 48 with a timer armed. This one is told milliseconds and brings what the kernel wrote.
 //!
 //! A socket that several processes watch wakes all of them for each connection,
 //! and all but one wake in vain. With `EPOLLEXCLUSIVE` the kernel wakes one, or a few. mio has no
