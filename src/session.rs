@@ -214,11 +214,12 @@ impl<T: Default> Session<T> {
         mail: &mut Mail,
         desk: &mut Desk,
     ) -> Result<(), End> {
-        // One after the other: a `match` on three of five looks the place up in a table.
-        if let Speech::WebSocket(_) = &self.speech {
-            self.receive_frames(fresh, service, mail, desk)
-        } else if let Speech::Bytes = &self.speech {
+        // One after the other, bytes first, who have least to do: a `match` on three of five looks
+        // the place up in a table.
+        if let Speech::Bytes = &self.speech {
             self.receive_bytes(fresh, service, mail, desk)
+        } else if let Speech::WebSocket(_) = &self.speech {
+            self.receive_frames(fresh, service, mail, desk)
         } else {
             self.receive_lines(fresh, service, mail, desk)
         }

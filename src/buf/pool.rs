@@ -23,6 +23,10 @@ const SPARE_MAX: usize = 64;
 /// Bytes of the runs that are kept for the next large message.
 const SPARE_RUN_BYTES_MAX: usize = 1024 * 1024;
 
+/// When stuck connections have given back so much memory, the allocator is to be told to give it to
+/// the kernel: it would keep it otherwise.
+const TRIM_BYTES: usize = 1024 * 1024;
+
 /// Up to [`BLOCK_BYTES`] bytes. Its capacity is exactly that and never changes.
 pub type Block = Vec<u8>;
 
@@ -43,8 +47,10 @@ pub struct Pool {
     /// Blocks handed out and not yet given back; at most `out_max`.
     out: usize,
     out_max: usize,
-    /// Blocks given back to the allocator and not yet [forgotten](Pool::forget_released).
+    /// Blocks given back to the allocator since it was told last.
     released: usize,
+    /// They come to [`TRIM_BYTES`].
+    is_grown: bool,
 }
 
 impl Pool {
@@ -53,7 +59,7 @@ impl Pool {
     pub fn new(bytes_max: u64) -> Pool {
         let blocks = usize::try_from(bytes_max / BLOCK_BYTES as u64).unwrap_or(usize::MAX);
         let (spare, spare_runs) = (Vec::new(), Vec::new());
-        Pool { spare, spare_runs, out: 0, out_max: blocks.max(1), released: 0 }
+        Pool { spare, spare_runs, out: 0, out_max: blocks.max(1), released: 0, is_grown: false }
     }
 
     /// An empty block.
@@ -76,7 +82,7 @@ impl Pool {
             block.clear();
             self.spare.push(block);
         } else {
-            self.released += 1;
+            self.release(1);
         }
     }
 
@@ -113,20 +119,23 @@ impl Pool {
             run.clear();
             self.spare_runs.push(run);
         } else {
-            self.released += blocks;
+            self.release(blocks);
         }
     }
 
-    /// Bytes given back to the allocator since the last call to
-    /// [`forget_released`](Pool::forget_released). An allocator keeps them, as a rule, until it is
-    /// told to give them to the kernel.
-    pub fn released_bytes(&self) -> usize {
-        self.released * BLOCK_BYTES
+    fn release(&mut self, blocks: usize) {
+        self.released += blocks;
+        self.is_grown = self.released * BLOCK_BYTES >= TRIM_BYTES;
+    }
+
+    /// So much went back to the allocator that it should be told to give it to the kernel.
+    pub fn is_grown(&self) -> bool {
+        self.is_grown
     }
 
     /// The allocator has been told.
-    pub fn forget_released(&mut self) {
-        self.released = 0;
+    pub fn trimmed(&mut self) {
+        (self.released, self.is_grown) = (0, false);
     }
 
     /// Blocks that are out now.

@@ -385,8 +385,8 @@ pub(super) fn read_once(stream: &mut Stream, bytes: &mut [u8]) -> Result<Receive
     loop {
         return match stream.read(bytes) {
             Ok(0) => Ok(Received::Eof),
-            Ok(n) if n == bytes.len() => Ok(Received::Filled(n)),
-            Ok(n) => Ok(Received::Short(n)),
+            Ok(n) if n < bytes.len() => Ok(Received::Short(n)),
+            Ok(_) => Ok(Received::Filled(bytes.len())),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Received::Blocked),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => Err(ReceiveError::Reset { errno: error.raw_os_error().unwrap_or(0) }),

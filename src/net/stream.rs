@@ -13,7 +13,7 @@ use crate::sys;
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -43,7 +43,7 @@ impl Stream {
     /// As `recv(2)`; `WouldBlock` if nothing is there.
     #[inline]
     pub fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        either!(self, socket => socket.read(bytes))
+        sys::socket::receive(self, bytes)
     }
 
     /// Writes once (`send(2)`).

@@ -134,6 +134,9 @@ pub trait Handler {
     fn turn_end(&mut self, cx: &mut Cx) -> ControlFlow<()>;
 }
 
+/// On the again-queue: work is left that belongs to no source, so the next wait is only a look.
+const STAY_AWAKE: Source = Source::Control(u16::MAX);
+
 /// One epoll instance with its timers and its again-queue.
 pub struct Reactor {
     cx: Cx,
@@ -144,8 +147,6 @@ pub struct Reactor {
     spin: Spin,
     /// Listeners to serve in step 7 of this turn. Empty between turns.
     accepts: Vec<u16>,
-    /// Step 9 did not finish: do not sleep.
-    mail_left: bool,
 }
 
 impl Reactor {
@@ -165,7 +166,6 @@ impl Reactor {
             clock: Clock::start(),
             spin: Spin::default(),
             accepts: Vec::new(),
-            mail_left: false,
         })
     }
 
@@ -226,16 +226,16 @@ impl Reactor {
         }
         // 7. New connections, after those that are already being served.
         if !self.accepts.is_empty() {
-            for index in self.accepts.drain(..) {
-                handler.accept(cx, index);
-            }
+            accept(handler, cx, &mut self.accepts);
         }
         // 8. Expired timers.
         if cx.timers.advance(cx.now) {
             expire(handler, cx);
         }
         // 9. Mail.  10. The end.
-        self.mail_left = handler.mail(cx);
+        if handler.mail(cx) {
+            cx.again.push_back(STAY_AWAKE);
+        }
         Ok(handler.turn_end(cx))
     }
 
@@ -281,7 +281,7 @@ impl Reactor {
     /// Counted from the beginning of the turn that ends now, so a timer may be late by the length
     /// of a turn, as it is anyway if it expires during one.
     fn timeout_ms(&self) -> i32 {
-        if self.mail_left || !self.cx.again.is_empty() {
+        if !self.cx.again.is_empty() {
             return 0;
         }
         let Some(due) = self.cx.timers.next_due() else { return FOR_EVER };
@@ -300,8 +300,17 @@ fn look_again<H: Handler>(handler: &mut H, cx: &mut Cx, count: usize, accepts: &
             Some(Source::Conn(id)) => handler.ready(cx, id, Readiness::AGAIN),
             Some(Source::Datagram(index)) => handler.datagram(cx, index, Readiness::AGAIN),
             Some(Source::Listener(index)) => accepts.push(index),
+            // What it stood for, a look instead of a sleep, has been.
             Some(Source::Control(_)) | None => {}
         }
+    }
+}
+
+/// Serves the listeners that are ready.
+#[inline(never)]
+fn accept<H: Handler>(handler: &mut H, cx: &mut Cx, accepts: &mut Vec<u16>) {
+    for index in accepts.drain(..) {
+        handler.accept(cx, index);
     }
 }
 

@@ -8,7 +8,7 @@
 //! beforehand. The reserve is counted from what is open once everything is bound, not guessed.
 //!
 //! **Costs.** A comparison an accept. The limit is read again (`prlimit`) at most once a second,
-//! and only while the loop is awake, so that `prlimit --pid` moves the cap of a running server.
+//! and only before an accept, so that `prlimit --pid` moves the cap of a running server.
 //!
 //! **Read next.** `src/server/gate.rs`.
 
@@ -241,16 +241,10 @@ impl Admission {
         }
     }
 
-    /// Whether the descriptor limit is to be read again.
-    #[inline]
-    pub(super) fn is_reread_due(&self, now: Time) -> bool {
-        now >= self.read_again_at
-    }
-
     /// Reads the descriptor limit again if that is due. True if the cap has changed.
     #[cold]
     pub(super) fn reread(&mut self, now: Time) -> bool {
-        if !self.is_reread_due(now) {
+        if now < self.read_again_at {
             return false;
         }
         self.read_again_at = now.plus_ms(REREAD_MS);

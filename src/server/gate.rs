@@ -38,7 +38,6 @@ impl<S: Service> Worker<S> {
     pub(super) fn on_accept(&mut self, cx: &mut Cx, index: u16) {
         let listener = &mut self.listeners[index as usize];
         (listener.queued, listener.waiting) = (false, false);
-        // What follows rests on it, and an idle loop has not read it for long.
         self.reread_limit(cx);
         self.spare = self.spare.take().or_else(|| open_spare().ok());
         for _ in 0..ACCEPTS_PER_TURN {

@@ -73,11 +73,8 @@ pub const SPIN_US_MAX: u32 = 10_000;
 /// What a supervisor gives its workers beyond the time they were told, before it kills them.
 pub const QUIT_MS: u64 = 1_000;
 
-/// When stuck connections have given back so much memory, the allocator is told to give it to the
-/// kernel: it would keep it otherwise.
-pub const TRIM_BYTES: usize = 1024 * 1024;
-
-/// How long after a burst that is done: it walks the heap, so not again and again.
+/// How long after a burst the allocator is told to give memory to the kernel: it walks the heap, so
+/// not again and again.
 pub const TRIM_AFTER_MS: u64 = 1_000;
 
 /// Connections that `evict-idle` looks at to find an idle one.

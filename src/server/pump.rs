@@ -85,8 +85,8 @@ impl<S: Service> Worker<S> {
             self.metrics.stale_events += 1;
             return Ok(());
         };
-        let (Some(route), Readiness::READABLE, None) =
-            (conn.plain_route(), readiness, &self.draining)
+        let (Some(route), Readiness::READABLE, false) =
+            (conn.plain_route(), readiness, self.draining.is_some())
         else {
             return self.step_with_care(cx, id, readiness);
         };
@@ -103,12 +103,13 @@ impl<S: Service> Worker<S> {
         let Channel { service, mail, .. } = &mut self.channels[route as usize];
         let fresh = &mut self.read[..len];
         let outcome = conn.session.receive_joined(fresh, service, mail, &mut self.desk);
-        if mail.messages > 0 {
-            self.mail_waits = true;
-        }
         if outcome.is_err() {
+            self.mail_waits |= mail.messages > 0;
             self.send_written(cx, id)?;
             return self.go_on(cx, id, outcome, false);
+        }
+        if mail.messages > 0 {
+            self.mail_waits = true;
         }
         let (answers, _) = self.desk.answers(&self.read[..]);
         if !answers.is_empty() {

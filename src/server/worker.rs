@@ -17,7 +17,7 @@ use super::conn::{Conns, Phase};
 use super::crew::{Crew, Owner};
 use super::datagrams::DatagramSocket;
 use super::drain::{Control, Draining};
-use super::limits::{Limits, READ_BYTES, TRIM_AFTER_MS, TRIM_BYTES};
+use super::limits::{Limits, READ_BYTES, TRIM_AFTER_MS};
 use super::pump::arm_for;
 use crate::clock::Clock;
 use crate::metrics::{CloseReason, Metrics};
@@ -164,7 +164,7 @@ impl<S: Service> Handler for Worker<S> {
             (timers::TRIM, _) => {
                 self.desk.deflate.trim();
                 sys::process::trim_memory();
-                self.desk.pool.forget_released();
+                self.desk.pool.trimmed();
             }
             (_, Some(slot)) => self.on_conn_timer(cx, slot),
             (_, None) => {}
@@ -177,12 +177,8 @@ impl<S: Service> Handler for Worker<S> {
 
     fn turn_end(&mut self, cx: &mut Cx) -> ControlFlow<()> {
         self.metrics.turns += 1;
-        if self.admission.is_reread_due(cx.now) {
-            self.reread_limit(cx);
-        }
         let Desk { pool, deflate, .. } = &self.desk;
-        let is_grown = pool.released_bytes() >= TRIM_BYTES || deflate.is_grown();
-        if is_grown && !cx.timers.is_armed(timers::TRIM) {
+        if (pool.is_grown() | deflate.is_grown()) && !cx.timers.is_armed(timers::TRIM) {
             cx.timers.arm(timers::TRIM, cx.now.plus_ms(TRIM_AFTER_MS));
         }
         match self.draining {

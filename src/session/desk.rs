@@ -80,10 +80,7 @@ impl Desk {
     /// They are out.
     #[inline(always)]
     pub fn clear_answers(&mut self) {
-        if !self.in_place.is_empty() {
-            self.in_place = 0..0;
-            return;
-        }
+        self.in_place = 0..0;
         self.write.clear();
         if self.write.capacity() > WRITE_KEPT_BYTES {
             self.write.shrink_to(WRITE_KEPT_BYTES);

@@ -42,20 +42,22 @@ pub const RDHUP: u32 = libc::EPOLLRDHUP.cast_unsigned();
 /// `epoll_wait(2)`, for another reason than a signal.
 #[inline]
 pub fn wait(epoll: &impl AsRawFd, events: &mut Vec<Event>, timeout_ms: i32) -> io::Result<()> {
-    events.clear();
     let (epoll, room) = (epoll.as_raw_fd(), events.capacity() as i32);
     // SAFETY: the kernel writes `count` events, at most `room`, where there is room for so many.
     let count = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), room, timeout_ms) };
     match usize::try_from(count) {
         // SAFETY: so many have been written.
         Ok(count) => unsafe { events.set_len(count) },
-        Err(_) => ignore_signals(io::Error::last_os_error())?,
+        Err(_) => return ignore_signals(events),
     }
     Ok(())
 }
 
+/// No wait that a signal ends has brought anything.
 #[cold]
-fn ignore_signals(error: io::Error) -> io::Result<()> {
+fn ignore_signals(events: &mut Vec<Event>) -> io::Result<()> {
+    events.clear();
+    let error = io::Error::last_os_error();
     if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
 }
 
