@@ -3,6 +3,7 @@ import argparse
 import fnmatch
 import math
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -16,12 +17,15 @@ SECONDS_MIN, SECONDS_MAX = 0.05, 3600
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, without the usage that hides it."""
 
+    def __init__(self, **options):
+        super().__init__(allow_abbrev=False, **options)
+
     def error(self, message):
-        refuse(message)
+        refuse(message, self.prog)
 
 
-def refuse(message):
-    print("error: %s (scripts/bench.sh --help)" % message, file=sys.stderr)
+def refuse(message, program="scripts/bench.sh"):
+    print("error: %s (%s --help)" % (message, program), file=sys.stderr)
     sys.exit(2)
 
 
@@ -40,6 +44,12 @@ def seconds(text):
         raise argparse.ArgumentTypeError("'%s' is no number of seconds from %s to %s, such as 0.5"
                                          % (text, SECONDS_MIN, SECONDS_MAX))
     return value
+
+
+def numbers(text):
+    if not re.fullmatch(r"[1-9]\d{0,6}(,[1-9]\d{0,6})*", text):
+        raise argparse.ArgumentTypeError("'%s' is no list of whole numbers, such as 2,4" % text)
+    return [int(number) for number in text.split(",")]
 
 
 def pattern(text):
@@ -72,8 +82,7 @@ def server(text):
 
 def read():
     parser = Parser(
-        prog="scripts/bench.sh", allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="scripts/bench.sh", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Runs the servers that are installed side by side: a core for the server, one "
         "for the load.", epilog="""\
 Shown for each case and server: rate, p50 and p99; CPU, system calls and user instructions a
