@@ -170,8 +170,7 @@ def known(built, others):
         if "uwebsockets" not in names.stdout:
             missing.append(
                 "uWebSockets is not built in: as root, apt-get install g++ libclang-dev libuv1-dev "
-                "libssl-dev zlib1g-dev, then CC='gcc -ffat-lto-objects' "
-                "CXX='g++ -ffat-lto-objects' PEERS_FEATURES=uwebsockets scripts/bench.sh")
+                "libssl-dev zlib1g-dev, then PEERS_FEATURES=uwebsockets scripts/bench.sh")
     else:
         missing.append("the peers are not built: cargo build --release --manifest-path "
                        "benches/peers/Cargo.toml does, or says why not")
