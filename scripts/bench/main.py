@@ -44,7 +44,8 @@ class Bench:
                         for tool in COUNTERS if not shutil.which(tool)]
         self.report = {"machine": machine.describe(), "rounds": chosen.rounds,
                        "seconds": chosen.seconds, "cases": {}, "references": {}, "skipped": missing}
-        self.cases = [case for case in cases.every() if self.is_wanted(case)]
+        self.cases = [case for case in cases.every()
+                      if self.is_wanted(case) and (chosen.check or self.who(case))]
         self.begun, self.done, self.all = time.monotonic(), 0.0, 0.0
 
     def is_wanted(self, case):
@@ -225,6 +226,8 @@ def main():
         for line in bench.report["skipped"]:
             print(line)
         return 0
+    if not bench.cases:
+        arguments.refuse("none of these servers does what these cases ask; --list shows who does")
     arguments.make_place(chosen.out)
     if len(machine.CPUS) < 2:
         print("one core: server and generator share it, and the rates are worth little",
