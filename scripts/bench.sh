@@ -23,11 +23,18 @@ case " $* " in
     *" --help "* | *" -h "*) ;;
     *" --list "*) built=(--bin-peers "$target/benches/release/peers") ;;
     *)
+        python3 scripts/bench/main.py --check "$@" # before minutes are spent on building
         cargo build --locked --release --quiet --bin oneloop
         built=(--bin-oneloop "$target/release/oneloop" --bin-floor "$target/benches/release/floor")
         cargo build --locked --release --quiet --manifest-path benches/floor/Cargo.toml --target-dir "$target/benches"
-        if cargo build --locked --release --quiet --manifest-path benches/peers/Cargo.toml \
-            --target-dir "$target/benches" ${PEERS_FEATURES:+--features "$PEERS_FEATURES"}; then
+        # C++ objects that a Rust linker can read.
+        [[ ${PEERS_FEATURES:-} != *uwebsockets* ]] ||
+            export CC=${CC:-gcc -ffat-lto-objects} CXX=${CXX:-g++ -ffat-lto-objects}
+        peers() {
+            cargo build --locked --release --quiet --manifest-path benches/peers/Cargo.toml \
+                --target-dir "$target/benches" "$@"
+        }
+        if peers ${PEERS_FEATURES:+--features "$PEERS_FEATURES"} || peers; then # what can be had of them
             built+=(--bin-peers "$target/benches/release/peers")
         fi
         ;;

@@ -10,6 +10,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+[[ $* != --help && $* != -h ]] || {
+    sed -n '2,/^set /s/^# \{0,1\}//p' "$PWD/scripts/profile.sh"
+    exit 0
+}
 for tool in perf valgrind python3; do
     command -v "$tool" >/dev/null || {
         echo "error: $tool is not installed: as root, apt-get install ${tool/perf/linux-perf}" >&2
@@ -21,6 +25,14 @@ done
     echo "error: --flame takes a file and one case: --flame docs/flame.svg 'ws 64 x1'" >&2
     exit 2
 }
+cases=("$@")
+[[ $1 != --flame ]] || cases=("$3")
+for case in "${cases[@]}"; do
+    [[ $case =~ ^(tcp|ws|http)\ [0-9]+\ x[1-9][0-9]*$ ]] || {
+        echo "error: '$case' is no case; one is kind (tcp, ws, http), bytes and depth: 'ws 64 x1'" >&2
+        exit 2
+    }
+done
 cargo build --locked --release --quiet --bin oneloop
 target=${CARGO_TARGET_DIR:-target}
 exec python3 scripts/bench/profile.py "$target/release/oneloop" "$target/profile" "$@"

@@ -10,7 +10,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+python3 scripts/scale/scale.py "$@" # only looks at the arguments
+[[ " $* " != *" --help "* && " $* " != *" -h "* ]] || exit 0
 target=${CARGO_TARGET_DIR:-target}
 cargo build --locked --release --quiet --bin oneloop
 cargo build --locked --release --quiet --manifest-path benches/floor/Cargo.toml --target-dir "$target/benches"
-exec python3 scripts/scale/scale.py "$target/release/oneloop" "$target/benches/release/floor" "$@"
+exec python3 scripts/scale/scale.py --oneloop "$target/release/oneloop" --floor "$target/benches/release/floor" "$@"

@@ -139,6 +139,21 @@ step_bench() {
         echo "$runs"
         return 1
     }
+    if runs=$(python3 scripts/bench/main.py --rounds 0 2>&1) || [[ $runs != "error: argument --rounds: '0' is"* ]]; then
+        echo "scripts/bench.sh --rounds 0 is not refused: $runs"
+        return 1
+    fi
+    if ! have strace || ! have valgrind; then
+        skip_here "what scripts/bench.sh counts: strace or valgrind is not installed"
+        return
+    fi
+    runs=$(python3 scripts/bench/main.py --bin-oneloop "$target/debug/oneloop" --out "$target/bench-smoke" \
+        --bin-floor "$target/benches/debug/floor" --servers oneloop,floor --only http-c100-d1 --rounds 1 --seconds 0.5)
+    # Behind rate, p50, p99 and CPU: system calls, instructions, memory.
+    [[ $(grep -cE '^\| (oneloop|floor)( \| [0-9.,-]+){4}( \| [0-9.,]+){3} \|' <<<"$runs") -eq 2 ]] || {
+        echo "$runs"
+        return 1
+    }
 }
 
 # Exit status 2: not all clients could be had; 1: one of them got something wrong.

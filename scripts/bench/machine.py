@@ -65,15 +65,20 @@ def cpu_ns(pid):
     return had, waited
 
 
-class CpuLog:
-    """CPU of a process over time, read often, to be asked about a part of that time."""
+class Log:
+    """CPU and memory of a process over time, read often, to be asked about a part of that time."""
 
     def __init__(self, pid):
-        self.pid, self.rows = pid, []
+        self.pid, self.rows, self.own_bytes = pid, [], []
         self.note()
 
     def note(self):
         self.rows.append((time.time(),) + cpu_ns(self.pid))
+        self.own_bytes.append(own_bytes(self.pid))
+
+    def grown_bytes(self):
+        """The most that its own memory has grown by."""
+        return max(self.own_bytes) - self.own_bytes[0]
 
     def between(self, start, end):
         """CPU had and waited for, as shares of the time between two calendar times."""
@@ -85,11 +90,17 @@ class CpuLog:
         return min(self.rows, key=lambda row: abs(row[0] - when))
 
 
-def memory(pid):
-    """Bytes that are the process's own (RssAnon), and those that the kernel keeps in slabs."""
+def own_bytes(pid):
+    """Memory that is the process's own (RssAnon), in bytes."""
     own = re.search(r"RssAnon:\s+(\d+)", read("/proc/%d/status" % pid))
-    slab = re.search(r"Slab:\s+(\d+)", read("/proc/meminfo"))
-    return int(own.group(1)) * 1024, int(slab.group(1)) * 1024
+    if not own:
+        raise RuntimeError("the server has ended")
+    return int(own.group(1)) * 1024
+
+
+def slab_bytes():
+    """What the kernel keeps in slabs: sockets among other things."""
+    return int(re.search(r"Slab:\s+(\d+)", read("/proc/meminfo")).group(1)) * 1024
 
 
 class Strace:
@@ -101,6 +112,12 @@ class Strace:
             ["strace", "-f", "-c", "-q", "-o", self.file.name, "-p", str(pid)], cpu)
         while self.process.child.poll() is None and is_untraced(pid):
             time.sleep(0.01)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.end(signal.SIGINT)
 
     def counts(self):
         """Ends it. Calls by name."""

@@ -1,6 +1,4 @@
 """The servers side by side: see scripts/bench.sh."""
-import argparse
-import fnmatch
 import os
 import shutil
 import signal
@@ -9,39 +7,22 @@ import sys
 import time
 from contextlib import ExitStack
 
+import arguments
 import cases
 import machine
 import measure
 import servers
 import tables
 
-CLIENTS = ["oneloop load", "wrk", "oha"]
+CLIENTS = {"oneloop load": "", "wrk": "as root, apt-get install wrk",
+           "oha": "cargo install --locked oha"}
+COUNTERS = ["strace", "valgrind"]
+# A row, or a round of it, of which nothing came.
+UNMEASURED = {"reasons": ["not measured in each round: see the end"]}
+# More connections than this cannot be made in time while a tool slows the server down.
+COUNTED_CONNECTIONS_MAX = 1000
+INTERRUPTS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 QUICK_SERVERS = ["oneloop", "floor", "fastwebsockets", "tungstenite", "tokio", "nginx"]
-
-
-def arguments():
-    parser = argparse.ArgumentParser(
-        prog="scripts/bench.sh", description="Runs the servers that are installed side by side.",
-        epilog="A report of all is in OUT: report.md, report.json, and a page for each case.")
-    parser.add_argument("--quick", action="store_true",
-                        help="about a minute: few cases, nothing is counted")
-    parser.add_argument("--only", metavar="PATTERN", action="append",
-                        help="only cases that are called so: 'ws', '*-c100-*', ... (repeatable)")
-    parser.add_argument("--servers", metavar="NAMES", help="only these: oneloop,floor,...")
-    parser.add_argument("--server", metavar="NAME=KINDS=COMMAND", action="append", default=[],
-                        help="one more: 'uws=ws,http,broadcast=./uws {port}' (repeatable)")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each case (5)")
-    parser.add_argument("--seconds", type=float, metavar="S", help="of each run (1; quick: 0.3)")
-    parser.add_argument("--out", default="target/bench", metavar="DIR")
-    parser.add_argument("--no-counts", action="store_true", help="without strace and callgrind")
-    parser.add_argument("--list", action="store_true", help="the cases and servers, and no run")
-    for name in ["oneloop", "floor", "peers"]:
-        parser.add_argument("--bin-" + name, default="", help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    chosen.rounds = chosen.rounds or (3 if chosen.quick else 5)
-    chosen.seconds = chosen.seconds or (0.3 if chosen.quick else 1)
-    chosen.no_counts |= chosen.quick
-    return chosen
 
 
 class Bench:
@@ -52,21 +33,24 @@ class Bench:
         self.built = {"oneloop": chosen.bin_oneloop, "floor": chosen.bin_floor,
                       "peers": chosen.bin_peers}
         self.servers, missing = servers.known(self.built, chosen.server)
-        if chosen.servers:
-            wanted = chosen.servers.split(",")
-            self.servers = [server for server in self.servers if server.name in wanted]
+        if chosen.servers and not chosen.check:
+            self.servers = arguments.pick(chosen.servers, self.servers)
         elif chosen.quick:
-            self.servers = [s for s in self.servers if s.name in QUICK_SERVERS or
-                            s.name in [other.split("=")[0] for other in chosen.server]]
+            wanted = QUICK_SERVERS + [name for name, _, _ in chosen.server]
+            self.servers = [server for server in self.servers if server.name in wanted]
+        if not chosen.no_counts:
+            missing += ["%s is not installed, so what it counts is missing: as root, "
+                        "apt-get install %s" % (tool, tool)
+                        for tool in COUNTERS if not shutil.which(tool)]
         self.report = {"machine": machine.describe(), "rounds": chosen.rounds,
                        "seconds": chosen.seconds, "cases": {}, "references": {}, "skipped": missing}
-        self.cases = [case for case in cases.every() if self.is_wanted(case)]
+        self.cases = [case for case in cases.every()
+                      if self.is_wanted(case) and (chosen.check or self.who(case))]
         self.begun, self.done, self.all = time.monotonic(), 0.0, 0.0
 
     def is_wanted(self, case):
         if self.chosen.only:
-            return any(fnmatch.fnmatch(case.name, pattern) or case.name.startswith(pattern + "-")
-                       for pattern in self.chosen.only)
+            return any(arguments.is_called(case, pattern) for pattern in self.chosen.only)
         return case.is_quick or not self.chosen.quick
 
     def who(self, case):
@@ -104,14 +88,13 @@ class Bench:
         if case.measure == "clients":
             return count * 3 * self.chosen.rounds * (max(1, self.chosen.seconds) + 0.3)
         each = self.chosen.seconds + 0.2 + case.load[1] / 8000
-        counts = 0 if self.chosen.no_counts else 8 * is_counted(case) + 10 * is_instructed(case)
+        counts = 0 if self.chosen.no_counts else 13 * is_counted(case)
         return count * (each * self.chosen.rounds + counts)
 
     def run(self):
         offers = subprocess.run([self.built["oneloop"], "load", "--help"], capture_output=True,
                                 text=True, check=True).stdout.split()
         self.all = sum(map(self.weight, self.cases))
-        os.makedirs(self.chosen.out + "/runs", exist_ok=True)
         for case in self.cases:
             if case.needs and case.needs not in offers:
                 self.skip("%s: this oneloop load has no %s" % (case.name, case.needs))
@@ -123,9 +106,11 @@ class Bench:
             tables.write(self.report, self.chosen.out)
 
     def attempt(self, what, name, case):
+        """What came of it, if anything. Whatever a server does, the others are measured."""
         try:
             return what()
-        except (measure.Skipped, RuntimeError, OSError, AssertionError) as error:
+        except (measure.Skipped, RuntimeError, OSError, AssertionError, ValueError,
+                subprocess.SubprocessError) as error:
             self.skip("%s, %s: %s" % (case.name, name, error))
             return None
 
@@ -138,6 +123,7 @@ class Bench:
             for server in self.who(case):
                 running = self.attempt(lambda: stack.enter_context(server.start(case.kind)),
                                        server.name, case)
+                found[server.name] = [] if running else [dict(UNMEASURED)]
                 if running:
                     up[server] = running
             for number in range(self.chosen.rounds):
@@ -145,7 +131,9 @@ class Bench:
                     out = self.file(case.name, server.name, number)
                     got = self.attempt(lambda: measure.load(
                         self.built, running, case, self.chosen.seconds, out), server.name, case)
-                    found.setdefault(server.name, []).append(got or {})
+                    if got and number > 0:
+                        del got["grown_bytes"]  # only before the first load it was as it began
+                    found[server.name].append(got or dict(UNMEASURED))
                     self.progress("%s, %s, round %d" % (case.name, server.name, number + 1), share)
             self.counts(case, up, found)
         self.compare(case, found)
@@ -155,20 +143,21 @@ class Bench:
         if self.chosen.no_counts:
             return
         for server, running in up.items():
-            if is_counted(case) and shutil.which("strace"):
-                out = self.file(case.name, server.name, "counted")
-                got = self.attempt(lambda: measure.syscalls(self.built, running, case, out),
-                                   server.name, case)
-                found[server.name][0].update(got or {})
-            if is_instructed(case) and shutil.which("valgrind"):
-                got = self.attempt(lambda: measure.instructions(server, case), server.name, case)
-                found[server.name][0].update(got or {})
+            out = self.file(case.name, server.name, "counted")
+            counters = {
+                "strace": lambda: measure.syscalls(self.built, running, case, out),
+                "valgrind": lambda: measure.instructions(self.built, server, case, out),
+            }
+            for tool, count in counters.items():
+                if is_counted(case) and shutil.which(tool):
+                    got = self.attempt(count, server.name, case)
+                    found[server.name][0].update(got or {})
 
     def compare(self, case, found):
         """The page of `oneloop compare`."""
         files = ["%s=%s" % (name, row["file"])
                  for name, rounds in found.items() for row in rounds if "file" in row]
-        if len(found) > 1 and files:
+        if len({file.partition("=")[0] for file in files}) > 1:
             command = [self.built["oneloop"], "compare", *files, "-o",
                        "%s/%s.html" % (self.chosen.out, case.name)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -182,20 +171,19 @@ class Bench:
                 with server.start(case.kind) as running:
                     return measure.idle(self.built, running, case, self.chosen.out)
             got = self.attempt(hold, server.name, case)
-            if got:
-                found[server.name] = [got]
+            found[server.name] = [got or dict(UNMEASURED)]
             self.progress("%s, %s" % (case.name, server.name), 2.0)
 
     def clients(self, case):
         """Several generators on one server; on a core of its own, and on one it has to share."""
-        clients = [name for name in CLIENTS if shutil.which(name.split()[0]) or name == CLIENTS[0]]
-        for name in set(CLIENTS) - set(clients):
-            self.skip("%s: as root, apt-get install wrk; cargo install --locked oha" % name)
+        clients = [name for name, how in CLIENTS.items() if not how or shutil.which(name)]
+        for name in CLIENTS.keys() - clients:
+            self.skip("%s is not installed: %s" % (name, CLIENTS[name]))
         variants = ["", "busy"] if case.kind == "http" else [""]
         for server in self.who(case):
             for variant in variants:
                 name = "-".join(filter(None, [case.name, server.name, variant]))
-                self.report["references"][name] = CLIENTS[0]
+                self.report["references"][name] = clients[0]
                 found = self.report["cases"].setdefault(name, {})
                 with ExitStack() as stack:
                     running = self.attempt(lambda: stack.enter_context(server.start(case.kind)),
@@ -211,22 +199,27 @@ class Bench:
                             got = self.attempt(lambda: measure.client(
                                 self.built, client, running, case, max(1, self.chosen.seconds),
                                 out), client, case)
-                            found.setdefault(client, []).append(got or {})
+                            found.setdefault(client, []).append(got or dict(UNMEASURED))
             self.progress("%s, %s" % (case.name, server.name),
                           self.weight(case) / len(self.who(case)))
 
 
 def is_counted(case):
-    return case.kind in ("tcp", "ws", "http", "wss") and case.load[1] == 100
+    return case.load[1] <= COUNTED_CONNECTIONS_MAX
 
 
-def is_instructed(case):
-    return case.kind in ("tcp", "ws", "http") and case.load[1] == 1
+def interrupt(*_):
+    """Once: what is running is then ended in order, and not interrupted in that."""
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def main():
-    chosen = arguments()
+    chosen = arguments.read()
     bench = Bench(chosen)
+    if chosen.check:
+        return 0
     if chosen.list:
         for case in bench.cases:
             print("%-24s %s" % (case.name, " ".join(server.name for server in bench.who(case))))
@@ -234,12 +227,13 @@ def main():
             print(line)
         return 0
     if not bench.cases:
-        print("error: no case is called so; --list names them", file=sys.stderr)
-        return 2
+        arguments.refuse("none of these servers does what these cases ask; --list shows who does")
+    arguments.make_place(chosen.out)
     if len(machine.CPUS) < 2:
         print("one core: server and generator share it, and the rates are worth little",
               file=sys.stderr)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in INTERRUPTS:
+        signal.signal(number, interrupt)
     os.sched_setaffinity(0, {machine.CLIENT_CPU})
     status = 0
     try:
@@ -251,7 +245,9 @@ def main():
     print(tables.markdown(bench.report))
     print("%s/report.md, report.json, and a page for each case; %d s"
           % (chosen.out, time.monotonic() - bench.begun))
-    return status
+    rows = [row for found in bench.report["cases"].values() for rounds in found.values()
+            for row in rounds]
+    return status or int(all(row == UNMEASURED for row in rows))
 
 
 if __name__ == "__main__":

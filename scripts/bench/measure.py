@@ -8,7 +8,8 @@ import sys
 import tempfile
 import time
 
-from machine import CLIENT_CPU, SERVER_CPU, CpuLog, Process, Strace, cpu_ns, memory
+from machine import (CLIENT_CPU, SERVER_CPU, Log, Process, Strace, cpu_ns, own_bytes,
+                     slab_bytes)
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "instructions"))
 import count  # noqa: E402  the same frames and requests as those of scripts/instructions.sh
@@ -21,10 +22,10 @@ class Skipped(Exception):
 
 
 def oneloop_load(built, running, case, seconds, out, extra=()):
-    """Runs `oneloop load`; its JSON, and the server's CPU meanwhile."""
+    """Runs `oneloop load`; its JSON, and what the server took of the machine meanwhile."""
     command = [built["oneloop"], "load", running.url, *map(str, case.load), *extra,
                "-d", "%dms" % (seconds * 1000), "-q", "--json", out]
-    log = CpuLog(running.pid)
+    log = Log(running.pid)
     with Process(command, CLIENT_CPU, stderr=subprocess.PIPE, text=True) as load:
         while load.child.poll() is None:
             time.sleep(0.02)
@@ -32,7 +33,8 @@ def oneloop_load(built, running, case, seconds, out, extra=()):
         told = load.child.stderr.read().strip()
     # 3: good, but INVALID. A server at its limit is what this is for; the report says the reasons.
     if load.child.returncode not in (0, 3):
-        raise Skipped("oneloop load: " + (told.splitlines() or ["failed"])[-1])
+        why = told.splitlines() or ["exit status %d: nobody was served" % load.child.returncode]
+        raise Skipped("oneloop load: " + why[-1])
     with open(out, encoding="utf-8") as file:
         return json.load(file), log
 
@@ -52,6 +54,7 @@ def load(built, running, case, seconds, out):
         "p50_us": told["latency_us"]["p50"],
         "p99_us": told["latency_us"]["p99"],
         "cpu_us": had * 1e6 / rate,
+        "grown_bytes": log.grown_bytes() / case.load[1],
         "client_cpu_us": told["cpu_share"] * 1e6 / rate,
         "server_share": had,
         "server_waited_share": waited,
@@ -66,9 +69,9 @@ def syscalls(built, running, case, out):
     """System calls a message: the difference of a longer and a shorter run, under strace."""
     seen = []
     for seconds in [0.3, 1.2]:
-        trace = Strace(running.pid, SERVER_CPU)
-        told, _ = oneloop_load(built, running, case, seconds, out)
-        seen.append((sum(trace.counts().values()), told["messages"]["received"]))
+        with Strace(running.pid, SERVER_CPU) as trace:
+            told, _ = oneloop_load(built, running, case, seconds, out)
+            seen.append((sum(trace.counts().values()), told["messages"]["received"]))
     (calls0, messages0), (calls1, messages1) = seen
     if messages1 <= messages0:
         raise Skipped("too few messages under strace")
@@ -79,7 +82,7 @@ def idle(built, running, case, out):
     """Bytes that a connection costs while nothing happens: its server's own, and the kernel's."""
     command = [built["oneloop"], "load", running.url, "--hold", "-q", "-c", str(IDLE_CONNECTIONS),
                *case.load]
-    own0, slab0 = memory(running.pid)
+    own0, slab0 = own_bytes(running.pid), slab_bytes()
     with Process(command, CLIENT_CPU, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                  text=True) as holder:
         for line in holder.child.stdout:
@@ -88,7 +91,7 @@ def idle(built, running, case, out):
         else:
             raise Skipped("the connections could not be held")
         connected = json.loads(line.split(" ", 1)[1])["connections"]["connected"]
-        own1, slab1 = memory(running.pid)
+        own1, slab1 = own_bytes(running.pid), slab_bytes()
         holder.child.stdin.close()
         holder.child.stdout.read()
         holder.child.wait(30)
@@ -98,21 +101,55 @@ def idle(built, running, case, out):
             "kernel_bytes_both_ends": (slab1 - slab0) / connected}
 
 
-def instructions(server, case):
+def instructions(built, server, case, out):
     """User instructions a message, by callgrind: a long run less a short one."""
+    if case.kind not in ("tcp", "ws", "http") or case.load[1] > 1:
+        return under_load(built, server, case, out)
     options = dict(zip(case.load[::2], case.load[1::2]))
     size, depth = options.get("--size", 0), options.get("--depth", 1)
     few, many = (50, 250) if size > 10_000 else (500, 2500)
-    long, short = (under_callgrind(server, case.kind, size, depth, n) for n in [many, few])
+    long, short = (in_turns(server, case.kind, size, depth, n) for n in [many, few])
     return {"instructions": (long - short) / (many - few) / depth}
 
 
-def under_callgrind(server, kind, size, depth, turns):
+def under_load(built, server, case, out):
+    """As many as come in a time; how many of them are ready at once is as it happens."""
+    seen = []
+    for seconds in [0.4, 1.6]:
+        with Callgrind() as callgrind, server.start(case.kind, callgrind.prefix) as running:
+            told, _ = oneloop_load(built, running, case, seconds, out)
+            running.process.end()
+            seen.append((callgrind.collected(), told["messages"]["received"]))
+    (spent0, messages0), (spent1, messages1) = seen
+    if messages1 <= messages0:
+        raise Skipped("too slow under callgrind")
+    return {"instructions": (spent1 - spent0) / (messages1 - messages0)}
+
+
+class Callgrind:
+    """What to put before a command, and what is told when that has ended."""
+
+    def __init__(self):
+        self.log = tempfile.NamedTemporaryFile("r", suffix=".callgrind")
+        self.prefix = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+                       "--log-file=" + self.log.name]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.log.close()
+
+    def collected(self):
+        told = re.search(r"Collected : (\d+)", self.log.read())
+        if not told:
+            raise Skipped("callgrind says nothing")
+        return int(told.group(1))
+
+
+def in_turns(server, kind, size, depth, turns):
     """All instructions of the server in a run of `turns` writes of `depth` messages."""
-    log = tempfile.NamedTemporaryFile("r", suffix=".callgrind")
-    prefix = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
-              "--log-file=" + log.name]
-    with log, server.start(kind, prefix) as running:
+    with Callgrind() as callgrind, server.start(kind, callgrind.prefix) as running:
         with socket.create_connection(("127.0.0.1", running.port), 20) as stream:
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if kind == "tcp":
@@ -129,10 +166,7 @@ def under_callgrind(server, kind, size, depth, turns):
                 stream.sendall(ask * depth)
                 count.receive(stream, answer * depth)
         running.process.end()
-        told = re.search(r"Collected : (\d+)", log.read())
-    if not told:
-        raise Skipped("callgrind says nothing")
-    return int(told.group(1))
+        return callgrind.collected()
 
 
 def client(built, name, running, case, seconds, out):

@@ -98,8 +98,10 @@ class Running:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.02)
+        status = self.process.child.poll()
+        how = "does not listen" if status is None else "ended with exit status %d" % status
         last = read(self.log).strip().splitlines()[-1:]
-        raise RuntimeError("%s does not start: %s" % (self.server.name, " ".join(last)))
+        raise RuntimeError(": ".join(["it " + how, *last]))
 
     def __enter__(self):
         return self
@@ -165,6 +167,10 @@ def known(built, others):
         for name, kind in map(str.split, names.stdout.splitlines()):
             peer = lambda _kind, port, _, name=name: [built["peers"], name, str(port)]
             found.append(Server(name, [kind], peer))
+        if "uwebsockets" not in names.stdout:
+            missing.append(
+                "uWebSockets is not built in: as root, apt-get install g++ libclang-dev libuv1-dev "
+                "libssl-dev zlib1g-dev, then PEERS_FEATURES=uwebsockets scripts/bench.sh")
     else:
         missing.append("the peers are not built: cargo build --release --manifest-path "
                        "benches/peers/Cargo.toml does, or says why not")
@@ -176,8 +182,8 @@ def known(built, others):
             found.append(Server(name, kinds, command))
         else:
             missing.append("%s is not installed: as root, apt-get install %s" % (name, program))
-    for other in others:
-        name, kinds, command = other.split("=", 2)
-        made = lambda _kind, port, _, command=command: shlex.split(command.format(port=port))
-        found.append(Server(name, kinds.split(","), made))
+    for name, kinds, command in others:
+        made = lambda _kind, port, _, command=command: shlex.split(
+            command.replace("{port}", str(port)))
+        found.append(Server(name, kinds, made))
     return found, missing

@@ -11,6 +11,7 @@ COLUMNS = [
     ("syscalls", "syscalls a message", lambda value: "{:.2f}".format(value)),
     ("instructions", "instructions a message", lambda value: "{:,.0f}".format(value)),
     ("own_bytes", "own bytes a connection", lambda value: "{:,.0f}".format(value)),
+    ("grown_bytes", "bytes grown a connection", lambda value: "{:,.0f}".format(value)),
     ("kernel_bytes_both_ends", "kernel bytes, both ends", lambda value: "{:,.0f}".format(value)),
     ("server_share", "server's CPU", lambda value: "{:.0%}".format(value)),
     ("client_share", "client's CPU", lambda value: "{:.0%}".format(value)),
@@ -66,7 +67,7 @@ def table(case, servers, reference):
              "rate_per_s": "rate of %s to its"}.get(by, "%s") % reference
     lines = ["", "### " + case, ""]
     head = ["client" if case.startswith("clients") else "server"]
-    head += [title for _, title, _ in columns] + ([title] if by else []) + ["noise", ""]
+    head += [title for _, title, _ in columns] + ([title] if by else []) + ["noise", "doubts"]
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     ours = servers.get(reference, [])
     for name, rounds in servers.items():
@@ -87,7 +88,7 @@ def table(case, servers, reference):
 def overview(cases):
     """A line for each case that has CPU: ours, and how it compares with the floor and the best."""
     lines = ["", "| case | rate /s | p50 us | p99 us | CPU us a message | to the floor's | "
-             "to the best other's |", "|---|---|---|---|---|---|---|"]
+             "to the best other's | doubts |", "|---|---|---|---|---|---|---|---|"]
     for name, servers in cases.items():
         ours = servers.get("oneloop", [])
         cpu = median(figures(ours, "cpu_us"))
@@ -101,13 +102,16 @@ def overview(cases):
         others = {other: median(figures(rounds, "cpu_us")) for other, rounds in servers.items()
                   if other not in ("oneloop", "floor")}
         others = {other: cpu for other, cpu in others.items() if cpu}
+        compared = ["oneloop", "floor"]
         cells.append(floor.text())
         if others:
             best = min(others, key=others.get)
             ratio = Ratio(figures(ours, "cpu_us"), figures(servers[best], "cpu_us"))
             cells.append("%s (%s)" % (ratio.text(), best))
+            compared.append(best)
         else:
             cells.append("-")
+        cells.append(", ".join(who for who in compared if doubts(servers.get(who, []))))
         lines.append("| " + " | ".join(cells) + " |")
     return lines if len(lines) > 3 else []
 
@@ -127,7 +131,10 @@ Medians of {rounds} interleaved rounds. *Noise* is the median absolute deviation
 median, of the figure that is compared. A ratio is taken round by round; `± ` is the deviation of
 these ratios, and `≈` says that the rounds do not agree who is ahead: **within noise**. CPU is the
 server's, in user mode and kernel, from `schedstat`; system calls are counted by strace, user
-instructions by callgrind, each in runs of their own."""
+instructions by callgrind, each in runs of their own and for up to 1,000 connections (callgrind
+counts one for each byte of a `rep movsb`). *Bytes grown* is what the server's own memory grew by
+in the first round, buffers and all, shared out; what an idle connection costs say the idle cases.
+*Doubts* are reasons why a row may be somebody else's figure, such as the generator's."""
 
 
 def markdown(report):

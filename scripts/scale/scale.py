@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "bench"), os.path.join(HERE, "..", "million")]
+import arguments  # noqa: E402
 import hold  # noqa: E402  idle ones, as scripts/million.sh holds them
 import machine  # noqa: E402
 import measure  # noqa: E402
@@ -25,15 +26,19 @@ BUSY = Case("busy", "ws", ["-c", 100, "--size", 64])
 CHURN = Case("churn", "ws", ["-c", 100, "--churn", 1])
 
 
-def arguments():
-    numbers = lambda text: [int(number) for number in text.split(",")]
-    parser = argparse.ArgumentParser(prog="scripts/scale.sh")
-    parser.add_argument("oneloop")
-    parser.add_argument("floor")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=1)
-    parser.add_argument("--idle", type=numbers, default=[10_000, 100_000], metavar="N,N")
-    parser.add_argument("--workers", type=numbers, default=[2, 4], metavar="N,N")
+def read_arguments():
+    parser = arguments.Parser(
+        prog="scripts/scale.sh",
+        description="100 busy connections beside idle ones, and connects a second by workers.")
+    parser.add_argument("--oneloop", help=argparse.SUPPRESS)
+    parser.add_argument("--floor", help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=arguments.rounds, default=9, metavar="N", help="(9)")
+    parser.add_argument("--seconds", type=arguments.seconds, default=1, metavar="S",
+                        help="of each run (1)")
+    parser.add_argument("--idle", type=arguments.numbers, default=[10_000, 100_000],
+                        metavar="N,N", help="idle connections (10000,100000)")
+    parser.add_argument("--workers", type=arguments.numbers, default=[2, 4], metavar="N,N",
+                        help="of the servers that are connected to (2,4)")
     return parser.parse_args()
 
 
@@ -131,7 +136,9 @@ def connects(chosen):
 
 
 def main():
-    chosen = arguments()
+    chosen = read_arguments()
+    if not chosen.oneloop:
+        return 0
     os.sched_setaffinity(0, set(CLIENT_CPUS))
     met = [busy_beside_idle(chosen), connects(chosen)]
     return 0 if all(met) else 1

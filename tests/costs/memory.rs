@@ -4,6 +4,32 @@ use crate::server::{Server, ask, echo, frames, upgrade, wait_until};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+/// Bytes that a connection costs at 19,000 of them, in a debug build, whose sockets remember their
+/// selector, and in a release build.
+const IDLE: [(&str, u64, u64); 4] = [
+    ("connection", 175, 159),
+    ("WebSocket", 175, 159),
+    ("tcp connection of the generator", 286, 273),
+    ("ws connection of the generator", 287, 274),
+];
+
+/// Holds what a connection of a kind costs against what it may at most, and against what it did:
+/// over 2 % more fail, or they would creep in below the limit.
+fn assert_bytes(kind: &str, count: usize, bytes: u64, bytes_max: u64) {
+    println!("{count} times: {bytes} bytes a {kind}");
+    assert!(bytes <= bytes_max, "{bytes} bytes a {kind}, may be {bytes_max}");
+    let (_, debug, release) = IDLE.into_iter().find(|row| row.0 == kind).expect("a row");
+    let before = if cfg!(debug_assertions) { debug } else { release };
+    assert!(bytes >= before / 2, "{bytes} bytes a {kind}, before {before}: not counted");
+    // Fewer have more to bear of what is there once.
+    assert!(
+        count < 19_000 || bytes * 100 <= before * 102,
+        "{bytes} bytes a {kind}, before {before}: {:+.1} %, may be +2 %. If that is meant, set it \
+         in IDLE, in tests/costs/memory.rs, and say in the commit what for",
+        100.0 * bytes as f64 / before as f64 - 100.0
+    );
+}
+
 /// As many connections as this process may hold, 19,000 at the most.
 fn connections_max() -> usize {
     let limit = oneloop::sys::rlimit::nofile().expect("prlimit works");
@@ -24,9 +50,7 @@ fn an_idle_connection_costs_at_most_200_bytes() {
     streams.iter_mut().for_each(|stream| echo(stream, &[7; 64]));
 
     let bytes = (server.status("RssAnon") - before_kib) * 1024 / count as u64;
-    println!("{count} connections: {bytes} bytes each");
-    assert!(bytes <= 200, "{bytes} bytes a connection at {count} connections");
-    assert!(bytes >= 80, "{bytes} bytes a connection: less than its slab entry? not counted");
+    assert_bytes("connection", count, bytes, 200);
 }
 
 #[test]
@@ -84,10 +108,8 @@ fn an_idle_websocket_costs_at_most_200_bytes() {
     };
     let streams: Vec<TcpStream> = (0..count).map(open).collect();
     let bytes = (server.status("RssAnon") - before_kib) * 1024 / count as u64;
-    println!("{count} WebSockets: {bytes} bytes each");
     drop(streams);
-    assert!(bytes <= 200, "{bytes} bytes a WebSocket at {count} of them");
-    assert!(bytes >= 80, "{bytes} bytes a WebSocket: less than its slab entry? not counted");
+    assert_bytes("WebSocket", count, bytes, 200);
 }
 
 /// The other side of the same connections: what it takes to hold them as a client.
@@ -95,20 +117,19 @@ fn an_idle_websocket_costs_at_most_200_bytes() {
 fn an_idle_connection_of_the_generator_costs_at_most_400_bytes() {
     for (scheme, listen) in [("tcp", "tcp://127.0.0.1:0/echo"), ("ws", "http://127.0.0.1:0/")] {
         let server = Server::start_on(listen, &[]);
-        let count = connections_max().to_string();
+        let count = connections_max();
         let url = format!("{scheme}://{}/echo", server.address);
         let out = std::process::Command::new(env!("CARGO_BIN_EXE_oneloop"))
-            .args(["load", &url, "--idle", "-d", "2s", "-c", &count, "-q", "--json", "-"])
+            .args(["load", &url, "--idle", "-d", "2s", "-q", "--json", "-"])
+            .args(["-c", &count.to_string()])
             .output()
             .expect("the tool runs");
         let report: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
         let idle = &report["shape"]["idle"];
         let figure = |name: &str| idle[name].as_u64().expect("a figure");
-        assert_eq!(figure("held").to_string(), count, "{idle}");
+        assert_eq!(figure("held"), count as u64, "{idle}");
         let bytes = figure("memory_bytes") / figure("held");
-        println!("{count} connections over {scheme}: {bytes} bytes each in the generator");
-        assert!(bytes <= 400, "{bytes} bytes a connection at {count} connections");
-        assert!(bytes >= 200, "{bytes} bytes a connection: less than a client? not counted");
+        assert_bytes(&format!("{scheme} connection of the generator"), count, bytes, 400);
         server.stop();
     }
 }

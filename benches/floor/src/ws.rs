@@ -111,10 +111,11 @@ impl Floor {
 }
 
 impl Connection {
-    /// Keeps what is not whole, with room for the rest of it.
+    /// Keeps what is not whole, with room for the rest of it, and a byte: so the read that brings
+    /// the rest is short, and none is made to find nothing.
     #[cold]
     fn hold(&mut self, bytes: &[u8], needs: usize) {
-        self.held = Vec::with_capacity(needs.max(bytes.len() + 14));
+        self.held = Vec::with_capacity(needs.max(bytes.len() + 14) + 1);
         self.held.extend_from_slice(bytes);
         self.held.resize(self.held.capacity(), 0);
         self.held_bytes = bytes.len();
