@@ -89,10 +89,12 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// The backlog is out.
+    /// The backlog is out. If it was the peer who ended, all it said was read; in any other case
+    /// something may be unread, even if its FIN was seen.
     pub(super) fn finish(&mut self, cx: &mut Cx, id: ConnId, reason: CloseReason) -> Step {
         let Some(conn) = self.conns.get(id) else { return Ok(()) };
-        if conn.peer_finished || conn.link.stream().shutdown_write().is_err() {
+        let is_all_read = reason == CloseReason::PeerClosed;
+        if is_all_read || conn.link.stream().shutdown_write().is_err() {
             return Err(reason);
         }
         conn.phase = Phase::Lingering(reason);

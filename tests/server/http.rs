@@ -205,6 +205,22 @@ fn a_long_head_that_comes_byte_by_byte_is_refused_at_the_limit() {
     assert_eq!(least, 16 * 1024, "{}", books.metrics.bytes_in);
 }
 
+/// All of it and the end are there before the server looks: what is left unread at a close is
+/// answered with a reset, which overtakes the last words.
+#[test]
+fn who_has_said_too_much_and_ended_hears_why_and_no_reset() {
+    let server = bind_site("?rcvbuf=2m", limits());
+    let mut client = connect(server.endpoints().next().unwrap());
+    client.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nX: ").unwrap();
+    client.write_all(&[b'x'; 200_000]).unwrap();
+    half_close(&client);
+    let server = run(server);
+    let (head, _) = read_response(&mut client);
+    assert!(head.starts_with("HTTP/1.1 431 "), "{head}");
+    assert_eq!(last_words(&mut client), "");
+    assert_eq!(closed(&server.finish(), CloseReason::HeadTooLarge), 1);
+}
+
 /// It is the server who does not read on then: what it has not read is not late.
 #[test]
 fn who_takes_many_answers_slowly_is_not_late_with_the_next_request() {
