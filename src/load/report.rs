@@ -88,6 +88,8 @@ pub struct Report {
     pub settle: Duration,
     /// The measured time: from then until the last message was sent. Zero with `hold`.
     pub measured: Duration,
+    /// Of several generators: the part of that in which all of them measured.
+    pub common: Option<Duration>,
     /// Right answers that arrived in the measured time.
     pub measured_answers: u64,
     /// Connections by fate.
@@ -278,7 +280,7 @@ impl LatencyUs {
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let doubts = self.doubts();
-        let mut json = serializer.serialize_struct("Report", 31)?;
+        let mut json = serializer.serialize_struct("Report", 32)?;
         match self.command.is_empty() {
             true => json.skip_field("command")?,
             false => json.serialize_field("command", &self.command)?,
@@ -298,6 +300,10 @@ impl Serialize for Report {
         json.serialize_field("measured_answers", &self.measured_answers)?;
         json.serialize_field("settle_s", &self.settle.as_secs_f64())?;
         json.serialize_field("duration_s", &self.measured.as_secs_f64())?;
+        match self.common {
+            None => json.skip_field("common_s")?,
+            Some(common) => json.serialize_field("common_s", &common.as_secs_f64())?,
+        }
         json.serialize_field("connections", &self.connections)?;
         json.serialize_field("messages", &self.messages)?;
         match self.method {

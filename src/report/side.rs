@@ -28,7 +28,11 @@ impl Side {
     /// # Errors
     /// As of [`merge()`]: they are not repetitions of each other.
     pub fn new(label: String, runs: Vec<(String, Run)>) -> Result<Side, String> {
-        let sum = merge(&runs)?.run;
+        let mut sum = merge(&runs)?;
+        if runs.len() > 1 {
+            // Repetitions have no time in common, and are not meant to.
+            sum.report.common = None;
+        }
         Ok(Side { label, runs: runs.into_iter().map(|(_, run)| run).collect(), sum })
     }
 

@@ -76,6 +76,9 @@ fn validity(report: &Report) -> String {
         return String::new();
     }
     let doubts: String = report.doubts().iter().map(|doubt| format!("\n  {doubt}")).collect();
+    if report.measured.is_zero() {
+        return format!("INVALID:{doubts}\n");
+    }
     let used = format!("the generator used {:.0} % of a CPU", report.cpu_share * 100.0);
     let mut text = match (doubts.is_empty(), report.lateness_p99_us()) {
         (false, _) => {

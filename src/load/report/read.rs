@@ -70,6 +70,7 @@ impl Report {
             measured_from_unix_ms: seconds("measured_from_unix_s")?.as_millis() as u64,
             settle: seconds("settle_s")?,
             measured: seconds("duration_s")?,
+            common: json.get("common_s").map(|_| seconds("common_s")).transpose()?,
             measured_answers: field(json, "measured_answers")?,
             connections: field(json, "connections")?,
             messages: field(json, "messages")?,
