@@ -117,7 +117,7 @@ impl Report {
         let Connections { reopened, backlog_full, .. } = self.connections;
         let bytes = [self.bytes_sent, self.bytes_received, reopened, backlog_full];
         let phases = self.connections.phases.by_name().map(|(_, count)| count);
-        let reasons = self.connections.reasons.values();
+        let reasons = self.connections.reasons.values().chain(self.connections.ended.values());
         let counts = others.iter().chain(&bytes).chain(&phases).chain(reasons);
         let counts = counts.chain(self.statuses.values()).chain([&self.connections.attempted]);
         let mut counts = counts.chain(&self.deflate_agreed);
