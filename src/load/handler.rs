@@ -305,7 +305,10 @@ impl<C: Client> Load<C> {
         };
         cx.timers.disarm(timer_of(id));
         let lost = seat.client.in_flight();
-        self.shared.tally.messages.lost += lost;
+        // What began to come back is not lost but wrong, if it was.
+        let wrong = u64::from(seat.client.is_damaged()).min(lost);
+        self.shared.tally.messages.lost += lost - wrong;
+        self.shared.tally.messages.wrong += wrong;
         if let Some(fan) = &mut self.shared.fan {
             fan.leaves(lost, cx.now);
         }
