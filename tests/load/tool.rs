@@ -527,3 +527,34 @@ fn a_mix_has_a_row_for_each_size() {
     let text = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(text.contains("--mix") && text.contains("--size"), "{text}");
 }
+
+/// A server and a load in a network of their own, which has ten ports for those that connect.
+const WITH_TEN_PORTS: &str = r#"
+ip link set lo up && echo '50000 50009' >/proc/sys/net/ipv4/ip_local_port_range || exit 77
+exec 3< <(exec "$0" serve --listen "$1://127.0.0.1:7000/echo" --log error)
+server=$!
+while read -r word _ <&3 && [[ $word != ready ]]; do :; done
+"$0" load "$1://127.0.0.1:7000" -c 20 -d 50ms -q --json -
+kill "$server"
+wait "$server"
+"#;
+
+#[test]
+fn ports_that_run_out_are_a_limit_of_this_side() {
+    for scheme in ["tcp", "udp"] {
+        let mut command = Command::new("unshare");
+        command.args(["-rn", "bash", "-c", WITH_TEN_PORTS, env!("CARGO_BIN_EXE_oneloop"), scheme]);
+        let out = command.stdin(Stdio::null()).output();
+        let Some(out) = out.ok().filter(|it| !it.stdout.is_empty()) else {
+            eprintln!("skipped: no network of our own here (unshare, ip)");
+            return;
+        };
+        let json: Value = serde_json::from_slice(&out.stdout).expect("one JSON document");
+        let connections = &json["connections"];
+        assert_eq!((&connections["connected"], &connections["failed"]), (&10.into(), &10.into()));
+        let end = "connect: EADDRNOTAVAIL (cannot assign requested address)";
+        assert_eq!(connections["ended"][end], 10, "{scheme}: {connections}");
+        let doubts = json["reasons"].as_array().expect("a list").iter();
+        assert!(doubts.filter_map(Value::as_str).any(|it| it.contains("out of ports")), "{json}");
+    }
+}
