@@ -316,26 +316,7 @@ impl Serialize for Report {
         }
         json.serialize_field("rate_per_s", &self.rate_per_s())?;
         json.serialize_field("latency_us", &LatencyUs::of(&self.latency))?;
-        match &self.paced {
-            None => {
-                json.skip_field("rate_asked_per_s")?;
-                json.skip_field("service_us")?;
-                json.skip_field("lateness_us")?;
-                json.skip_field("latest_p99_us")?;
-                json.skip_field("unsent")?;
-                json.skip_field("service_ns_histogram")?;
-                json.skip_field("lateness_ns_histogram")?;
-            }
-            Some(paced) => {
-                json.serialize_field("rate_asked_per_s", &paced.rate_per_s)?;
-                json.serialize_field("service_us", &LatencyUs::of(&paced.service))?;
-                json.serialize_field("lateness_us", &LatencyUs::of(&paced.lateness))?;
-                json.serialize_field("latest_p99_us", &paced.latest_p99_us)?;
-                json.serialize_field("unsent", &paced.unsent)?;
-                json.serialize_field("service_ns_histogram", &Encoded(&paced.service))?;
-                json.serialize_field("lateness_ns_histogram", &Encoded(&paced.lateness))?;
-            }
-        }
+        serialize_paced(&mut json, self.paced.as_ref())?;
         match self.sizes.is_empty() {
             true => json.skip_field("sizes")?,
             false => json.serialize_field("sizes", &self.sizes)?,
@@ -352,6 +333,34 @@ impl Serialize for Report {
         json.serialize_field("latency_ns_histogram", &Encoded(&self.latency))?;
         json.end()
     }
+}
+
+/// The fields of a constant rate, where there was one.
+fn serialize_paced<S: SerializeStruct>(
+    json: &mut S,
+    paced: Option<&Paced>,
+) -> Result<(), S::Error> {
+    match paced {
+        None => {
+            json.skip_field("rate_asked_per_s")?;
+            json.skip_field("service_us")?;
+            json.skip_field("lateness_us")?;
+            json.skip_field("latest_p99_us")?;
+            json.skip_field("unsent")?;
+            json.skip_field("service_ns_histogram")?;
+            json.skip_field("lateness_ns_histogram")?;
+        }
+        Some(paced) => {
+            json.serialize_field("rate_asked_per_s", &paced.rate_per_s)?;
+            json.serialize_field("service_us", &LatencyUs::of(&paced.service))?;
+            json.serialize_field("lateness_us", &LatencyUs::of(&paced.lateness))?;
+            json.serialize_field("latest_p99_us", &paced.latest_p99_us)?;
+            json.serialize_field("unsent", &paced.unsent)?;
+            json.serialize_field("service_ns_histogram", &Encoded(&paced.service))?;
+            json.serialize_field("lateness_ns_histogram", &Encoded(&paced.lateness))?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn us(ns: u64) -> f64 {

@@ -163,9 +163,23 @@ fn http_is_reported_in_its_own_words() {
 }
 
 #[test]
+fn what_has_no_say_is_told() {
+    let url = echo_server();
+    let warning = |arguments: &[&str]| {
+        let out = output(&[arguments, &["-c", "1", "-d", "1ms", "-q"]].concat());
+        String::from_utf8_lossy(&out.stderr).into_owned()
+    };
+    let text = warning(&[&url, "--method", "PUT"]);
+    assert!(text.starts_with("warning: method PUT: has no say at tcp://"), "{text}");
+    let text = warning(&["http://127.0.0.1:9/", "--size", "300k"]);
+    assert!(text.starts_with("warning: size 307200: a GET request has no body"), "{text}");
+    assert_eq!(warning(&["http://127.0.0.1:9/", "--method", "POST", "--size", "300k"]), "");
+}
+
+#[test]
 fn what_cannot_work_is_said_in_one_line_and_ends_with_status_2() {
     let url = "tcp://127.0.0.1:9";
-    let cases: [(&[&str], &str); 20] = [
+    let cases: [(&[&str], &str); 32] = [
         (&["tpc://127.0.0.1:9"], "did you mean `tcp`"),
         (&[url, "-c", "0"], "'0'"),
         (&[url, "--size", "many"], "4KiB"),
@@ -186,6 +200,19 @@ fn what_cannot_work_is_said_in_one_line_and_ends_with_status_2() {
         (&[url, "--steps", "1k", "--rate", "1k"], "leave --rate out"),
         (&[url, "--rate", "10kk"], "500, 10k, 1M"),
         (&[url, "--rate", "1k", "--hold"], "not with --hold"),
+        // A number below zero is a wrong number, and no unknown flag.
+        (&[url, "-c", "-1"], "'-1' for '--connections <N>'"),
+        (&[url, "--size", "-64"], "'-64' for '--size <BYTES>': write a number of bytes"),
+        (&[url, "--rate", "-5"], "'-5' for '--rate <N>': write so many a second"),
+        (&[url, "-d", "-1s"], "'-1s' for '--duration <TIME>': write a time"),
+        (&[url, "--start-at", "-5s"], "'-5s' for '--start-at <TIME>': write 2026"),
+        (&[url, "-c", "4294967295"], "16777216"),
+        (&[url, "--json", "target/x", "--report", "target/x"], "report: goes to the same file"),
+        (&["udp://127.0.0.1:9", "--reconnect"], "reconnect, churn 1: over UDP"),
+        (&["http://127.0.0.1:9/", "--mix", "1:1,2:2"], "mix: a GET request has no body"),
+        (&[url, "--idle", "--ping-every", "16m"], "ping-every 960000ms: use 1ms to 15m"),
+        (&[url, "--idle", "--depth", "3"], "not a --depth of 3"),
+        (&[url, "--fan", "-c", "1"], "with -c 1"),
     ];
     for (arguments, word) in cases {
         let out = output(arguments);
