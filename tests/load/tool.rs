@@ -1,5 +1,6 @@
 //! `oneloop load` as a program: flags, output, signals, exit status.
 
+use crate::results::{Place, oneloop};
 use crate::servers::{self, Count};
 use oneloop::net::Address;
 use serde_json::Value;
@@ -488,6 +489,12 @@ fn pool_and_reconnect_are_put_side_by_side() {
     let (pool, reconnect) = (&connects["pool"], &connects["reconnect"]);
     assert!(reconnect.as_f64().is_some_and(|n| (0.9..1.5).contains(&n)), "{connects}");
     assert!(pool.as_f64().is_some_and(|n| n < 0.5), "{connects}");
+    let place = Place::new();
+    let file = place.at("both.json");
+    std::fs::write(&file, &out.stdout).expect("writable");
+    let refused = oneloop(&["report", &file, "-o", &place.at("x.html")]);
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(error.contains("both.json: has two runs (--pool --reconnect)"), "{error}");
     assert!(json["pool"]["shape"].is_null() && json["reconnect"]["shape"]["churn"].is_object());
 }
 
