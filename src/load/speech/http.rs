@@ -91,8 +91,8 @@ pub(in crate::load) struct Http {
     /// Bytes of the next one that were said.
     within: usize,
     incoming: Incoming,
-    /// Since when a head is coming in that is not whole yet.
-    head_since: Option<Time>,
+    /// Since when a head is coming in that is not whole yet; zero if none is.
+    head_since: Time,
     /// What is coming in refuses the client.
     refusal: Option<Box<Refusal>>,
 }
@@ -136,7 +136,7 @@ impl Http {
                 }
                 Ok(ReplyPart::Head(reply)) if reply.status < 200 => {}
                 Ok(ReplyPart::Head(reply)) => {
-                    self.head_since = None;
+                    self.head_since = Time::ZERO;
                     let (status, is_last) = (reply.status, !reply.keep_alive);
                     desk.shared.tally.count_status(status);
                     self.incoming = Incoming { status, is_last, ..Incoming::default() };
@@ -163,8 +163,10 @@ impl Http {
     /// More is to come: of a head soon, however slowly its bytes drip.
     fn wait(&mut self, desk: &Desk<'_>) -> Life<Next> {
         if self.reader.is_in_head() {
-            let since = *self.head_since.get_or_insert(desk.now);
-            if desk.now.ms_since(since) >= desk.shared.answer_timeout_ms {
+            if self.head_since == Time::ZERO {
+                self.head_since = desk.now;
+            }
+            if desk.now.ms_since(self.head_since) >= desk.shared.answer_timeout_ms {
                 return Break(Fate::Hung);
             }
         }
@@ -242,7 +244,7 @@ impl Http {
     pub(super) fn restart(&mut self, in_flight: &InFlight, shared: &mut Shared) {
         self.clear(shared);
         (self.said, self.within) = (in_flight.answered(), 0);
-        self.head_since = None;
+        self.head_since = Time::ZERO;
     }
 
     pub(super) fn clear(&mut self, shared: &mut Shared) {
