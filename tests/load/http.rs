@@ -292,6 +292,19 @@ fn a_long_answer_that_keeps_coming_is_not_hung() {
 }
 
 #[test]
+fn half_a_body_that_is_wrong_is_wrong_and_not_lost() {
+    let half = |body: &[u8]| [b"HTTP/1.1 200 OK\r\nContent-Length: 64\r\n\r\n", body].concat();
+    let wrong = server(move |_, _| (half(b"half"), false));
+    let right = server(move |_, body| (half(&body[..32]), false));
+    for (address, counts) in [(wrong, (3, 0)), (right, (0, 3))] {
+        let target = target(&address, Dialect::Http, "/echo");
+        let report = run(&Scenario { target, method: Method::Post, ..scenario(address, 3) });
+        assert_eq!((report.messages.wrong, report.messages.lost), counts);
+        assert_failed(&report, "HTTP: the connection ended within a response");
+    }
+}
+
+#[test]
 fn a_head_that_drips_is_hung() {
     // Never silent for long, and never done.
     let dripping = servers::tcp(|_, mut stream| {

@@ -178,7 +178,8 @@ impl Http {
         if let Some(refusal) = &self.refusal {
             return Break(refusal.fate());
         }
-        let Incoming { status, is_last, is_damaged, body_bytes } = self.incoming;
+        let Incoming { status, is_last, body_bytes, .. } = self.incoming;
+        let is_damaged = std::mem::take(&mut self.incoming.is_damaged);
         if status >= 400 {
             desk.in_flight.answer(1);
             desk.shared.tally.messages.refused += 1;
@@ -225,7 +226,7 @@ impl Http {
 
     /// A byte of the body that is coming in was wrong.
     pub(super) fn is_damaged(&self) -> bool {
-        self.is_waiting() && self.incoming.is_damaged
+        self.incoming.is_damaged
     }
 
     pub(super) fn end(&mut self, reset: bool, desk: &mut Desk<'_>) -> Ending {
