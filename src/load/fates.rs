@@ -239,6 +239,10 @@ pub struct Connections {
     /// was room. A report that was written before has none.
     #[serde(default)]
     pub backlog_full: u64,
+    /// Those that were never answered while a process of the server had as many files open as it
+    /// may, where it is on this machine. A report that was written before has none.
+    #[serde(default)]
+    pub server_out_of_files: u64,
     /// What those who were told why were told, and why the failed ones failed. Bounded: beyond 16
     /// different reasons, the rest is counted as `other`.
     pub reasons: BTreeMap<String, u64>,
@@ -304,6 +308,7 @@ impl Connections {
         self.failed += other.failed;
         self.reopened += other.reopened;
         self.backlog_full += other.backlog_full;
+        self.server_out_of_files += other.server_out_of_files;
         self.phases.connect += other.phases.connect;
         self.phases.tls += other.phases.tls;
         self.phases.handshake += other.phases.handshake;

@@ -5,7 +5,8 @@
 //!
 //! **Why this way.** "47 failed" sends the reader to a search engine, and to the wrong machine half
 //! of the time. An errno of `connect` or of a socket tells which limit it was. What has no limit in
-//! it (a reset, a silence) is not guessed at.
+//! it (a reset, a silence) is not guessed at; but where the server is on this machine its
+//! descriptors are looked at.
 //!
 //! **Costs.** A look at 16 reasons for each.
 //!
@@ -41,6 +42,8 @@ pub enum Limit {
     Nobody,
     /// ENETUNREACH, EHOSTUNREACH: no way leads there.
     Unreachable,
+    /// Connected by the kernel, and never accepted: the server has no descriptor left.
+    ServerFiles,
     /// The server said that it is full: its cap, which its descriptors or a setting make.
     ServerFull,
     /// The server said that this address has connections enough.
@@ -63,6 +66,7 @@ impl Limit {
             Limit::Unanswered => "the server's side: connecting is not answered",
             Limit::Nobody => "the server's side: nobody listens there (ECONNREFUSED, ENOENT)",
             Limit::Unreachable => "this side: no way leads there (ENETUNREACH, EHOSTUNREACH)",
+            Limit::ServerFiles => "the server's side: it has all files open that it may (EMFILE)",
             Limit::ServerFull => "the server's side: its cap of connections (it says: full)",
             Limit::PerAddress => "the server's side: connections from one address (--per-ip-max)",
             Limit::AcceptRate => "the server's side: new ones from one address (--accept-rate)",
@@ -81,6 +85,7 @@ impl Limit {
             Limit::Unanswered => "its backlog; sysctl -w net.core.somaxconn=65535; its firewall",
             Limit::Nobody => "a server that is started there, or another address or port",
             Limit::Unreachable => "a route to it (ip route get ADDRESS), or another address",
+            Limit::ServerFiles => "there: prlimit --pid PID --nofile=1000000, or ulimit -n",
             Limit::ServerFull => "there: prlimit --pid PID --nofile=1000000, or --max-connections",
             Limit::PerAddress => "--source A,B here; there: oneloop serve --per-ip-max N",
             Limit::AcceptRate => "--connect-rate N or --source A,B here; there: --accept-rate N",
@@ -112,6 +117,7 @@ impl Connections {
             (Limit::Unanswered, self.timed_out.min(self.phases.connect)),
             (Limit::Nobody, self.refused + failed("ENOENT ")),
             (Limit::Unreachable, failed("ENETUNREACH ") + failed("EHOSTUNREACH ")),
+            (Limit::ServerFiles, self.server_out_of_files),
         ];
         let limits = limits.into_iter().chain(known).chain([(Limit::Server, others)]);
         limits.filter(|(_, count)| *count > 0).collect()

@@ -592,3 +592,28 @@ fn ports_that_run_out_are_a_limit_of_this_side() {
         assert!(doubts.filter_map(Value::as_str).any(|it| it.contains("out of ports")), "{json}");
     }
 }
+
+#[test]
+fn a_server_without_descriptors_is_found_out() {
+    let arguments = ["serve", "--listen", "tcp://127.0.0.1:0/echo", "--at-limit", "pause"];
+    let mut server = Command::new(env!("CARGO_BIN_EXE_oneloop"))
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let mut line = String::new();
+    stdout_of(&mut server).read_line(&mut line).expect("says where it listens");
+    let url = line.strip_prefix("listening ").expect("an address").trim_end();
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.id())).expect("ours").count();
+    let limit = libc::rlimit64 { rlim_cur: open as u64, rlim_max: open as u64 };
+    let pid = server.id() as libc::pid_t;
+    // SAFETY: the limit is read only, and the old one is not asked for.
+    let set = unsafe { libc::prlimit64(pid, libc::RLIMIT_NOFILE, &limit, std::ptr::null_mut()) };
+    assert_eq!(set, 0);
+    let out = output(&[url, "-c", "3", "--answer-timeout", "300ms", "-q"]);
+    server.kill().and_then(|()| server.wait()).expect("ends");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(text.contains("NOBODY SERVED") && text.contains("3 hung"), "{text}");
+    assert!(text.contains("3  the server's side: it has all files open that it may"), "{text}");
+}

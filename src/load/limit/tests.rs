@@ -28,6 +28,7 @@ fn what_stopped_connections_has_a_name_a_side_and_a_remedy() {
     ] {
         connections.count(fate, Phase::Connect);
     }
+    connections.server_out_of_files = 1;
     let limits = connections.limits();
     assert_eq!(
         limits,
@@ -40,6 +41,7 @@ fn what_stopped_connections_has_a_name_a_side_and_a_remedy() {
             (Limit::Unanswered, 1),
             (Limit::Nobody, 2),
             (Limit::Unreachable, 1),
+            (Limit::ServerFiles, 1),
             (Limit::ServerFull, 2),
             (Limit::PerAddress, 1),
             (Limit::AcceptRate, 1),
