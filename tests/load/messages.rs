@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 fn half_an_answer_that_is_wrong_is_wrong_and_not_lost() {
     // A banner: shorter than the message, and nothing follows.
     let server = servers::tcp(|_, mut stream| {
+        servers::read_message(&mut stream, 64);
         let _ = stream.write_all(b"220 mail.example.org ready\r\n");
         servers::read_to_end(stream);
     });

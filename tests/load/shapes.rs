@@ -200,15 +200,18 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
     let cases = [
         (churn(1, Scenario { hold: true, ..tcp() }), "churn: --hold"),
         (churn(0, tcp()), "churn 0: "),
-        (churn(1, Scenario { target: udp, ..tcp() }), "churn: over UDP"),
+        (churn(1, Scenario { target: udp, ..tcp() }), "reconnect, churn 1: over UDP"),
         (
             idle(100, Scenario { rate_per_s: Some(1), ..tcp() }),
             "idle: pings are due at --ping-every",
         ),
-        (idle(100, Scenario { depth: 2, ..tcp() }), "idle: sends one ping"),
+        (
+            idle(100, Scenario { depth: 2, ..tcp() }),
+            "idle: sends one ping at a time, and not a --depth of 2",
+        ),
         (idle(501, tcp()), "ping-every 501ms: longer than --duration"),
-        (idle(0, tcp()), "ping-every: use 1ms to 15m"),
-        (fan(Scenario { connections: 1, ..tcp() }), "fan: one sends and all receive"),
+        (idle(0, tcp()), "ping-every 0ms: use 1ms to 15m"),
+        (fan(Scenario { connections: 1, ..tcp() }), "fan: one sends and all receive; with -c 1"),
         (fan(Scenario { size_bytes: 25, ..tcp() }), "size 25: with --fan"),
         (fan(Scenario { size_bytes: 16_385, ..tcp() }), "size 16385: with --fan"),
         (fan(Scenario { target: http, ..tcp() }), "fan: HTTP has no broadcast"),
@@ -462,7 +465,10 @@ fn a_mix_that_cannot_be_sent_is_refused_with_a_reason() {
         (tcp(&many), "mix: 17 sizes, 16 at most"),
         (idle(100, tcp(&MIX)), "mix: --idle only pings"),
         (fan(tcp(&MIX)), "mix: --fan has one --size"),
-        (Scenario { target: http, ..tcp(&MIX) }, "mix: --method has no body; give --method POST"),
+        (
+            Scenario { target: http, ..tcp(&MIX) },
+            "mix: a GET request has no body; give --method POST",
+        ),
         (Scenario { target: udp, ..tcp(&MIX) }, "mix: over UDP all have one --size"),
     ];
     for (scenario, reason) in cases {
