@@ -62,6 +62,12 @@ impl Side {
         asked.map(|asked| asked.iter().sum::<u64>() / asked.len() as u64)
     }
 
+    /// Connections that were tried, the mean of the repetitions.
+    pub fn connections(&self) -> u64 {
+        let tried = self.runs.iter().map(|run| run.report.connections.attempted);
+        tried.sum::<u64>() / self.runs.len() as u64
+    }
+
     /// The rows of all its generators.
     pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.runs.iter().flat_map(|run| run.generators.iter().flat_map(|it| &it.rows))
