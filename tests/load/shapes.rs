@@ -1,10 +1,10 @@
 //! What connections do with their time: they come and go, are silent, or one sends for all.
 
 use crate::servers::{self, Count};
-use crate::ws::{site, target};
+use crate::ws::{echo, site, target, upgrade};
 use crate::{run, scenario};
 use oneloop::load::{
-    self, ChurnFigures, FanFigures, Figures, IdleFigures, LoadError, Report, Scenario, Shape,
+    self, ChurnFigures, FanFigures, Figures, IdleFigures, LoadError, Report, Scenario, Shape, Times,
 };
 use oneloop::net::{Address, Dialect, Endpoint, Target};
 use oneloop::proto::http1::Method;
@@ -13,6 +13,7 @@ use oneloop::service::Builtin;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 const DIALECTS: [(Dialect, &str, Method); 3] = [
     (Dialect::WebSocket, "/echo", Method::Get),
@@ -80,6 +81,21 @@ fn each_socket_carries_as_many_messages_as_asked() {
         assert!((1..=reopened).contains(&connects) && lives <= reopened + 4, "{connects} {lives}");
         assert!(figures.life_us.max_us() >= figures.connect_us.percentile_us(0.5));
     }
+}
+
+#[test]
+fn the_life_of_a_socket_begins_with_its_connect() {
+    // Slow to upgrade, and quick to answer.
+    let server = servers::tcp(|_, mut stream| {
+        servers::dawdle(Duration::from_millis(40));
+        upgrade(&mut stream, "");
+        echo(stream);
+    });
+    let target = target(&server, Dialect::WebSocket, "/x?y");
+    let report = run(&churn(1, Scenario { target, duration_ms: 1_000, ..scenario(server, 10) }));
+    let ChurnFigures { connect_us, life_us, .. } = churned(&report);
+    let median = |times: &Times| times.percentile_us(0.5).expect("some");
+    assert!(median(connect_us) >= 40_000.0 && median(life_us) >= 40_000.0, "{report:?}");
 }
 
 #[test]

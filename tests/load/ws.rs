@@ -94,7 +94,7 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Echoes until the client says close, and answers that.
-fn echo(mut stream: TcpStream) {
+pub(crate) fn echo(mut stream: TcpStream) {
     while let Some((first, payload)) = read_frame(&mut stream) {
         if stream.write_all(&frame(first, &payload)).is_err() || first == CLOSE {
             return;
