@@ -85,10 +85,10 @@ impl Limit {
             Limit::Unanswered => "its backlog; sysctl -w net.core.somaxconn=65535; its firewall",
             Limit::Nobody => "a server that is started there, or another address or port",
             Limit::Unreachable => "a route to it (ip route get ADDRESS), or another address",
-            Limit::ServerFiles => "there: prlimit --pid PID --nofile=1000000, or ulimit -n",
-            Limit::ServerFull => "there: prlimit --pid PID --nofile=1000000, or --max-connections",
-            Limit::PerAddress => "--source A,B here; there: oneloop serve --per-ip-max N",
-            Limit::AcceptRate => "--connect-rate N or --source A,B here; there: --accept-rate N",
+            Limit::ServerFiles => "prlimit --pid PID --nofile=1000000 there, or its ulimit -n",
+            Limit::ServerFull => "prlimit --pid PID --nofile=1000000 there, or --max-connections N",
+            Limit::PerAddress => "oneloop serve --per-ip-max N there, or --source A,B here",
+            Limit::AcceptRate => "--connect-rate N or --source A,B here, or --accept-rate N there",
             Limit::Server => "what the reason names, on the server",
         }
     }
