@@ -23,7 +23,6 @@ case " $* " in
     *" --help "* | *" -h "*) ;;
     *" --list "*) built=(--bin-peers "$target/benches/release/peers") ;;
     *)
-        python3 scripts/bench/main.py --check "$@"
         cargo build --locked --release --quiet --bin oneloop
         built=(--bin-oneloop "$target/release/oneloop" --bin-floor "$target/benches/release/floor")
         cargo build --locked --release --quiet --manifest-path benches/floor/Cargo.toml --target-dir "$target/benches"
