@@ -25,7 +25,7 @@ mod start;
 mod steps;
 
 use super::{Failure, print};
-use crate::load::{Figures, LoadError, Messages, Report, Scenario, Shape};
+use crate::load::{Figures, IN_FLIGHT_MAX, LoadError, Messages, Report, Scenario, Shape};
 use crate::net::{Target, Trust, parse_bytes, unknown};
 use crate::proto::http1::Method;
 use crate::report::{self, Results, Run, Side};
@@ -63,7 +63,7 @@ pub(super) struct Load {
     /// Connections to open. More than 12,000 to one loopback address come from several source
     /// addresses, because ports run short
     #[arg(short, long, value_name = "N", default_value_t = 100,
-        value_parser = clap::value_parser!(u32).range(1..),
+        value_parser = clap::value_parser!(u32).range(1..=IN_FLIGHT_MAX as i64),
         env = "ONELOOP_LOAD_CONNECTIONS", hide_env_values = true)]
     connections: u32,
 
@@ -339,6 +339,11 @@ impl Load {
                 "tls-insecure: trusts whoever answers, so --tls-ca has no say: give one of the two",
             ),
             (
+                self.json.is_some() && self.json == self.report,
+                "report: goes to the same file as --json, which one of them would spoil; name \
+                 another",
+            ),
+            (
                 compares && !self.steps.is_empty(),
                 "steps: with --pool and --reconnect there would be two of each; leave one of them \
                  out",
@@ -473,7 +478,7 @@ fn bytes(text: &str) -> Result<usize, String> {
 /// The largest message. Nothing holds one whole, so this is only to catch typing errors.
 const SIZE_BYTES_MAX: usize = 1 << 30;
 
-/// Messages a second.
+/// Messages, or connections, a second.
 fn rate(text: &str) -> Result<u64, String> {
     let (number, unit) = match text.strip_suffix(['k', 'K']) {
         Some(number) => (number, 1_000),
@@ -484,7 +489,7 @@ fn rate(text: &str) -> Result<u64, String> {
     };
     let rate = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
     rate.filter(|rate| (1..=10_000_000).contains(rate))
-        .ok_or_else(|| "write messages a second from 1 to 10M: 500, 10k, 1M".to_owned())
+        .ok_or_else(|| "write so many a second, from 1 to 10M: 500, 10k, 1M".to_owned())
 }
 
 fn time(text: &str) -> Result<Duration, String> {

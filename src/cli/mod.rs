@@ -84,9 +84,25 @@ enum Failure {
     Stdout(io::Error),
 }
 
+/// The arguments, `--rate -5` as `--rate=-5`: that is a wrong rate, and no flag `-5`.
+fn joined(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::new();
+    for argument in arguments {
+        let is_below_zero = matches!(argument.as_encoded_bytes(), [b'-', b'0'..=b'9', ..]);
+        match joined.last_mut().filter(|it| it.as_encoded_bytes().starts_with(b"-")) {
+            Some(flag) if is_below_zero && flag != "--" => {
+                flag.push("=");
+                flag.push(argument);
+            }
+            _ => joined.push(argument),
+        }
+    }
+    joined
+}
+
 /// The whole program.
 pub fn main() -> ExitCode {
-    let mut args: Vec<OsString> = std::env::args_os().collect();
+    let mut args: Vec<OsString> = joined(std::env::args_os());
     if args.len() < 2 {
         args = vec!["oneloop".into(), "serve".into()];
     }

@@ -12,7 +12,6 @@
 use super::load::{Output, Sink, command, scenario_of, status, text, unwritable};
 use super::{Failure, print};
 use crate::report::{self, Kind, Knee, Knees, Results, Run, Side, same_steps};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -79,15 +78,9 @@ impl Merge {
             }
         });
         let files: Vec<(String, Results)> = files.collect::<Result<_, Failure>>()?;
-        let (mut sum, merged) = Results::merge(&files).map_err(Failure::Usage)?;
+        let mut sum = Results::merge(&files).map_err(Failure::Usage)?;
         sum.command = command();
         sum.runs.iter_mut().for_each(|run| run.report.command = command());
-        for (run, doubt) in
-            sum.runs.iter().zip(&merged).filter_map(|(run, it)| Some((run, it.doubt()?)))
-        {
-            let step = if sum.are_steps { run.step_name() + ": " } else { String::new() };
-            let _ = writeln!(io::stderr(), "warning: {step}{doubt}");
-        }
         let sink = Sink::open(self.json.as_deref())?;
         if !sink.write(&sum.to_json().map_err(unwritable)?)? {
             let scenario = scenario_of(&sum.runs[0].report).map_err(Failure::Usage)?;

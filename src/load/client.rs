@@ -102,6 +102,10 @@ pub(super) trait Client: Sized {
     fn is_settled(&self) -> bool;
     /// Messages sent that are neither answered nor lost.
     fn in_flight(&self) -> u64;
+    /// One of them has begun to be answered, and wrongly.
+    fn is_damaged(&self) -> bool {
+        false
+    }
     /// What it is doing.
     fn phase(&self, id: ConnId, shared: &Shared) -> Phase;
 }

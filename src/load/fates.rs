@@ -23,6 +23,10 @@ const REFUSAL: &[u8] = b"-ERR ";
 pub(super) const REASON_BYTES_MAX: usize = 120;
 /// Different reasons that are told apart; the rest is counted together.
 const REASONS_MAX: usize = 16;
+/// The same for ends by phase.
+const ENDS_MAX: usize = 32;
+/// What the rest is called.
+const OTHER: &str = "other";
 
 /// What those say that found no room in the queue of a Unix listener.
 pub(super) const BACKLOG_FULL: &str = "EAGAIN (the server's backlog is full)";
@@ -42,6 +46,19 @@ pub(super) enum Phase {
     Receive,
     /// The closing handshake had begun.
     Close,
+}
+
+impl Phase {
+    fn name(self) -> &'static str {
+        match self {
+            Phase::Connect => "connect",
+            Phase::Tls => "tls",
+            Phase::Handshake => "handshake",
+            Phase::Send => "send",
+            Phase::Receive => "receive",
+            Phase::Close => "close",
+        }
+    }
 }
 
 /// How a connection ended before the run did.
@@ -73,6 +90,20 @@ impl Fate {
             Some(libc::ECONNRESET | libc::EPIPE) => Fate::Reset,
             Some(libc::ETIMEDOUT) => Fate::TimedOut,
             _ => Fate::Failed(named(error)),
+        }
+    }
+
+    /// The fate with its errno, or with what went wrong.
+    fn name(&self) -> &str {
+        match self {
+            Fate::Done => "done",
+            Fate::ToldWhy(_) => "told why",
+            Fate::Refused => "refused (ECONNREFUSED)",
+            Fate::Reset => "reset (ECONNRESET)",
+            Fate::Closed => "closed",
+            Fate::TimedOut => "timed out",
+            Fate::Hung => "hung",
+            Fate::Failed(reason) => reason,
         }
     }
 
@@ -151,12 +182,12 @@ impl Phases {
     /// Each phase with its name, in the order of a connection's life.
     pub fn by_name(&self) -> [(&'static str, u64); 6] {
         [
-            ("connect", self.connect),
-            ("tls", self.tls),
-            ("handshake", self.handshake),
-            ("send", self.send),
-            ("receive", self.receive),
-            ("close", self.close),
+            (Phase::Connect.name(), self.connect),
+            (Phase::Tls.name(), self.tls),
+            (Phase::Handshake.name(), self.handshake),
+            (Phase::Send.name(), self.send),
+            (Phase::Receive.name(), self.receive),
+            (Phase::Close.name(), self.close),
         ]
     }
 
@@ -196,6 +227,10 @@ pub struct Connections {
     pub failed: u64,
     /// What those that ended early were doing.
     pub phases: Phases,
+    /// The same with how they ended: `receive: reset (ECONNRESET)`. Bounded: beyond 32 different
+    /// ends, the rest is counted as `other`. A report that was written before has none.
+    #[serde(default)]
+    pub ended: BTreeMap<String, u64>,
     /// Connections opened in place of one that had ended in agreement: the server had announced it
     /// (HTTP), or that is the shape of the run. They are not attempted again: the new one is the
     /// same connection, in another socket.
@@ -204,6 +239,10 @@ pub struct Connections {
     /// was room. A report that was written before has none.
     #[serde(default)]
     pub backlog_full: u64,
+    /// Those that were never answered while a process of the server had as many files open as it
+    /// may, where it is on this machine. A report that was written before has none.
+    #[serde(default)]
+    pub server_out_of_files: u64,
     /// What those who were told why were told, and why the failed ones failed. Bounded: beyond 16
     /// different reasons, the rest is counted as `other`.
     pub reasons: BTreeMap<String, u64>,
@@ -221,15 +260,16 @@ impl Connections {
         self.attempted += 1;
         if fate != Fate::Done {
             *self.phases.of(phase) += 1;
+            add(&mut self.ended, format!("{}: {}", phase.name(), fate.name()), 1, ENDS_MAX);
         }
         let counter = match fate {
             Fate::Done => &mut self.connected,
             Fate::ToldWhy(reason) => {
-                self.add_reason(reason, 1);
+                add(&mut self.reasons, reason, 1, REASONS_MAX);
                 &mut self.told_why
             }
             Fate::Failed(reason) => {
-                self.add_reason(reason, 1);
+                add(&mut self.reasons, reason, 1, REASONS_MAX);
                 &mut self.failed
             }
             Fate::Refused => &mut self.refused,
@@ -268,22 +308,45 @@ impl Connections {
         self.failed += other.failed;
         self.reopened += other.reopened;
         self.backlog_full += other.backlog_full;
+        self.server_out_of_files += other.server_out_of_files;
         self.phases.connect += other.phases.connect;
         self.phases.tls += other.phases.tls;
         self.phases.handshake += other.phases.handshake;
         self.phases.send += other.phases.send;
         self.phases.receive += other.phases.receive;
         self.phases.close += other.phases.close;
+        for (end, count) in &other.ended {
+            add(&mut self.ended, end.clone(), *count, ENDS_MAX);
+        }
         for (reason, count) in &other.reasons {
-            self.add_reason(reason.clone(), *count);
+            add(&mut self.reasons, reason.clone(), *count, REASONS_MAX);
         }
     }
 
-    fn add_reason(&mut self, reason: String, count: u64) {
-        let known = self.reasons.len() < REASONS_MAX || self.reasons.contains_key(&reason);
-        let reason = if known { reason } else { "other".to_owned() };
-        *self.reasons.entry(reason).or_default() += count;
+    /// How connections ended early, in the order of their life, and how many.
+    pub fn ends(&self) -> Vec<(String, u64)> {
+        let phases = self.phases.by_name();
+        let ended: u64 = phases.iter().map(|(_, count)| count).sum();
+        let are_all_there = self.ended.values().sum::<u64>() == ended;
+        if !are_all_there {
+            return phases.map(|(name, count)| (name.to_owned(), count)).into();
+        }
+        let place = |end: &str| {
+            let phase = end.split(':').next();
+            phases.iter().position(|(name, _)| Some(*name) == phase).unwrap_or(phases.len())
+        };
+        let mut ends: Vec<_> =
+            self.ended.iter().map(|(end, count)| (end.clone(), *count)).collect();
+        ends.sort_by_key(|(end, _)| place(end));
+        ends
     }
+}
+
+/// Counts by name, of which there are at most `names_max` beside `other`.
+fn add(counts: &mut BTreeMap<String, u64>, name: String, count: u64, names_max: usize) {
+    let known = counts.len() < names_max || counts.contains_key(&name);
+    let name = if known { name } else { OTHER.to_owned() };
+    *counts.entry(name).or_default() += count;
 }
 
 /// An error with the name that man pages give it: `EMFILE (too many open files)`.

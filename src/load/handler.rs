@@ -96,6 +96,8 @@ pub(super) struct Load<C> {
     /// Since when a Unix listener's queue is full.
     busy_since: Option<Time>,
     connections: Connections,
+    /// Whether the server had no descriptor left when the first connection hung.
+    is_server_out: Option<bool>,
     settled_at: Option<Time>,
     /// Somebody else says when the measured time begins, and has not yet.
     is_held_back: bool,
@@ -157,6 +159,7 @@ impl<C: Client> Load<C> {
             leaving: 0,
             busy_since: None,
             connections: Connections::default(),
+            is_server_out: None,
             settled_at: None,
             is_held_back: scenario.begin_on_stdin,
             began_at: None,
@@ -305,11 +308,22 @@ impl<C: Client> Load<C> {
         };
         cx.timers.disarm(timer_of(id));
         let lost = seat.client.in_flight();
-        self.shared.tally.messages.lost += lost;
+        // What began to come back is not lost but wrong, if it was.
+        let wrong = u64::from(seat.client.is_damaged()).min(lost);
+        self.shared.tally.messages.lost += lost - wrong;
+        self.shared.tally.messages.wrong += wrong;
         if let Some(fan) = &mut self.shared.fan {
             fan.leaves(lost, cx.now);
         }
-        self.connections.count(fate, seat.client.phase(id, &self.shared));
+        let phase = seat.client.phase(id, &self.shared);
+        let is_unanswered = !seat.client.is_settled() && phase != Phase::Connect;
+        if is_unanswered && matches!(fate, Fate::Hung | Fate::TimedOut) {
+            // Looked at once: who is out of them does not get any by that.
+            let series = &self.shared.tally.series;
+            let is_out = *self.is_server_out.get_or_insert_with(|| series.is_server_out_of_files());
+            self.connections.server_out_of_files += u64::from(is_out);
+        }
+        self.connections.count(fate, phase);
         self.crowd -= u32::from(seat.crowds_until.is_some());
         self.leaving -= u32::from(seat.is_leaving);
         seat.client.release(id, &mut self.shared, cx);

@@ -5,14 +5,23 @@
 //!
 //! **Why this way.** "47 failed" sends the reader to a search engine, and to the wrong machine half
 //! of the time. An errno of `connect` or of a socket tells which limit it was. What has no limit in
-//! it (a reset, a silence) is not guessed at.
+//! it (a reset, a silence) is not guessed at; but where the server is on this machine its
+//! descriptors are looked at.
 //!
-//! **Costs.** A look at 16 reasons.
+//! **Costs.** A look at 16 reasons for each.
 //!
 //! **Read next.** `src/load/fates.rs`, `src/load/validity.rs`.
 
 use super::fates::{BACKLOG_FULL, Connections};
 use serde::{Deserialize, Serialize};
+
+/// How servers of ours say that they are at a limit (`src/server/gate.rs`), over HTTP behind a
+/// status.
+const SAID: [(&str, Limit); 3] = [
+    ("full: ", Limit::ServerFull),
+    ("too many connections from your address", Limit::PerAddress),
+    ("too many new connections from your address", Limit::AcceptRate),
+];
 
 /// A limit that ended connections, or kept them waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +42,15 @@ pub enum Limit {
     Nobody,
     /// ENETUNREACH, EHOSTUNREACH: no way leads there.
     Unreachable,
-    /// The server said why.
+    /// Connected by the kernel, and never accepted: the server has no descriptor left.
+    ServerFiles,
+    /// The server said that it is full: its cap, which its descriptors or a setting make.
+    ServerFull,
+    /// The server said that this address has connections enough.
+    PerAddress,
+    /// The server said that connections come too fast from this address.
+    AcceptRate,
+    /// The server said why, in words that we do not know.
     Server,
 }
 
@@ -49,7 +66,11 @@ impl Limit {
             Limit::Unanswered => "the server's side: connecting is not answered",
             Limit::Nobody => "the server's side: nobody listens there (ECONNREFUSED, ENOENT)",
             Limit::Unreachable => "this side: no way leads there (ENETUNREACH, EHOSTUNREACH)",
-            Limit::Server => "the server's side: its own limit, see what it says",
+            Limit::ServerFiles => "the server's side: it has all files open that it may (EMFILE)",
+            Limit::ServerFull => "the server's side: its cap of connections (it says: full)",
+            Limit::PerAddress => "the server's side: connections from one address (--per-ip-max)",
+            Limit::AcceptRate => "the server's side: new ones from one address (--accept-rate)",
+            Limit::Server => "the server's side: it says why, see REASONS",
         }
     }
 
@@ -64,7 +85,11 @@ impl Limit {
             Limit::Unanswered => "its backlog; sysctl -w net.core.somaxconn=65535; its firewall",
             Limit::Nobody => "a server that is started there, or another address or port",
             Limit::Unreachable => "a route to it (ip route get ADDRESS), or another address",
-            Limit::Server => "the setting that its reason names",
+            Limit::ServerFiles => "prlimit --pid PID --nofile=1000000 there, or its ulimit -n",
+            Limit::ServerFull => "prlimit --pid PID --nofile=1000000 there, or --max-connections N",
+            Limit::PerAddress => "oneloop serve --per-ip-max N there, or --source A,B here",
+            Limit::AcceptRate => "--connect-rate N or --source A,B here, or --accept-rate N there",
+            Limit::Server => "what the reason names, on the server",
         }
     }
 }
@@ -76,6 +101,12 @@ impl Connections {
             let reasons = self.reasons.iter().filter(|(reason, _)| reason.starts_with(errno));
             reasons.map(|(_, count)| count).sum::<u64>()
         };
+        let said = |said: &str| {
+            let reasons = self.reasons.iter().filter(|(reason, _)| is_said(said, reason));
+            reasons.map(|(_, count)| count).sum::<u64>()
+        };
+        let known = SAID.map(|(words, limit)| (limit, said(words)));
+        let others = self.told_why.saturating_sub(known.iter().map(|(_, count)| count).sum());
         let limits = [
             (Limit::Ports, failed("EADDRNOTAVAIL ")),
             (Limit::Descriptors, failed("EMFILE ")),
@@ -86,10 +117,17 @@ impl Connections {
             (Limit::Unanswered, self.timed_out.min(self.phases.connect)),
             (Limit::Nobody, self.refused + failed("ENOENT ")),
             (Limit::Unreachable, failed("ENETUNREACH ") + failed("EHOSTUNREACH ")),
-            (Limit::Server, self.told_why),
+            (Limit::ServerFiles, self.server_out_of_files),
         ];
-        limits.into_iter().filter(|(_, count)| *count > 0).collect()
+        let limits = limits.into_iter().chain(known).chain([(Limit::Server, others)]);
+        limits.filter(|(_, count)| *count > 0).collect()
     }
+}
+
+/// Whether a reason is these words, bare or behind `503 Service Unavailable: ` or `close 1013: `.
+fn is_said(words: &str, reason: &str) -> bool {
+    let bare = reason.split_once(": ").map_or("", |(_, rest)| rest);
+    reason.starts_with(words) || bare.starts_with(words)
 }
 
 #[cfg(test)]

@@ -66,8 +66,11 @@ use stream::StreamClient;
 /// Descriptors beside the connections and what is open already: epoll, signals, standard input, a
 /// report to write.
 const RESERVE_FDS: u64 = 8;
-/// Times are kept for every message in flight, 16 bytes each.
-const IN_FLIGHT_MAX: u64 = 1 << 24;
+/// Messages of all connections that may be in flight: their times are kept, 16 bytes each.
+pub const IN_FLIGHT_MAX: u64 = 1 << 24;
+
+/// Bytes of a message unless that is said.
+const SIZE_BYTES: usize = 64;
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -133,7 +136,7 @@ impl Scenario {
             target: target.into(),
             connections: 100,
             connect_rate_per_s: None,
-            size_bytes: 64,
+            size_bytes: SIZE_BYTES,
             mix: Vec::new(),
             seed: 1,
             depth: 1,
@@ -166,6 +169,17 @@ impl Scenario {
             return Some(format!(
                 "{flag}: {target} is not under TLS, so nothing is encrypted; write tls://, wss:// \
                  or https://"
+            ));
+        }
+        if !self.is_http() && self.method != Method::Get {
+            let method = self.method.name();
+            return Some(format!("method {method}: has no say at {target}, which is not HTTP"));
+        }
+        if self.is_http() && !self.method.has_body() && self.size_bytes != SIZE_BYTES {
+            return Some(format!(
+                "size {}: a {} request has no body, so it has no say; --method POST has one",
+                self.size_bytes,
+                self.method.name()
             ));
         }
         sources::advice(target, self.connections, &self.sources, churns)
@@ -241,6 +255,9 @@ impl Scenario {
                 self.target
             ));
         }
+        if u64::from(self.connections) > IN_FLIGHT_MAX {
+            return usage(format!("connections {}: use at most {IN_FLIGHT_MAX}", self.connections));
+        }
         let in_flight = u64::from(self.connections) * u64::from(self.depth);
         if in_flight > IN_FLIGHT_MAX {
             return usage(format!(
@@ -270,8 +287,9 @@ impl Scenario {
                 pacer::RATE_MAX
             ));
         }
-        if self.connect_rate_per_s.is_some_and(|rate| !(1..=pacer::RATE_MAX).contains(&rate)) {
-            return usage(format!("connect-rate: use 1 to {} a second", pacer::RATE_MAX));
+        let no_rate = |rate: &u64| !(1..=pacer::RATE_MAX).contains(rate);
+        if let Some(rate) = self.connect_rate_per_s.filter(no_rate) {
+            return usage(format!("connect-rate {rate}: use 1 to {} a second", pacer::RATE_MAX));
         }
         Ok(())
     }

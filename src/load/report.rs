@@ -88,6 +88,8 @@ pub struct Report {
     pub settle: Duration,
     /// The measured time: from then until the last message was sent. Zero with `hold`.
     pub measured: Duration,
+    /// Of several generators: the part of that in which all of them measured.
+    pub common: Option<Duration>,
     /// Right answers that arrived in the measured time.
     pub measured_answers: u64,
     /// Connections by fate.
@@ -278,7 +280,7 @@ impl LatencyUs {
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let doubts = self.doubts();
-        let mut json = serializer.serialize_struct("Report", 31)?;
+        let mut json = serializer.serialize_struct("Report", 32)?;
         match self.command.is_empty() {
             true => json.skip_field("command")?,
             false => json.serialize_field("command", &self.command)?,
@@ -298,6 +300,10 @@ impl Serialize for Report {
         json.serialize_field("measured_answers", &self.measured_answers)?;
         json.serialize_field("settle_s", &self.settle.as_secs_f64())?;
         json.serialize_field("duration_s", &self.measured.as_secs_f64())?;
+        match self.common {
+            None => json.skip_field("common_s")?,
+            Some(common) => json.serialize_field("common_s", &common.as_secs_f64())?,
+        }
         json.serialize_field("connections", &self.connections)?;
         json.serialize_field("messages", &self.messages)?;
         match self.method {
@@ -310,26 +316,7 @@ impl Serialize for Report {
         }
         json.serialize_field("rate_per_s", &self.rate_per_s())?;
         json.serialize_field("latency_us", &LatencyUs::of(&self.latency))?;
-        match &self.paced {
-            None => {
-                json.skip_field("rate_asked_per_s")?;
-                json.skip_field("service_us")?;
-                json.skip_field("lateness_us")?;
-                json.skip_field("latest_p99_us")?;
-                json.skip_field("unsent")?;
-                json.skip_field("service_ns_histogram")?;
-                json.skip_field("lateness_ns_histogram")?;
-            }
-            Some(paced) => {
-                json.serialize_field("rate_asked_per_s", &paced.rate_per_s)?;
-                json.serialize_field("service_us", &LatencyUs::of(&paced.service))?;
-                json.serialize_field("lateness_us", &LatencyUs::of(&paced.lateness))?;
-                json.serialize_field("latest_p99_us", &paced.latest_p99_us)?;
-                json.serialize_field("unsent", &paced.unsent)?;
-                json.serialize_field("service_ns_histogram", &Encoded(&paced.service))?;
-                json.serialize_field("lateness_ns_histogram", &Encoded(&paced.lateness))?;
-            }
-        }
+        serialize_paced(&mut json, self.paced.as_ref())?;
         match self.sizes.is_empty() {
             true => json.skip_field("sizes")?,
             false => json.serialize_field("sizes", &self.sizes)?,
@@ -346,6 +333,34 @@ impl Serialize for Report {
         json.serialize_field("latency_ns_histogram", &Encoded(&self.latency))?;
         json.end()
     }
+}
+
+/// The fields of a constant rate, where there was one.
+fn serialize_paced<S: SerializeStruct>(
+    json: &mut S,
+    paced: Option<&Paced>,
+) -> Result<(), S::Error> {
+    match paced {
+        None => {
+            json.skip_field("rate_asked_per_s")?;
+            json.skip_field("service_us")?;
+            json.skip_field("lateness_us")?;
+            json.skip_field("latest_p99_us")?;
+            json.skip_field("unsent")?;
+            json.skip_field("service_ns_histogram")?;
+            json.skip_field("lateness_ns_histogram")?;
+        }
+        Some(paced) => {
+            json.serialize_field("rate_asked_per_s", &paced.rate_per_s)?;
+            json.serialize_field("service_us", &LatencyUs::of(&paced.service))?;
+            json.serialize_field("lateness_us", &LatencyUs::of(&paced.lateness))?;
+            json.serialize_field("latest_p99_us", &paced.latest_p99_us)?;
+            json.serialize_field("unsent", &paced.unsent)?;
+            json.serialize_field("service_ns_histogram", &Encoded(&paced.service))?;
+            json.serialize_field("lateness_ns_histogram", &Encoded(&paced.lateness))?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn us(ns: u64) -> f64 {

@@ -16,7 +16,7 @@
 use super::report::latencies;
 use crate::clock::Time;
 use crate::net::{Address, tcp_listeners};
-use crate::sys::process;
+use crate::sys::{process, rlimit};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -169,6 +169,15 @@ impl Series {
             cpu_s: cpu.saturating_sub(self.cpu.0).as_secs_f64(),
             server_cpu_s: server_cpu.map(|time| time.as_secs_f64()),
         }
+    }
+
+    /// A process of the server has all the descriptors that it may have: whom the kernel connects
+    /// now it cannot accept.
+    pub(super) fn is_server_out_of_files(&self) -> bool {
+        self.server.iter().any(|&pid| {
+            let (open, limit) = (process::open_descriptors_of(pid), rlimit::nofile_of(pid as i32));
+            matches!((open, limit), (Ok(open), Ok(limit)) if open as u64 >= limit.soft)
+        })
     }
 
     fn cpu_now(&self) -> (Duration, Option<Duration>) {

@@ -66,6 +66,8 @@ impl Shape {
             return Ok(());
         }
         if matches!(scenario.target.address, Address::Udp(_)) {
+            let name =
+                if self == (Shape::Churn { messages: 1 }) { "reconnect, churn 1" } else { name };
             return usage(format!("{name}: over UDP there are no connections; use tcp://"));
         }
         if scenario.hold {

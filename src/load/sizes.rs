@@ -50,15 +50,17 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), LoadError> {
     let mix = &scenario.mix;
     let other = match scenario.target.dialect {
         _ if mix.is_empty() => return Ok(()),
-        _ if scenario.ask.is_some() => "--ask sends one text; leave one of the two out",
+        _ if scenario.ask.is_some() => "--ask sends one text; leave one of the two out".to_owned(),
         _ if matches!(scenario.target.address, Address::Udp(_)) => {
-            "over UDP all have one --size; use tcp://"
+            "over UDP all have one --size; use tcp://".to_owned()
         }
-        Dialect::Http if !scenario.method.has_body() => "--method has no body; give --method POST",
+        Dialect::Http if !scenario.method.has_body() => {
+            format!("a {} request has no body; give --method POST", scenario.method.name())
+        }
         _ => match scenario.shape {
-            Shape::Idle { .. } => "--idle only pings; leave one of the two out",
-            Shape::Fan => "--fan has one --size; leave one of the two out",
-            Shape::Keep | Shape::Churn { .. } => "",
+            Shape::Idle { .. } => "--idle only pings; leave one of the two out".to_owned(),
+            Shape::Fan => "--fan has one --size; leave one of the two out".to_owned(),
+            Shape::Keep | Shape::Churn { .. } => String::new(),
         },
     };
     if !other.is_empty() {

@@ -223,6 +223,16 @@ impl Speech {
         }
     }
 
+    /// A byte of the answer that is coming in was wrong.
+    pub(super) fn is_damaged(&self) -> bool {
+        match self {
+            Speech::Echo(echo) => echo.is_damaged(),
+            Speech::Lines(_) => false,
+            Speech::WebSocket(websocket) => websocket.is_damaged(),
+            Speech::Http(http) => http.is_damaged(),
+        }
+    }
+
     /// The connection ended; `reset` if not in peace.
     pub(super) fn end(&mut self, reset: bool, desk: &mut Desk<'_>) -> Ending {
         match self {

@@ -207,6 +207,10 @@ impl Client for StreamClient {
         self.in_flight.len()
     }
 
+    fn is_damaged(&self) -> bool {
+        self.speech.is_damaged()
+    }
+
     fn phase(&self, id: ConnId, shared: &Shared) -> Phase {
         match self.stage {
             Stage::Queued | Stage::Connecting => Phase::Connect,

@@ -16,6 +16,7 @@
 use super::report::{Paced, Report, us};
 use super::shape::Figures;
 use hdrhistogram::Histogram;
+use std::time::Duration;
 
 /// A generator that sends 1 of 100 messages later than this was late. Less than that is what
 /// switching between processes costs on a machine with few cores.
@@ -23,6 +24,10 @@ const LATENESS_US_MAX: f64 = 1_000.0;
 /// A thread that has work for so much of the time is at its limit, whether it had a CPU or waited
 /// for one that others had: the rest is waking up.
 const CPU_SHARE_MAX: f64 = 0.95;
+/// What a thread did in less time than this is no share of anything.
+const CPU_TIME_MIN: Duration = Duration::from_millis(50);
+/// Generators that had less of the measured time in common than this were no load together.
+const COMMON_MIN: f64 = 0.9;
 /// A percentile is told if so many answers took longer: fewer are an anecdote.
 const ANSWERS_BEYOND: f64 = 10.0;
 /// What failed connections say if it was this side that had no more.
@@ -42,8 +47,21 @@ impl Report {
             doubts.push(format!("{unsent} messages were due and never sent: no latency has them"));
         }
         let counts_time = !self.hold && !matches!(self.shape, Some(Figures::Idle(_)));
-        if counts_time && self.measured.is_zero() && self.connections.connected > 0 {
-            doubts.push("nothing was measured: it ended while connections were opened".to_owned());
+        match self.connections.connected {
+            _ if !self.measured.is_zero() => {}
+            0 => doubts.push("nothing was measured: no connection was served".to_owned()),
+            _ if counts_time => {
+                let doubt = "nothing was measured: it ended while connections were opened";
+                doubts.push(doubt.to_owned());
+            }
+            _ => {}
+        }
+        if let Some(common) = self.common.filter(|it| *it < self.measured.mul_f64(COMMON_MIN)) {
+            let (common_s, measured_s) = (common.as_secs_f64(), self.measured.as_secs_f64());
+            doubts.push(format!(
+                "the generators had {common_s:.1} of {measured_s:.1} s in common: start them \
+                 together"
+            ));
         }
         let answers = self.latency.len();
         if !self.measured.is_zero() && !bears_out(answers, 0.99) {
@@ -60,7 +78,8 @@ impl Report {
             let ms = late_us / 1_000.0;
             doubts.push(format!("the generator sent 1 of 100 messages {ms:.1} ms late, or more"));
         }
-        if self.cpu_share + self.cpu_wait_share >= CPU_SHARE_MAX {
+        let is_busy = self.cpu_share + self.cpu_wait_share >= CPU_SHARE_MAX;
+        if is_busy && self.measured >= CPU_TIME_MIN {
             let (used, waited) = (self.cpu_share * 100.0, self.cpu_wait_share * 100.0);
             doubts.push(format!(
                 "the generator used {used:.0} % of a CPU and waited for one {waited:.0} %: \

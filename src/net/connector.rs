@@ -87,12 +87,16 @@ pub fn connect_again(stream: &Stream, address: &Address) -> io::Result<bool> {
 /// at once. That nobody listens is heard after the first datagram (ECONNREFUSED, by ICMP).
 ///
 /// # Errors
-/// As `socket(2)`, `bind(2)` and `connect(2)`.
+/// As `socket(2)`, `bind(2)` and `connect(2)`; that no port is left is EADDRNOTAVAIL, as over TCP.
 pub fn connect_datagram(to: SocketAddr, source: Option<IpAddr>) -> io::Result<UdpSocket> {
     let kind = Type::DGRAM.nonblocking();
     let socket = Socket::new(Domain::for_address(to), kind, Some(Protocol::UDP))?;
     bind_source(&socket, source)?;
-    socket.connect(&to.into())?;
+    socket.connect(&to.into()).map_err(|error| match error.raw_os_error() {
+        // What the kernel says who finds no port for a datagram socket.
+        Some(libc::EAGAIN) => io::Error::from_raw_os_error(libc::EADDRNOTAVAIL),
+        _ => error,
+    })?;
     Ok(UdpSocket::from_std(socket.into()))
 }
 

@@ -1,7 +1,7 @@
 //! Adding up what several generators found.
 //!
-//! **What.** [`merge()`] makes one run of several; [`Merged`] also knows how much of the time they
-//! had in common.
+//! **What.** [`merge()`] makes one run of several, which knows how much of the time they had in
+//! common.
 //!
 //! **Why this way.** Histograms add up and percentiles do not, so histograms are added. Counts are
 //! added; the rate is all answers over the union of the measured times, by the clocks of the
@@ -15,35 +15,11 @@
 use super::Run;
 use std::time::Duration;
 
-/// Several runs as one.
-#[derive(Clone, Debug)]
-pub struct Merged {
-    /// The sum.
-    pub run: Run,
-    /// Seconds in which all of them measured.
-    pub common_s: f64,
-}
-
-impl Merged {
-    /// What the reader should know before he believes the rate: that they did not run at the same
-    /// time, or the clocks of the machines differ.
-    pub fn doubt(&self) -> Option<String> {
-        let measured_s = self.run.report.measured.as_secs_f64();
-        (self.common_s < 0.9 * measured_s).then(|| {
-            format!(
-                "all measured at the same time for {:.1} of {measured_s:.1} s: the rate is that of \
-                 the whole time; start them together, by clocks that agree",
-                self.common_s
-            )
-        })
-    }
-}
-
 /// Adds up runs, each with its name.
 ///
 /// # Errors
 /// There is none to add; or the name of the one that does not fit, the field, and why.
-pub fn merge(runs: &[(String, Run)]) -> Result<Merged, String> {
+pub fn merge(runs: &[(String, Run)]) -> Result<Run, String> {
     let [(first_name, first), rest @ ..] = runs else {
         return Err("no file: name at least one".to_owned());
     };
@@ -66,7 +42,9 @@ pub fn merge(runs: &[(String, Run)]) -> Result<Merged, String> {
     }
     let spans: Vec<(f64, f64)> = sum.generators.iter().map(|it| it.span()).collect();
     sum.report.measured = Duration::from_secs_f64(union_s(&spans));
-    Ok(Merged { run: sum, common_s: common_s(&spans) })
+    let are_several = spans.len() > 1;
+    sum.report.common = are_several.then(|| Duration::from_secs_f64(common_s(&spans)));
+    Ok(sum)
 }
 
 /// Seconds that are in at least one of the spans.

@@ -27,7 +27,7 @@ mod versus;
 pub use compare::{Figure, Ratio, compare};
 pub use environment::Environment;
 pub use knee::{Ending, From, Kept, Knee, Probe, Verdict};
-pub use merge::{Merged, merge};
+pub use merge::merge;
 pub use page::{page, page_of_knees};
 pub use results::{Kind, Results, same_steps};
 pub use run::{Generator, Own, Run};

@@ -12,7 +12,7 @@
 //! **Read next.** `src/report/run.rs`, `src/report/merge.rs`.
 
 use super::knee::{self, Knee};
-use super::{Merged, Run, merge};
+use super::{Run, merge};
 use crate::limits::words::grouped;
 use crate::load::field;
 use serde_json::Value;
@@ -112,17 +112,15 @@ impl Results {
     ///
     /// # Errors
     /// As of [`merge()`]; or the files have other steps, which ones.
-    pub fn merge(files: &[(String, Results)]) -> Result<(Results, Vec<Merged>), String> {
+    pub fn merge(files: &[(String, Results)]) -> Result<Results, String> {
         let steps = same_steps(files)?;
         let runs_of = |n: usize| {
             let runs = files.iter().map(|(name, it)| (name.clone(), it.runs[n].clone()));
             runs.collect::<Vec<_>>()
         };
-        let merged: Vec<Merged> =
-            (0..steps).map(|n| merge(&runs_of(n))).collect::<Result<_, _>>()?;
-        let runs = merged.iter().map(|it| it.run.clone()).collect();
+        let runs = (0..steps).map(|n| merge(&runs_of(n))).collect::<Result<_, _>>()?;
         let are_steps = files.iter().any(|(_, it)| it.are_steps);
-        Ok((Results { command: String::new(), are_steps, runs }, merged))
+        Ok(Results { command: String::new(), are_steps, runs })
     }
 }
 

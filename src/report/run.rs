@@ -153,6 +153,11 @@ impl Run {
             Some(format) => {
                 return Err(format!("field `format`: {format}, where we know \"{FORMAT}\""));
             }
+            None if json.get("pool").is_some() => {
+                return Err("has two runs (--pool --reconnect), which are compared already; runs \
+                            that add up or are drawn are made one by one"
+                    .into());
+            }
             None => return Err("field `format`: missing; is it from oneloop load --json?".into()),
         }
         let generators: Vec<Generator> = field(json, "generators")?;

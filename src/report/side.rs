@@ -28,7 +28,11 @@ impl Side {
     /// # Errors
     /// As of [`merge()`]: they are not repetitions of each other.
     pub fn new(label: String, runs: Vec<(String, Run)>) -> Result<Side, String> {
-        let sum = merge(&runs)?.run;
+        let mut sum = merge(&runs)?;
+        if runs.len() > 1 {
+            // Repetitions have no time in common, and are not meant to.
+            sum.report.common = None;
+        }
         Ok(Side { label, runs: runs.into_iter().map(|(_, run)| run).collect(), sum })
     }
 
@@ -56,6 +60,12 @@ impl Side {
     pub fn asked_per_s(&self) -> Option<u64> {
         let asked: Option<Vec<u64>> = self.runs.iter().map(Run::asked_per_s).collect();
         asked.map(|asked| asked.iter().sum::<u64>() / asked.len() as u64)
+    }
+
+    /// Connections that were tried, the mean of the repetitions.
+    pub fn connections(&self) -> u64 {
+        let tried = self.runs.iter().map(|run| run.report.connections.attempted);
+        tried.sum::<u64>() / self.runs.len() as u64
     }
 
     /// The rows of all its generators.

@@ -88,7 +88,8 @@ pub(super) fn verdict(label: &str, first: &str, ratios: &[(&str, Ratio)]) -> Str
     let parts = parts.into_iter().filter(|(_, _, list)| !list.is_empty());
     let parts: Vec<String> =
         parts.map(|(_, words, list)| format!("{words} {}", list.join(", "))).collect();
-    format!("{label} against {first}: {}.", parts.join("; "))
+    let found = if parts.is_empty() { "nothing to compare".to_owned() } else { parts.join("; ") };
+    format!("{label} against {first}: {found}.")
 }
 
 /// How noise was estimated, and where the runs did not do the same.
@@ -108,6 +109,12 @@ pub(super) fn noted(sides: &[Side]) -> Vec<String> {
     let Some((first, others)) = sides.split_first() else { return lines };
     for side in others {
         lines.extend(other_scenario(first, side));
+        let (ours, theirs) = (first.connections(), side.connections());
+        if ours != theirs {
+            let (label, first) = (&side.label, &first.label);
+            let (ours, theirs) = (grouped(ours), grouped(theirs));
+            lines.push(format!("{label} had {theirs} connections, {first} had {ours}."));
+        }
         if let (Some(ours), Some(theirs)) = (first.asked_per_s(), side.asked_per_s())
             && ours != theirs
         {

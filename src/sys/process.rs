@@ -25,6 +25,14 @@ pub fn open_descriptors() -> io::Result<usize> {
     Ok(count - 1)
 }
 
+/// Descriptors that another process has open.
+///
+/// # Errors
+/// It is gone, or another user's.
+pub fn open_descriptors_of(pid: u32) -> io::Result<usize> {
+    Ok(std::fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
 /// User and system CPU time of this process so far (`getrusage(2)`).
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use crate::servers::{self, Count};
 use crate::ws::{site, target};
 use crate::{run, scenario};
-use oneloop::load::{Report, Scenario};
+use oneloop::load::{Limit, Report, Scenario};
 use oneloop::net::Dialect;
 use oneloop::proto::http1::Method;
 use oneloop::server::Limits;
@@ -102,6 +102,25 @@ fn a_status_of_400_or_above_is_counted_and_ends_no_connection() {
     assert_eq!(report.messages.refused, report.messages.sent);
     assert_eq!(report.statuses.get(&404), Some(&report.messages.refused));
     stop();
+}
+
+#[test]
+fn what_our_servers_say_at_a_limit_is_known() {
+    let full = Limits { max_connections: 1, ..Limits::default() };
+    let crowded = Limits { per_ip_max: 1, ..Limits::default() };
+    let hurried = Limits { accept_rate: 1, ..Limits::default() };
+    for (limits, expected) in
+        [(full, Limit::ServerFull), (crowded, Limit::PerAddress), (hurried, Limit::AcceptRate)]
+    {
+        for dialect in [Dialect::Http, Dialect::WebSocket] {
+            let (address, stop) = site(limits.clone());
+            let target = target(&address, dialect, "/echo");
+            let report = run(&Scenario { target, ..scenario(address, 3) });
+            let connections = report.connections;
+            assert_eq!(connections.limits(), [(expected, 2)], "{connections:?}");
+            stop();
+        }
+    }
 }
 
 #[test]
@@ -270,6 +289,39 @@ fn a_long_answer_that_keeps_coming_is_not_hung() {
     let patience = Scenario { target, answer_timeout_ms: 1_200, ..scenario(slow, 2) };
     let report = run(&Scenario { hold: true, ..patience });
     assert_eq!((report.connections.connected, report.messages.received), (2, 2));
+}
+
+#[test]
+fn half_a_body_that_is_wrong_is_wrong_and_not_lost() {
+    let half = |body: &[u8]| [b"HTTP/1.1 200 OK\r\nContent-Length: 64\r\n\r\n", body].concat();
+    let wrong = server(move |_, _| (half(b"half"), false));
+    let right = server(move |_, body| (half(&body[..32]), false));
+    for (address, counts) in [(wrong, (3, 0)), (right, (0, 3))] {
+        let target = target(&address, Dialect::Http, "/echo");
+        let report = run(&Scenario { target, method: Method::Post, ..scenario(address, 3) });
+        assert_eq!((report.messages.wrong, report.messages.lost), counts);
+        assert_failed(&report, "HTTP: the connection ended within a response");
+    }
+}
+
+#[test]
+fn a_head_that_drips_is_hung() {
+    // Never silent for long, and never done.
+    let dripping = servers::tcp(|_, mut stream| {
+        let (_nobody_sends, pause) = mpsc::channel::<()>();
+        let head = b"HTTP/1.1 200 OK\r\nX-Filler: ".iter().chain(std::iter::repeat(&b'x'));
+        for byte in head.take(200) {
+            let _ = pause.recv_timeout(Duration::from_millis(50));
+            if stream.write_all(&[*byte]).is_err() {
+                return;
+            }
+        }
+        servers::read_to_end(stream);
+    });
+    let target = target(&dripping, Dialect::Http, "/");
+    let patience = Scenario { target, answer_timeout_ms: 400, ..scenario(dripping, 2) };
+    let connections = run(&patience).connections;
+    assert_eq!((connections.hung, connections.phases.receive), (2, 2), "{connections:?}");
 }
 
 #[test]

@@ -6,6 +6,29 @@ use oneloop::load::Scenario;
 use std::io::{Read, Write};
 
 #[test]
+fn half_an_answer_that_is_wrong_is_wrong_and_not_lost() {
+    // A banner: shorter than the message, and nothing follows.
+    let server = servers::tcp(|_, mut stream| {
+        servers::read_message(&mut stream, 64);
+        let _ = stream.write_all(b"220 mail.example.org ready\r\n");
+        servers::read_to_end(stream);
+    });
+    let report = run(&Scenario { answer_timeout_ms: 300, ..scenario(server, 3) });
+    assert_eq!((report.messages.wrong, report.messages.lost), (3, 0));
+    assert_eq!(report.connections.hung, 3);
+    // The right half of one.
+    let server = servers::tcp(|_, mut stream| {
+        let mut half = [0; 32];
+        let _ = stream.read_exact(&mut half);
+        let _ = stream.write_all(&half);
+        servers::read_message(&mut stream, 32);
+    });
+    let report = run(&scenario(server, 3));
+    assert_eq!((report.messages.wrong, report.messages.lost), (0, 3));
+    assert_eq!(report.connections.closed, 3);
+}
+
+#[test]
 fn every_message_of_an_honest_server_is_received() {
     let bytes = Count::default();
     let counted = bytes.clone();
@@ -86,9 +109,9 @@ fn a_byte_too_few_makes_everything_behind_it_wrong() {
     });
     let report = run(&Scenario { answer_timeout_ms: 300, ..scenario(server, 1) });
     assert_eq!(report.messages.received, 0);
-    // The first message never gets its last byte.
+    // The first message never gets its last byte, but those it got were others.
     assert_eq!(report.connections.hung, 1);
-    assert_eq!(report.messages.lost, 1);
+    assert_eq!((report.messages.wrong, report.messages.lost), (1, 0));
 }
 
 #[test]

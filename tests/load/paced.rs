@@ -63,6 +63,9 @@ fn a_stall_shows_in_the_response_times_of_all_that_were_due() {
     assert!(service < response / 2.0, "p80: service {service} us, response {response} us");
     let longest = report.latency_max_us().expect("answers");
     assert!(longest > STALL.as_micros() as f64 * 0.99, "the stall was there: {longest}");
+    // Nor is it the generator's fault that nobody was free: the last of 100 waited that long.
+    let late = report.lateness_p99_us().expect("answers");
+    assert!(late < longest / 2.0, "p99 of the lateness is {late} us");
 }
 
 #[test]

@@ -116,9 +116,8 @@ fn two_loads_are_merged() {
     assert!(counted > 0 && Some(counted) <= parts[0]["messages"]["received"].as_u64());
 
     let out = oneloop(&["merge", a, b]);
-    let warning = String::from_utf8_lossy(&out.stderr);
-    assert!(warning.starts_with("warning: all measured at the same time for 0.0"), "{warning}");
     let table = String::from_utf8_lossy(&out.stdout);
+    assert!(table.contains("\n  the generators had 0.0 of "), "{table}");
     assert!(table.contains("messages a second on 2 connections"), "{table}");
 }
 
@@ -183,4 +182,19 @@ fn files_are_compared() {
     assert!(refusal(&["merge"]).contains("no file: name at least one"));
     assert!(refusal(&["compare", &a, &a, &b]).contains("its run is in the sum already"));
     assert!(refusal(&["compare", &a, "x=/no/such/file"]).contains("/no/such/file: No such"));
+}
+
+#[test]
+fn the_rows_of_a_run_add_up_to_it() {
+    let url = uneven_server(Duration::ZERO);
+    let text = stdout(&["load", &url, "-c", "2", "-d", "2200ms", "-q", "--json", "-"]);
+    let run: Value = serde_json::from_str(&text).expect("JSON");
+    let rows = run["generators"][0]["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 3);
+    let sum = |name: &str| rows.iter().filter_map(|row| row[name].as_f64()).sum::<f64>();
+    let of = |name: &str| run[name].as_f64().expect("a number");
+    assert_eq!(sum("answers"), of("measured_answers"));
+    assert!((sum("length_s") - of("duration_s")).abs() < 1e-3, "{rows:?}");
+    // Connecting is not measured, and used some too.
+    assert!(sum("cpu_s") > 0.0 && sum("cpu_s") <= of("cpu_s"), "{} {rows:?}", of("cpu_s"));
 }

@@ -1,10 +1,10 @@
 //! What connections do with their time: they come and go, are silent, or one sends for all.
 
 use crate::servers::{self, Count};
-use crate::ws::{site, target};
+use crate::ws::{echo, site, target, upgrade};
 use crate::{run, scenario};
 use oneloop::load::{
-    self, ChurnFigures, FanFigures, Figures, IdleFigures, LoadError, Report, Scenario, Shape,
+    self, ChurnFigures, FanFigures, Figures, IdleFigures, LoadError, Report, Scenario, Shape, Times,
 };
 use oneloop::net::{Address, Dialect, Endpoint, Target};
 use oneloop::proto::http1::Method;
@@ -13,6 +13,7 @@ use oneloop::service::Builtin;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 const DIALECTS: [(Dialect, &str, Method); 3] = [
     (Dialect::WebSocket, "/echo", Method::Get),
@@ -80,6 +81,21 @@ fn each_socket_carries_as_many_messages_as_asked() {
         assert!((1..=reopened).contains(&connects) && lives <= reopened + 4, "{connects} {lives}");
         assert!(figures.life_us.max_us() >= figures.connect_us.percentile_us(0.5));
     }
+}
+
+#[test]
+fn the_life_of_a_socket_begins_with_its_connect() {
+    // Slow to upgrade, and quick to answer.
+    let server = servers::tcp(|_, mut stream| {
+        servers::dawdle(Duration::from_millis(40));
+        upgrade(&mut stream, "");
+        echo(stream);
+    });
+    let target = target(&server, Dialect::WebSocket, "/x?y");
+    let report = run(&churn(1, Scenario { target, duration_ms: 1_000, ..scenario(server, 10) }));
+    let ChurnFigures { connect_us, life_us, .. } = churned(&report);
+    let median = |times: &Times| times.percentile_us(0.5).expect("some");
+    assert!(median(connect_us) >= 40_000.0 && median(life_us) >= 40_000.0, "{report:?}");
 }
 
 #[test]
@@ -200,15 +216,18 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
     let cases = [
         (churn(1, Scenario { hold: true, ..tcp() }), "churn: --hold"),
         (churn(0, tcp()), "churn 0: "),
-        (churn(1, Scenario { target: udp, ..tcp() }), "churn: over UDP"),
+        (churn(1, Scenario { target: udp, ..tcp() }), "reconnect, churn 1: over UDP"),
         (
             idle(100, Scenario { rate_per_s: Some(1), ..tcp() }),
             "idle: pings are due at --ping-every",
         ),
-        (idle(100, Scenario { depth: 2, ..tcp() }), "idle: sends one ping"),
+        (
+            idle(100, Scenario { depth: 2, ..tcp() }),
+            "idle: sends one ping at a time, and not a --depth of 2",
+        ),
         (idle(501, tcp()), "ping-every 501ms: longer than --duration"),
-        (idle(0, tcp()), "ping-every: use 1ms to 15m"),
-        (fan(Scenario { connections: 1, ..tcp() }), "fan: one sends and all receive"),
+        (idle(0, tcp()), "ping-every 0ms: use 1ms to 15m"),
+        (fan(Scenario { connections: 1, ..tcp() }), "fan: one sends and all receive; with -c 1"),
         (fan(Scenario { size_bytes: 25, ..tcp() }), "size 25: with --fan"),
         (fan(Scenario { size_bytes: 16_385, ..tcp() }), "size 16385: with --fan"),
         (fan(Scenario { target: http, ..tcp() }), "fan: HTTP has no broadcast"),
@@ -462,7 +481,10 @@ fn a_mix_that_cannot_be_sent_is_refused_with_a_reason() {
         (tcp(&many), "mix: 17 sizes, 16 at most"),
         (idle(100, tcp(&MIX)), "mix: --idle only pings"),
         (fan(tcp(&MIX)), "mix: --fan has one --size"),
-        (Scenario { target: http, ..tcp(&MIX) }, "mix: --method has no body; give --method POST"),
+        (
+            Scenario { target: http, ..tcp(&MIX) },
+            "mix: a GET request has no body; give --method POST",
+        ),
         (Scenario { target: udp, ..tcp(&MIX) }, "mix: over UDP all have one --size"),
     ];
     for (scenario, reason) in cases {

@@ -1,5 +1,6 @@
 //! `oneloop load` as a program: flags, output, signals, exit status.
 
+use crate::results::{Place, oneloop};
 use crate::servers::{self, Count};
 use oneloop::net::Address;
 use serde_json::Value;
@@ -163,9 +164,23 @@ fn http_is_reported_in_its_own_words() {
 }
 
 #[test]
+fn what_has_no_say_is_told() {
+    let url = echo_server();
+    let warning = |arguments: &[&str]| {
+        let out = output(&[arguments, &["-c", "1", "-d", "1ms", "-q"]].concat());
+        String::from_utf8_lossy(&out.stderr).into_owned()
+    };
+    let text = warning(&[&url, "--method", "PUT"]);
+    assert!(text.starts_with("warning: method PUT: has no say at tcp://"), "{text}");
+    let text = warning(&["http://127.0.0.1:9/", "--size", "300k"]);
+    assert!(text.starts_with("warning: size 307200: a GET request has no body"), "{text}");
+    assert_eq!(warning(&["http://127.0.0.1:9/", "--method", "POST", "--size", "300k"]), "");
+}
+
+#[test]
 fn what_cannot_work_is_said_in_one_line_and_ends_with_status_2() {
     let url = "tcp://127.0.0.1:9";
-    let cases: [(&[&str], &str); 20] = [
+    let cases: [(&[&str], &str); 32] = [
         (&["tpc://127.0.0.1:9"], "did you mean `tcp`"),
         (&[url, "-c", "0"], "'0'"),
         (&[url, "--size", "many"], "4KiB"),
@@ -186,6 +201,19 @@ fn what_cannot_work_is_said_in_one_line_and_ends_with_status_2() {
         (&[url, "--steps", "1k", "--rate", "1k"], "leave --rate out"),
         (&[url, "--rate", "10kk"], "500, 10k, 1M"),
         (&[url, "--rate", "1k", "--hold"], "not with --hold"),
+        // A number below zero is a wrong number, and no unknown flag.
+        (&[url, "-c", "-1"], "'-1' for '--connections <N>'"),
+        (&[url, "--size", "-64"], "'-64' for '--size <BYTES>': write a number of bytes"),
+        (&[url, "--rate", "-5"], "'-5' for '--rate <N>': write so many a second"),
+        (&[url, "-d", "-1s"], "'-1s' for '--duration <TIME>': write a time"),
+        (&[url, "--start-at", "-5s"], "'-5s' for '--start-at <TIME>': write 2026"),
+        (&[url, "-c", "4294967295"], "16777216"),
+        (&[url, "--json", "target/x", "--report", "target/x"], "report: goes to the same file"),
+        (&["udp://127.0.0.1:9", "--reconnect"], "reconnect, churn 1: over UDP"),
+        (&["http://127.0.0.1:9/", "--mix", "1:1,2:2"], "mix: a GET request has no body"),
+        (&[url, "--idle", "--ping-every", "16m"], "ping-every 960000ms: use 1ms to 15m"),
+        (&[url, "--idle", "--depth", "3"], "not a --depth of 3"),
+        (&[url, "--fan", "-c", "1"], "with -c 1"),
     ];
     for (arguments, word) in cases {
         let out = output(arguments);
@@ -461,6 +489,12 @@ fn pool_and_reconnect_are_put_side_by_side() {
     let (pool, reconnect) = (&connects["pool"], &connects["reconnect"]);
     assert!(reconnect.as_f64().is_some_and(|n| (0.9..1.5).contains(&n)), "{connects}");
     assert!(pool.as_f64().is_some_and(|n| n < 0.5), "{connects}");
+    let place = Place::new();
+    let file = place.at("both.json");
+    std::fs::write(&file, &out.stdout).expect("writable");
+    let refused = oneloop(&["report", &file, "-o", &place.at("x.html")]);
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(error.contains("both.json: has two runs (--pool --reconnect)"), "{error}");
     assert!(json["pool"]["shape"].is_null() && json["reconnect"]["shape"]["churn"].is_object());
 }
 
@@ -526,4 +560,60 @@ fn a_mix_has_a_row_for_each_size() {
     let out = output(&[&url, "--mix", "64:1", "--size", "64"]);
     let text = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(text.contains("--mix") && text.contains("--size"), "{text}");
+}
+
+/// A server and a load in a network of their own, which has ten ports for those that connect.
+const WITH_TEN_PORTS: &str = r#"
+ip link set lo up && echo '50000 50009' >/proc/sys/net/ipv4/ip_local_port_range || exit 77
+exec 3< <(exec "$0" serve --listen "$1://127.0.0.1:7000/echo" --log error)
+server=$!
+while read -r word _ <&3 && [[ $word != ready ]]; do :; done
+"$0" load "$1://127.0.0.1:7000" -c 20 -d 50ms -q --json -
+kill "$server"
+wait "$server"
+"#;
+
+#[test]
+fn ports_that_run_out_are_a_limit_of_this_side() {
+    for scheme in ["tcp", "udp"] {
+        let mut command = Command::new("unshare");
+        command.args(["-rn", "bash", "-c", WITH_TEN_PORTS, env!("CARGO_BIN_EXE_oneloop"), scheme]);
+        let out = command.stdin(Stdio::null()).output();
+        let Some(out) = out.ok().filter(|it| !it.stdout.is_empty()) else {
+            eprintln!("skipped: no network of our own here (unshare, ip)");
+            return;
+        };
+        let json: Value = serde_json::from_slice(&out.stdout).expect("one JSON document");
+        let connections = &json["connections"];
+        assert_eq!((&connections["connected"], &connections["failed"]), (&10.into(), &10.into()));
+        let end = "connect: EADDRNOTAVAIL (cannot assign requested address)";
+        assert_eq!(connections["ended"][end], 10, "{scheme}: {connections}");
+        let doubts = json["reasons"].as_array().expect("a list").iter();
+        assert!(doubts.filter_map(Value::as_str).any(|it| it.contains("out of ports")), "{json}");
+    }
+}
+
+#[test]
+fn a_server_without_descriptors_is_found_out() {
+    let arguments = ["serve", "--listen", "tcp://127.0.0.1:0/echo", "--at-limit", "pause"];
+    let mut server = Command::new(env!("CARGO_BIN_EXE_oneloop"))
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let mut line = String::new();
+    stdout_of(&mut server).read_line(&mut line).expect("says where it listens");
+    let url = line.strip_prefix("listening ").expect("an address").trim_end();
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.id())).expect("ours").count();
+    let limit = libc::rlimit64 { rlim_cur: open as u64, rlim_max: open as u64 };
+    let pid = server.id() as libc::pid_t;
+    // SAFETY: the limit is read only, and the old one is not asked for.
+    let set = unsafe { libc::prlimit64(pid, libc::RLIMIT_NOFILE, &limit, std::ptr::null_mut()) };
+    assert_eq!(set, 0);
+    let out = output(&[url, "-c", "3", "--answer-timeout", "300ms", "-q"]);
+    server.kill().and_then(|()| server.wait()).expect("ends");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(text.contains("NOBODY SERVED") && text.contains("3 hung"), "{text}");
+    assert!(text.contains("3  the server's side: it has all files open that it may"), "{text}");
 }

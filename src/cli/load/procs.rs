@@ -24,7 +24,6 @@ use crate::ladder::children::{ChildId, Children, Stream};
 use crate::load::{self, LoadError, Observer, Report, Scenario, Share, Snapshot};
 use crate::report::{self, Run};
 use crate::sys::signals::Signal;
-use std::io::{self, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus};
 
@@ -241,11 +240,7 @@ impl Parts<'_> {
         let named = self.parts.into_iter().enumerate();
         let runs: Vec<(String, Run)> =
             named.filter_map(|(n, part)| Some((format!("process {}", n + 1), part.run?))).collect();
-        let merged = report::merge(&runs).map_err(Failure::Run)?;
-        if let Some(doubt) = merged.doubt() {
-            let _ = writeln!(io::stderr(), "warning: {doubt}");
-        }
-        Ok(merged.run)
+        report::merge(&runs).map_err(Failure::Run)
     }
 }
 

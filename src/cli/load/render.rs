@@ -45,11 +45,10 @@ pub(in crate::cli) fn text(report: &Report, scenario: &Scenario) -> String {
             text.push_str(&format!("  {:>9}  {name}\n", grouped(count)));
         }
     };
-    let phases = report.connections.phases.by_name();
     let reasons = report.connections.reasons.iter();
     let statuses = report.statuses.iter();
     list("STATUS", &mut statuses.map(|(status, count)| (status.to_string(), *count)));
-    list("ENDED IN", &mut phases.into_iter().map(|(name, count)| (name.to_owned(), count)));
+    list("ENDED IN", &mut report.connections.ends().into_iter());
     list("REASONS", &mut reasons.map(|(reason, count)| (reason.clone(), *count)));
     for (index, (limit, count)) in report.connections.limits().into_iter().enumerate() {
         let title =
@@ -76,6 +75,9 @@ fn validity(report: &Report) -> String {
         return String::new();
     }
     let doubts: String = report.doubts().iter().map(|doubt| format!("\n  {doubt}")).collect();
+    if report.measured.is_zero() {
+        return format!("INVALID:{doubts}\n");
+    }
     let used = format!("the generator used {:.0} % of a CPU", report.cpu_share * 100.0);
     let mut text = match (doubts.is_empty(), report.lateness_p99_us()) {
         (false, _) => {

@@ -42,6 +42,38 @@ fn fates_add_up_and_merge() {
     assert_eq!(two.by_fate().map(|(_, count)| count), [10, 2, 2, 2, 2, 2, 2, 2]);
     assert_eq!(two.reasons["full"], 2);
     assert_eq!(two.phases.by_name().map(|(_, count)| count), [0, 0, 0, 0, 14, 0]);
+    assert_eq!(two.ended["receive: reset (ECONNRESET)"], 2);
+    assert_eq!(two.ended.values().sum::<u64>(), 14);
+}
+
+#[test]
+fn ends_are_told_in_the_order_of_a_life_with_their_errno() {
+    let mut one = Connections::default();
+    let full = io::Error::from_raw_os_error(libc::EADDRNOTAVAIL);
+    for (fate, phase) in [
+        (Fate::Reset, Phase::Receive),
+        (Fate::Hung, Phase::Close),
+        (Fate::of(&full), Phase::Connect),
+        (Fate::Refused, Phase::Connect),
+        (Fate::Refused, Phase::Connect),
+        (Fate::ToldWhy("full".into()), Phase::Handshake),
+    ] {
+        one.count(fate, phase);
+    }
+    let ends = one.ends();
+    let ends: Vec<(&str, u64)> = ends.iter().map(|(end, count)| (&end[..], *count)).collect();
+    let expected = [
+        ("connect: EADDRNOTAVAIL (cannot assign requested address)", 1),
+        ("connect: refused (ECONNREFUSED)", 2),
+        ("handshake: told why", 1),
+        ("receive: reset (ECONNRESET)", 1),
+        ("close: hung", 1),
+    ];
+    assert_eq!(ends, expected);
+    // Merged with what an older version wrote, which knew the phases alone.
+    one.ended.clear();
+    one.merge(&one.clone());
+    assert_eq!((one.ends()[0].clone(), one.ends().len()), (("connect".to_owned(), 6), 6));
 }
 
 #[test]
@@ -49,7 +81,10 @@ fn a_thousand_reasons_stay_bounded_and_counted() {
     let mut connections = Connections::default();
     for n in 0..1_000 {
         connections.count(Fate::ToldWhy(format!("reason {n}")), Phase::Connect);
+        connections.count(Fate::Failed(format!("failure {n}")), Phase::Send);
     }
     assert_eq!(connections.reasons.len(), REASONS_MAX + 1);
-    assert_eq!(connections.reasons.values().sum::<u64>(), 1_000);
+    assert_eq!(connections.reasons.values().sum::<u64>(), 2_000);
+    assert_eq!(connections.ended.len(), ENDS_MAX + 1);
+    assert_eq!(connections.ends().iter().map(|(_, count)| count).sum::<u64>(), 2_000);
 }

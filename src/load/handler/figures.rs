@@ -120,6 +120,7 @@ impl<C: Client> Load<C> {
             measured_from_unix_ms: self.shared.clock.unix_ms(began_at),
             settle: settled_at.since(Time::ZERO),
             measured: until.since(began_at),
+            common: None,
             measured_answers: answers - self.answers_before,
             connections,
             messages,

@@ -8,7 +8,11 @@ fn what_stopped_connections_has_a_name_a_side_and_a_remedy() {
     assert_eq!(connections.limits(), [(Limit::Backlog, 1)], "also who got in at last");
     let errno = |errno| Fate::of(&io::Error::from_raw_os_error(errno));
     for fate in [
-        Fate::ToldWhy("full".to_owned()),
+        Fate::ToldWhy("404 Not Found: not found".to_owned()),
+        Fate::ToldWhy("full: 45 connections; try again later".to_owned()),
+        Fate::ToldWhy("503 Service Unavailable: full: no descriptor left".to_owned()),
+        Fate::ToldWhy("close 1013: too many connections from your address: at most 3".to_owned()),
+        Fate::ToldWhy("too many new connections from your address: at most 9 a second".to_owned()),
         Fate::backlog_full(),
         Fate::backlog_full(),
         errno(libc::ECONNREFUSED),
@@ -24,6 +28,7 @@ fn what_stopped_connections_has_a_name_a_side_and_a_remedy() {
     ] {
         connections.count(fate, Phase::Connect);
     }
+    connections.server_out_of_files = 1;
     let limits = connections.limits();
     assert_eq!(
         limits,
@@ -36,6 +41,10 @@ fn what_stopped_connections_has_a_name_a_side_and_a_remedy() {
             (Limit::Unanswered, 1),
             (Limit::Nobody, 2),
             (Limit::Unreachable, 1),
+            (Limit::ServerFiles, 1),
+            (Limit::ServerFull, 2),
+            (Limit::PerAddress, 1),
+            (Limit::AcceptRate, 1),
             (Limit::Server, 1),
         ]
     );

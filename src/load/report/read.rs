@@ -70,6 +70,7 @@ impl Report {
             measured_from_unix_ms: seconds("measured_from_unix_s")?.as_millis() as u64,
             settle: seconds("settle_s")?,
             measured: seconds("duration_s")?,
+            common: json.get("common_s").map(|_| seconds("common_s")).transpose()?,
             measured_answers: field(json, "measured_answers")?,
             connections: field(json, "connections")?,
             messages: field(json, "messages")?,
@@ -113,11 +114,12 @@ impl Report {
         }
         let paced = self.paced.as_ref().map_or((0, 0), |it| (it.rate_per_s, it.unsent));
         let others = [it.sent, it.late, it.duplicate, paced.0, paced.1, self.measured_answers];
-        let Connections { reopened, backlog_full, .. } = self.connections;
+        let Connections { reopened, backlog_full, server_out_of_files, .. } = self.connections;
         let bytes = [self.bytes_sent, self.bytes_received, reopened, backlog_full];
+        let bytes = bytes.iter().chain([&server_out_of_files]);
         let phases = self.connections.phases.by_name().map(|(_, count)| count);
-        let reasons = self.connections.reasons.values();
-        let counts = others.iter().chain(&bytes).chain(&phases).chain(reasons);
+        let reasons = self.connections.reasons.values().chain(self.connections.ended.values());
+        let counts = others.iter().chain(bytes).chain(&phases).chain(reasons);
         let counts = counts.chain(self.statuses.values()).chain([&self.connections.attempted]);
         let mut counts = counts.chain(&self.deflate_agreed);
         if counts.any(|count| *count > COUNT_MAX) {

@@ -13,6 +13,7 @@ fn report(latencies_us: &[u64], measured_s: u64) -> Report {
         measured_from_unix_ms: 1_700_000_000_500,
         settle: Duration::from_millis(5),
         measured: Duration::from_secs(measured_s),
+        common: None,
         measured_answers: latencies_us.len() as u64,
         connections: Connections::default(),
         messages: Messages {

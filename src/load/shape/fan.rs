@@ -123,7 +123,10 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), LoadError> {
         ));
     }
     if scenario.connections < 2 {
-        return usage("fan: one sends and all receive; give -c 2 or more".to_owned());
+        return usage(format!(
+            "fan: one sends and all receive; with -c {} there is nobody else: give -c 2 or more",
+            scenario.connections
+        ));
     }
     Ok(())
 }

@@ -78,10 +78,13 @@ pub(super) fn check(ping_every_ms: u64, scenario: &Scenario) -> Result<(), LoadE
         return usage(line.to_owned());
     }
     if scenario.depth != 1 {
-        return usage("idle: sends one ping at a time; leave --depth out".to_owned());
+        return usage(format!(
+            "idle: sends one ping at a time, and not a --depth of {}; leave --depth out",
+            scenario.depth
+        ));
     }
     if !(1..=PING_EVERY_MS_MAX).contains(&ping_every_ms) {
-        return usage("ping-every: use 1ms to 15m".to_owned());
+        return usage(format!("ping-every {ping_every_ms}ms: use 1ms to 15m"));
     }
     if ping_every_ms > scenario.duration_ms {
         return usage(format!(

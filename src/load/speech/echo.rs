@@ -142,6 +142,11 @@ impl Echo {
         self.told.is_empty()
     }
 
+    /// A byte of the message that is coming in was wrong.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.is_damaged
+    }
+
     pub(super) fn is_waiting(&self) -> bool {
         !self.told.is_empty()
     }

@@ -395,6 +395,11 @@ impl WebSocket {
         Continue(())
     }
 
+    /// A byte of the message that is coming in was wrong.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.is_damaged
+    }
+
     /// What a connection does that is not open.
     pub(super) fn phase(&self) -> Phase {
         match self.state {

@@ -21,6 +21,7 @@ fn report() -> Report {
         rows: Vec::new(),
         settle: Duration::ZERO,
         measured: Duration::from_secs(1),
+        common: None,
         measured_answers: 10_000,
         connections: Connections::default(),
         messages: Messages::default(),
@@ -80,12 +81,36 @@ fn each_doubt_is_told() {
         report.latency.saturating_record_n(1_000, 999);
     };
     assert!(doubt(few).starts_with("999 answers"));
+    let apart = |report: &mut Report| report.common = Some(Duration::from_millis(890));
+    assert_eq!(doubt(apart), "the generators had 0.9 of 1.0 s in common: start them together");
+    let nobody = |report: &mut Report| {
+        report.measured = Duration::ZERO;
+        report.latency.reset();
+    };
+    assert_eq!(doubt(nobody), "nothing was measured: no connection was served");
+    let opening = |report: &mut Report| {
+        nobody(report);
+        report.connections.connected = 3;
+    };
+    assert!(doubt(opening).starts_with("nothing was measured: it ended while"));
+}
+
+#[test]
+fn what_is_no_fault_is_no_doubt() {
+    let together = Report { common: Some(Duration::from_millis(910)), ..report() };
+    assert_eq!(together.doubts(), [""; 0]);
+    // All connections ended at once: what it used in that moment is no share of anything.
+    let brief = Duration::from_millis(1);
+    assert_eq!(Report { cpu_share: 1.2, measured: brief, ..report() }.doubts(), [""; 0]);
 }
 
 #[test]
 fn holding_measures_nothing_and_needs_no_answers() {
-    let held = Report { measured: Duration::ZERO, latency: latencies(), ..report() };
+    let mut held = Report { measured: Duration::ZERO, latency: latencies(), ..report() };
+    (held.hold, held.connections.connected) = (true, 1);
     assert_eq!(held.doubts(), [""; 0]);
+    held.connections.connected = 0;
+    assert_eq!(held.doubts(), ["nothing was measured: no connection was served"]);
 }
 
 #[test]

@@ -172,18 +172,18 @@ pub(super) fn fates(sides: &[Side]) -> String {
             let bar = format!("<i style=\"width:{percent:.2}%\"></i>");
             rows.push(vec![fate.to_owned(), count(n), share(n, connections.attempted), bar]);
         }
-        let phases = connections.phases.by_name().map(|(name, n)| (name.to_owned(), n));
         let reasons = connections.reasons.iter().map(|(name, n)| (name.clone(), *n));
         let why = |(kind, name, n): (&str, String, u64)| {
             (n > 0).then(|| format!("<li>{}: {kind}{}</li>", count(n), escaped(&name)))
         };
-        let phases = phases.into_iter().map(|(name, n)| ("ended in ", name, n)).filter_map(why);
+        let ends = connections.ends().into_iter();
+        let ends = ends.map(|(name, n)| ("ended in ", name, n)).filter_map(why);
         let reasons = reasons.map(|(name, n)| ("", name, n)).filter_map(why);
         let limits = connections.limits().into_iter().map(|(limit, n)| {
             let (what, lifted) = (escaped(limit.what()), escaped(limit.lifted_by()));
             format!("<li>{}: {what}; lifted by {lifted}</li>", count(n))
         });
-        let why: String = phases.chain(reasons).chain(limits).collect();
+        let why: String = ends.chain(reasons).chain(limits).collect();
         let why = if why.is_empty() { why } else { format!("<ul>{why}</ul>\n") };
         table("fates", &rows).replace("<td><i", "<td class=\"bar\"><i") + &why
     };

@@ -41,6 +41,18 @@ fn who_did_something_else_is_named() {
 }
 
 #[test]
+fn who_had_more_connections_is_named_and_who_had_nothing_too() {
+    let mut many = side("many", &[100, 100], 250);
+    many.runs[0].report.connections.attempted = 1_000;
+    let text = table(&[side("few", &[100, 100], 250), many]);
+    assert!(text.contains("many had 1,000 connections, few had 3."), "{text}");
+    let text = table(&[side("one", &[100, 100], 250), side("two", &[100, 100], 250)]);
+    assert!(!text.contains("connections"), "{text}");
+    let text = table(&[side("some", &[100, 100], 250), side("none", &[0], 250)]);
+    assert!(text.contains("none against some: nothing to compare."), "{text}");
+}
+
+#[test]
 fn who_was_asked_for_another_rate_is_named() {
     let paced = |label: &str, rate: u64| {
         let mut side = side(label, &[100, 100], 250);
