@@ -103,10 +103,8 @@ impl<S: Service> Worker<S> {
         let Channel { service, mail, .. } = &mut self.channels[route as usize];
         let fresh = &mut self.read[..len];
         let outcome = conn.session.receive_joined(fresh, service, mail, &mut self.desk);
-        if outcome.is_err() {
-            self.mail_waits |= mail.messages > 0;
-            self.send_written(cx, id)?;
-            return self.go_on(cx, id, outcome, false);
+        if let Err(end) = outcome {
+            return self.said_last(cx, id, end);
         }
         if mail.messages > 0 {
             self.mail_waits = true;
@@ -235,6 +233,15 @@ impl<S: Service> Worker<S> {
             return self.drained(cx, id);
         }
         Ok(())
+    }
+
+    /// A plain event has ended the session.
+    #[cold]
+    fn said_last(&mut self, cx: &mut Cx, id: ConnId, end: End) -> Step {
+        // What it said to others, if it did, goes out whatever becomes of it.
+        self.mail_waits = true;
+        self.send_written(cx, id)?;
+        self.session_ended(cx, id, end, false)
     }
 
     /// The session has said its last word. `more` may wait unread.
