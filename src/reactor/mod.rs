@@ -200,13 +200,14 @@ impl Reactor {
     /// # Errors
     /// `epoll_wait(2)` failed for another reason than a signal.
     pub fn turn<H: Handler>(&mut self, handler: &mut H) -> io::Result<ControlFlow<()>> {
+        // Who is added during the turn waits for the next.
+        let again_now = self.cx.again.len();
         // 1. How long may we sleep?  2. Wait.  3. Read the clock, once.
         if self.spin.is_on() {
             self.look_and_wait(handler)?;
         } else {
             self.wait(self.timeout_ms())?;
         }
-        let again_now = self.cx.again.len();
         let cx = &mut self.cx;
         cx.now = self.clock.now();
 
@@ -281,12 +282,12 @@ impl Reactor {
     /// Counted from the beginning of the turn that ends now, so a timer may be late by the length
     /// of a turn, as it is anyway if it expires during one.
     fn timeout_ms(&self) -> i32 {
-        if !self.cx.again.is_empty() {
-            return 0;
-        }
-        let Some(due) = self.cx.timers.next_due() else { return FOR_EVER };
+        let is_done = self.cx.again.is_empty();
+        let Some(due) = self.cx.timers.next_due() else {
+            return if is_done { FOR_EVER } else { 0 };
+        };
         let wait_ns = due.as_ns().saturating_sub(self.cx.now.as_ns());
-        wait_ns.div_ceil(1_000_000).min(WAIT_MS_MAX) as i32
+        if is_done { wait_ns.div_ceil(1_000_000).min(WAIT_MS_MAX) as i32 } else { 0 }
     }
 }
 
