@@ -141,8 +141,9 @@ pub(super) struct Load {
         env = "ONELOOP_LOAD_CONNECT_TIMEOUT", hide_env_values = true)]
     connect_timeout: Duration,
 
-    /// A connection that owes an answer and is silent for so long is hung. Over UDP a message
-    /// without an answer for a tenth of it is lost
+    /// A connection that owes an answer and is silent for so long is hung; so is one whose first
+    /// answer is not there after twice that and --connect-timeout. Over UDP a message without an
+    /// answer for a tenth of it is lost
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time,
         env = "ONELOOP_LOAD_ANSWER_TIMEOUT", hide_env_values = true)]
     answer_timeout: Duration,

@@ -333,8 +333,9 @@ impl<C: Client> Load<C> {
         }
     }
 
-    /// The fate of every connection is known.
+    /// Every connection is served or has its fate.
     fn settle(&mut self, cx: &mut Cx) {
+        cx.timers.disarm(END);
         self.settled_at = Some(cx.now);
         self.has_settled = true;
         self.stage = Stage::Ready;
@@ -401,9 +402,14 @@ impl<C: Client> Load<C> {
     /// Who has not heard it by now will not. Some may have said goodbye later than others.
     fn give_up(&mut self, cx: &mut Cx) {
         cx.timers.arm(END, cx.now.plus_ms(self.patience_ms));
+        self.end_where(cx, |seat| seat.is_leaving);
+    }
+
+    /// Ends those who are late.
+    fn end_where(&mut self, cx: &mut Cx, is_late: impl Fn(&Seat<C>) -> bool) {
         for slot in 0..self.seats.len() {
-            let fate = self.seats[slot].as_ref().filter(|seat| seat.is_leaving);
-            if let Some(fate) = fate.map(|seat| seat.client.overdue()) {
+            let late = self.seats[slot].as_ref().filter(|seat| is_late(seat));
+            if let Some(fate) = late.map(|seat| seat.client.overdue()) {
                 self.end(cx, id_of(slot as u32), fate);
             }
         }
@@ -450,6 +456,7 @@ impl<C: Client> Handler for Load<C> {
             }
             (END, Stage::Ending) => self.close(cx),
             (END, Stage::Closing) => self.give_up(cx),
+            (END, Stage::Opening) => self.end_where(cx, |seat| !seat.client.is_settled()),
             (END, _) => self.wind_up(cx, self.shared.answer_timeout_ms),
             (TimerKey(key), _) => {
                 let id = id_of(key - OWN_TIMERS);
@@ -463,8 +470,15 @@ impl<C: Client> Handler for Load<C> {
     fn mail(&mut self, cx: &mut Cx) -> bool {
         let more_to_open = self.open_more(cx);
         let all_opened = self.seats.len() as u32 == self.target;
-        if self.stage == Stage::Opening && all_opened && self.unsettled == 0 {
-            self.settle(cx);
+        if self.stage == Stage::Opening && all_opened {
+            if self.unsettled == 0 {
+                self.settle(cx);
+            } else if !cx.timers.is_armed(END) {
+                // Each step has its deadline, but bytes that drip put it off.
+                let Shared { connect_timeout_ms, answer_timeout_ms, .. } = self.shared;
+                let patience_ms = 2 * (connect_timeout_ms + answer_timeout_ms);
+                cx.timers.arm(END, cx.now.plus_ms(patience_ms));
+            }
         }
         let more_to_leave = self.leave_more(cx);
         let more_to_send = self.begin_more(cx) | self.pace(cx) | self.fan_out(cx);

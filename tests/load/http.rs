@@ -305,23 +305,27 @@ fn half_a_body_that_is_wrong_is_wrong_and_not_lost() {
 }
 
 #[test]
-fn a_head_that_drips_is_hung() {
+fn a_first_answer_that_drips_is_hung() {
     // Never silent for long, and never done.
-    let dripping = servers::tcp(|_, mut stream| {
-        let (_nobody_sends, pause) = mpsc::channel::<()>();
-        let head = b"HTTP/1.1 200 OK\r\nX-Filler: ".iter().chain(std::iter::repeat(&b'x'));
-        for byte in head.take(200) {
-            let _ = pause.recv_timeout(Duration::from_millis(50));
-            if stream.write_all(&[*byte]).is_err() {
-                return;
+    for begin in ["HTTP/1.1 200 OK\r\nX-Filler: ", "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"]
+    {
+        let dripping = servers::tcp(move |_, mut stream| {
+            let (_nobody_sends, pause) = mpsc::channel::<()>();
+            for byte in begin.bytes().chain(std::iter::repeat_n(b'x', 900)) {
+                if stream.write_all(&[byte]).is_err() {
+                    return;
+                }
+                let _ = pause.recv_timeout(Duration::from_millis(20));
             }
-        }
-        servers::read_to_end(stream);
-    });
-    let target = target(&dripping, Dialect::Http, "/");
-    let patience = Scenario { target, answer_timeout_ms: 400, ..scenario(dripping, 2) };
-    let connections = run(&patience).connections;
-    assert_eq!((connections.hung, connections.phases.receive), (2, 2), "{connections:?}");
+            servers::read_to_end(stream);
+        });
+        let target = target(&dripping, Dialect::Http, "/");
+        let (connect_timeout_ms, answer_timeout_ms) = (200, 400);
+        let patience =
+            Scenario { target, connect_timeout_ms, answer_timeout_ms, ..scenario(dripping, 2) };
+        let connections = run(&patience).connections;
+        assert_eq!((connections.hung, connections.phases.receive), (2, 2), "{connections:?}");
+    }
 }
 
 #[test]

@@ -18,7 +18,6 @@
 
 use super::refusal::Refusal;
 use super::{Desk, Ending, Next};
-use crate::clock::Time;
 use crate::load::client::{Life, Shared, Words};
 use crate::load::fates::Fate;
 use crate::load::in_flight::InFlight;
@@ -91,8 +90,6 @@ pub(in crate::load) struct Http {
     /// Bytes of the next one that were said.
     within: usize,
     incoming: Incoming,
-    /// Since when a head is coming in that is not whole yet; zero if none is.
-    head_since: Time,
     /// What is coming in refuses the client.
     refusal: Option<Box<Refusal>>,
 }
@@ -130,13 +127,12 @@ impl Http {
             let (is_head, pool) = (desk.shared.requests.is_head, &mut desk.shared.pool);
             match self.reader.next(&mut rest, is_head, &LIMITS, pool, &mut slots) {
                 Err(error) => return Break(failed(error)),
-                Ok(ReplyPart::More) => return self.wait(desk),
+                Ok(ReplyPart::More) => return Continue(Next::Go),
                 Ok(ReplyPart::Head(reply)) if reply.status == 101 => {
                     return Break(Fate::Failed("HTTP: 101, and nobody asked for it".to_owned()));
                 }
                 Ok(ReplyPart::Head(reply)) if reply.status < 200 => {}
                 Ok(ReplyPart::Head(reply)) => {
-                    self.head_since = Time::ZERO;
                     let (status, is_last) = (reply.status, !reply.keep_alive);
                     desk.shared.tally.count_status(status);
                     self.incoming = Incoming { status, is_last, ..Incoming::default() };
@@ -158,19 +154,6 @@ impl Http {
                 }
             }
         }
-    }
-
-    /// More is to come: of a head soon, however slowly its bytes drip.
-    fn wait(&mut self, desk: &Desk<'_>) -> Life<Next> {
-        if self.reader.is_in_head() {
-            if self.head_since == Time::ZERO {
-                self.head_since = desk.now;
-            }
-            if desk.now.ms_since(self.head_since) >= desk.shared.answer_timeout_ms {
-                return Break(Fate::Hung);
-            }
-        }
-        Continue(Next::Go)
     }
 
     /// A response is whole.
@@ -245,7 +228,6 @@ impl Http {
     pub(super) fn restart(&mut self, in_flight: &InFlight, shared: &mut Shared) {
         self.clear(shared);
         (self.said, self.within) = (in_flight.answered(), 0);
-        self.head_since = Time::ZERO;
     }
 
     pub(super) fn clear(&mut self, shared: &mut Shared) {

@@ -276,11 +276,6 @@ impl ReplyReader {
         self.body.is_none() && self.scan.is_at_start() && self.interim == 0
     }
 
-    /// The head of a response is coming in, or behind an interim one is still to come.
-    pub fn is_in_head(&self) -> bool {
-        self.body.is_none() && !self.is_between()
-    }
-
     /// Begins anew, for another connection, and gives back what was held.
     pub fn clear(&mut self, pool: &mut Pool) {
         self.carry.clear(pool);
