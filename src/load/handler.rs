@@ -15,6 +15,7 @@
 //!
 //! **Read next.** `src/load/handler/paced.rs`, `src/load/report.rs`.
 
+mod ending;
 mod fan;
 mod figures;
 mod idle;
@@ -238,29 +239,6 @@ impl<C: Client> Load<C> {
         true
     }
 
-    /// Lets settled connections take leave. True if the budget ended it.
-    fn leave_more(&mut self, cx: &mut Cx) -> bool {
-        for _ in 0..BEGINS_PER_TURN {
-            if self.stage != Stage::Closing || self.leaves_at as usize >= self.seats.len() {
-                return false;
-            }
-            let id = id_of(self.leaves_at);
-            self.leaves_at += 1;
-            let Some(Some(seat)) = self.seats.get_mut(id.slot as usize) else { continue };
-            if !seat.client.is_settled() {
-                continue;
-            }
-            match seat.client.leave(id, &mut self.shared, cx) {
-                ControlFlow::Continue(waits) => {
-                    seat.is_leaving = waits;
-                    self.leaving += u32::from(waits);
-                }
-                ControlFlow::Break(fate) => self.end(cx, id, fate),
-            }
-        }
-        true
-    }
-
     /// Does something with a client, if it is still there, and books what comes of it.
     fn with(
         &mut self,
@@ -361,57 +339,6 @@ impl<C: Client> Load<C> {
             self.shared.sends = !self.begin_pace(cx.now);
             self.answers_before = self.shared.tally.messages.received;
             cx.timers.arm(ROW, self.shared.tally.series.begin(cx.now));
-        }
-    }
-
-    /// No more messages; the last answers have `patience_ms` to come.
-    fn wind_up(&mut self, cx: &mut Cx, patience_ms: u64) {
-        if self.stage == Stage::Measuring {
-            self.measured_until = Some((cx.now, self.shared.tally.messages.received));
-            self.shared.tally.series.end(cx.now);
-            self.cpu_until = Some(Cpu::now());
-        }
-        if let Some(idle) = &mut self.shared.idle {
-            idle.end(self.settled);
-        }
-        self.stage = Stage::Ending;
-        self.patience_ms = patience_ms;
-        if let Some(pacer) = &mut self.shared.pacer {
-            pacer.stop(cx.now);
-        }
-        let is_line_empty = self.in_line(cx.now) == 0;
-        (self.shared.sends, self.shared.reopens) = (false, !is_line_empty);
-        self.target = self.seats.len() as u32;
-        cx.timers.arm(END, cx.now.plus_ms(patience_ms));
-    }
-
-    /// All is answered, or was waited for: the connections take leave, and have `patience_ms` to
-    /// hear that the other side does too.
-    fn close(&mut self, cx: &mut Cx) {
-        self.stage = Stage::Closing;
-        cx.timers.arm(END, cx.now.plus_ms(self.patience_ms));
-        cx.timers.arm(OPEN, cx.now);
-    }
-
-    /// Nothing waits in line that somebody could send, and nothing is in flight.
-    fn is_all_answered(&self, now: Time) -> bool {
-        let all_sent = self.settled == 0 || self.in_line(now) == 0;
-        all_sent && self.shared.tally.messages.in_flight() == 0
-    }
-
-    /// Who has not heard it by now will not. Some may have said goodbye later than others.
-    fn give_up(&mut self, cx: &mut Cx) {
-        cx.timers.arm(END, cx.now.plus_ms(self.patience_ms));
-        self.end_where(cx, |seat| seat.is_leaving);
-    }
-
-    /// Ends those who are late.
-    fn end_where(&mut self, cx: &mut Cx, is_late: impl Fn(&Seat<C>) -> bool) {
-        for slot in 0..self.seats.len() {
-            let late = self.seats[slot].as_ref().filter(|seat| is_late(seat));
-            if let Some(fate) = late.map(|seat| seat.client.overdue()) {
-                self.end(cx, id_of(slot as u32), fate);
-            }
         }
     }
 }
