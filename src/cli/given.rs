@@ -69,7 +69,6 @@ fn setting_arg(setting: &'static Setting) -> Arg {
         .hide_env_values(true)
         .default_values(setting.default())
         .action(action)
-        .allow_negative_numbers(true)
         .value_hint(hint)
         .value_parser(Anything(setting))
         .hide_possible_values(true)

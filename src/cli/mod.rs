@@ -84,7 +84,8 @@ enum Failure {
     Stdout(io::Error),
 }
 
-/// The arguments, `--rate -5` as `--rate=-5`: that is a wrong rate, and no flag `-5`.
+/// The arguments, `--rate -5` as `--rate=-5`: that is a wrong rate, and no flag `-5`. (What clap
+/// has for it knows numbers, but not `-5s`.)
 fn joined(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::new();
     for argument in arguments {
